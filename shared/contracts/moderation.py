@@ -1,0 +1,34 @@
+"""Events of the moderation service."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .event import Event, Id, Short
+from .topics import NOTE_VERDICT
+
+ContentKind = Literal["note", "comment"]
+
+
+class VerdictReason(BaseModel):
+    """A rule that fired: its name, what it adds to the score, and the characters where it saw it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rule: Short
+    weight: float
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="state"):
+    """A verdict on a note or a comment. ``rules`` is the version of the rules that decided."""
+
+    content_id: Id
+    kind: ContentKind
+    note_id: Id
+    author_id: Id
+    hidden: bool
+    score: float
+    reasons: tuple[VerdictReason, ...]
+    rules: Short

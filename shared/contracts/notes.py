@@ -1,0 +1,110 @@
+"""Events of the notes service."""
+
+from datetime import datetime
+from typing import Literal
+
+from .event import Event, Id, Short, Text
+from .topics import NOTE
+
+Intent = Literal["asks", "offers"]
+"""What a note is for: its author asks for something, or offers it."""
+
+
+class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
+    """A note was written. ``place`` is a coarse cell, never a coordinate."""
+
+    note_id: Id
+    author_id: Id
+    title: Short
+    text: Text
+    topic: Short | None = None
+    place: Short | None = None
+    intent: Intent | None = None
+
+
+class NoteVisibilityChanged(Event, topic=NOTE, name="note_visibility_changed", order="state"):
+    """A verdict hid a note from others, or restored it; ``reasons`` are names of rules."""
+
+    note_id: Id
+    author_id: Id
+    hidden: bool
+    reasons: tuple[Short, ...] = ()
+
+
+class CommentPosted(Event, topic=NOTE, name="comment_posted", order="fact"):
+    """A comment was written under a note, or under another comment of it (``parent_id``)."""
+
+    comment_id: Id
+    note_id: Id
+    parent_id: Id | None = None
+    author_id: Id
+    note_author_id: Id
+    text: Text
+
+
+class CommentVisibilityChanged(Event, topic=NOTE, name="comment_visibility_changed", order="state"):
+    """A verdict hid a comment from others, or restored it; ``reasons`` are names of rules."""
+
+    comment_id: Id
+    note_id: Id
+    author_id: Id
+    hidden: bool
+    reasons: tuple[Short, ...] = ()
+
+
+class NeedOpened(Event, topic=NOTE, name="need_opened", order="state"):
+    """A question in a comment became an open need; it is escalated when nothing is accepted by ``due_at``."""
+
+    need_id: Id
+    note_id: Id
+    comment_id: Id
+    asker_id: Id
+    due_at: datetime
+
+
+class NeedAnswered(Event, topic=NOTE, name="need_answered", order="state"):
+    """The asker accepted a comment as the answer: the need is closed and its writer has helped."""
+
+    need_id: Id
+    note_id: Id
+    comment_id: Id
+    asker_id: Id
+    answer_id: Id
+    helper_id: Id
+
+
+class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
+    """Nobody's answer was accepted in time; ``step`` counts from 1."""
+
+    need_id: Id
+    note_id: Id
+    comment_id: Id
+    asker_id: Id
+    step: int
+    due_at: datetime
+
+
+class NeedWithdrawn(Event, topic=NOTE, name="need_withdrawn", order="state"):
+    """The question is gone (its comment was hidden), so nobody needs to answer it."""
+
+    need_id: Id
+    note_id: Id
+    comment_id: Id
+    asker_id: Id
+
+
+class AdviceTaken(Event, topic=NOTE, name="advice_taken", order="fact"):
+    """The note's author took a comment's advice (听劝)."""
+
+    comment_id: Id
+    note_id: Id
+    author_id: Id
+    adviser_id: Id
+
+
+class NoteRelayed(Event, topic=NOTE, name="note_relayed", order="fact"):
+    """A note was handed over to a group, where the talk goes on; once for each pair of note and group."""
+
+    note_id: Id
+    group_id: Id
+    by_id: Id

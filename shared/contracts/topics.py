@@ -1,0 +1,127 @@
+"""The table of topics: the one place where a topic's name, key, owner, retention and readers are written.
+
+Topics are created from it, manifests and docs are generated from it, and no other module holds a topic's
+name as a string (tests/architecture checks that).
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+Cleanup = Literal["delete", "compact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic: exactly one key and one producing service.
+
+    ``key`` is the kind of aggregate (``note``, ``group``); the event's field ``<key>_id`` holds its value and
+    the record's key is that value in UTF-8. ``partitions`` is fixed for the topic's life and equal for all
+    topics of one key, so that a lane can own partition i of each of them.
+    """
+
+    name: str
+    owner: str
+    key: str
+    readers: tuple[str, ...]
+    about: str
+    partitions: int = 12
+    retention_days: int = 30
+    cleanup: Cleanup = "delete"
+    carries_text: bool = False
+
+    @property
+    def key_field(self) -> str:
+        """Field of the events on this topic that holds the record's key."""
+        return f"{self.key}_id"
+
+
+NOTE = Topic(
+    name="lianyi.notes.note.v1",
+    owner="notes",
+    key="note",
+    readers=("notes", "groups", "recommend", "moderation"),
+    about="Notes, their comments, needs, advice and relays.",
+    carries_text=True,
+)
+GROUP = Topic(
+    name="lianyi.groups.group.v1",
+    owner="groups",
+    key="group",
+    readers=("notes", "groups", "recommend"),
+    about="Groups, their charters and seats, members, contributions and tiers.",
+    retention_days=365,
+)
+SUGGESTION = Topic(
+    name="lianyi.recommend.suggestion.v1",
+    owner="recommend",
+    key="note",
+    readers=(),
+    about="The groups that fit a note, and why.",
+)
+PROFILE = Topic(
+    name="lianyi.recommend.group.v1",
+    owner="recommend",
+    key="group",
+    readers=("recommend",),
+    about="What a relayed note teaches the profile of its group.",
+    carries_text=True,
+)
+NOTE_VERDICT = Topic(
+    name="lianyi.moderation.note_verdict.v1",
+    owner="moderation",
+    key="note",
+    readers=("notes",),
+    about="Verdicts on notes and comments, with reasons.",
+)
+
+
+def _dead(service: str) -> Topic:
+    return Topic(
+        name=f"lianyi.{service}.dead.v1",
+        owner=service,
+        key="letter",
+        readers=(),
+        about=f"Inputs that {service} could not take, with the reason and the raw bytes.",
+        carries_text=True,
+    )
+
+
+NOTES_DEAD = _dead("notes")
+GROUPS_DEAD = _dead("groups")
+RECOMMEND_DEAD = _dead("recommend")
+MODERATION_DEAD = _dead("moderation")
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        NOTE,
+        GROUP,
+        SUGGESTION,
+        PROFILE,
+        NOTE_VERDICT,
+        NOTES_DEAD,
+        GROUPS_DEAD,
+        RECOMMEND_DEAD,
+        MODERATION_DEAD,
+    )
+}
+"""All topics by name."""
+
+KEYS: tuple[str, ...] = tuple(dict.fromkeys(topic.key for topic in TOPICS.values() if topic.key != "letter"))
+"""The kinds of key that lanes are made of (dead letters are read by no lane of their own)."""
+
+
+def topics_read_by(service: str) -> tuple[Topic, ...]:
+    """Topics that a service subscribes to, in the order of the table."""
+    return tuple(topic for topic in TOPICS.values() if service in topic.readers)
+
+
+def dead_topic(service: str) -> Topic:
+    """The dead-letter topic of a service; KeyError for an unknown one."""
+    return next(t for t in TOPICS.values() if t.owner == service and t.key == "letter")
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Partition of a key: CRC-32 of its UTF-8 modulo the count, as librdkafka's ``consistent`` partitioner."""
+    return zlib.crc32(key.encode()) % partitions
