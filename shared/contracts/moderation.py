@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from .event import Event, Id, Short
 from .topics import NOTE_VERDICT
@@ -16,7 +16,7 @@ class VerdictReason(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     rule: Short
-    weight: float
+    weight: FiniteFloat
     start: int = Field(ge=0)
     end: int = Field(ge=0)
 
@@ -29,6 +29,6 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
     note_id: Id
     author_id: Id
     hidden: bool
-    score: float
+    score: FiniteFloat
     reasons: tuple[VerdictReason, ...]
     rules: Short

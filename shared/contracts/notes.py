@@ -1,7 +1,8 @@
 """Events of the notes service."""
 
-from datetime import datetime
 from typing import Literal
+
+from pydantic import AwareDatetime
 
 from .event import Event, Id, Short, Text
 from .topics import NOTE
@@ -59,7 +60,7 @@ class NeedOpened(Event, topic=NOTE, name="need_opened", order="state"):
     note_id: Id
     comment_id: Id
     asker_id: Id
-    due_at: datetime
+    due_at: AwareDatetime
 
 
 class NeedAnswered(Event, topic=NOTE, name="need_answered", order="state"):
@@ -81,7 +82,7 @@ class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
     comment_id: Id
     asker_id: Id
     step: int
-    due_at: datetime
+    due_at: AwareDatetime
 
 
 class NeedWithdrawn(Event, topic=NOTE, name="need_withdrawn", order="state"):

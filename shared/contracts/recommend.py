@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
 from .event import Event, Id, Short
 from .topics import PROFILE, SUGGESTION
@@ -20,7 +20,7 @@ class Reason(BaseModel):
 
     kind: Literal["term", "popular"]
     term: Term | None = None
-    weight: float
+    weight: FiniteFloat
 
 
 class Suggestion(BaseModel):

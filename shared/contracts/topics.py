@@ -123,5 +123,5 @@ def dead_topic(service: str) -> Topic:
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """Partition of a key: CRC-32 of its UTF-8 modulo the count, as librdkafka's ``consistent`` partitioner."""
+    """Partition of a key: CRC-32 of its UTF-8 modulo the count, librdkafka's ``consistent`` choice."""
     return zlib.crc32(key.encode()) % partitions

@@ -1,0 +1,53 @@
+# One command per task; `make help` lists them. Needs make and Python 3.11 or newer, nothing else.
+
+PYTHON ?= python3
+UV ?= uv
+PY := .venv/bin/python
+# What the environment was made from: it is whole when this copy is there and equal to requirements.txt.
+MADE_FROM := .venv/made-from.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock run feed stack test check format
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
+		printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+setup: ## make .venv from requirements.txt (PYTHON=python3.12 takes another Python); nothing to do, no time
+	@cmp -s requirements.txt $(MADE_FROM) && exit 0; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Lianyi needs Python 3.11 or newer; $(PYTHON) is not: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one: make setup PYTHON=python3.11" >&2; exit 1; }; \
+	echo "making .venv, once for this requirements.txt …"; \
+	rm -rf .venv && $(PYTHON) -m venv .venv \
+	&& $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt \
+	&& cp requirements.txt $(MADE_FROM)
+
+lock: ## compile requirements.in into requirements.txt, with hashes (needs uv)
+	@$(UV) pip compile --generate-hashes --universal --python-version 3.11 \
+		--custom-compile-command 'make lock' --quiet requirements.in -o requirements.txt
+
+run: setup ## the whole system on this machine, with sample traffic (ONCE=1: one round; STACK=local|embedded)
+	@exec $(PY) -m local.run $(if $(ONCE),--once) $(if $(STACK),--stack='$(STACK)')
+
+feed: setup ## feed real data (NOTES NODES SPAM HAM: files; LIMIT COMMENTS RATE: numbers; STACK)
+	@exec $(PY) -m local.feed \
+		$(if $(NOTES),--notes='$(NOTES)') $(if $(NODES),--nodes='$(NODES)') \
+		$(if $(SPAM),--spam='$(SPAM)') $(if $(HAM),--ham='$(HAM)') \
+		$(if $(LIMIT),--limit='$(LIMIT)') $(if $(COMMENTS),--comments='$(COMMENTS)') \
+		$(if $(RATE),--rate='$(RATE)') $(if $(STACK),--stack='$(STACK)')
+
+stack: setup ## broker and database alone, until Ctrl-C; prints their addresses (STACK=local|embedded)
+	@exec $(PY) -m local.stack $(if $(STACK),--stack='$(STACK)')
+
+test: check ## checks, then all tests
+	@exec $(PY) -m pytest
+
+check: setup ## lint, format and types
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@exec $(PY) -m mypy
+
+format: setup ## put the code into shape
+	@$(PY) -m ruff check --fix
+	@exec $(PY) -m ruff format

@@ -1,0 +1,85 @@
+"""What a group talks about: counts of terms, learned one note at a time, one bounded document per group."""
+
+from collections.abc import Mapping
+from typing import Literal
+from zlib import crc32
+
+import msgspec
+
+from services.recommend.core.terms import features, kind
+
+State = Literal["open", "closed"]
+
+# The charter speaks like ten notes: enough for a group that has none, soon outvoted by what people talk about.
+CHARTER_NOTES = 10
+KEEP_TERMS = 4_000
+MOST_TERMS = 5_000
+
+
+class GroupProfile(msgspec.Struct, frozen=True):
+    """One group as `recommend` sees it; a document of its own, about 45 KB when full.
+
+    `terms` is "term count term count ..." in the order of the terms. One string, because a term may hold '.' or
+    '$' and must not become a key, and because BSON spends three times the bytes on two arrays.
+    `v` is the version that the store counts; nothing here changes it.
+    """
+
+    id: str
+    name: str
+    v: int = 0
+    state: State = "open"
+    seats_left: int = 0
+    notes: int = 0
+    terms: str = ""
+
+
+def opened(group_id: str, name: str, *, purpose: str, audience: str, seats_left: int) -> GroupProfile:
+    """The profile of a new group, from its charter: name, and 200 characters each of purpose and audience."""
+    charter = features(name, purpose)
+    for term, count in features("", audience).items():
+        charter.setdefault(term, count)
+    empty = GroupProfile(id=group_id, name=name, seats_left=seats_left)
+    return _added(empty, {term: CHARTER_NOTES * count for term, count in charter.items()})
+
+
+def learn(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
+    """The profile after one more note of this group; `terms` as `features` made them.
+
+    Above 5,000 terms the 4,000 with the highest counts stay (of equals words before characters before pairs,
+    then by a hash of the term), so a new topic has the room of 1,000 terms in which to prove itself.
+    The result depends on the notes and their order only: a replay gives equal bytes. Until the first pruning it
+    does not even depend on their order; after it the counts may, because a pruned term starts again at nothing.
+    Raises ValueError for a term that is empty or holds a space, or a count below one.
+    """
+    for term, count in terms.items():
+        if not term or " " in term or count < 1:
+            raise ValueError(f"not a term of a note: {term!r} x {count}")
+    return msgspec.structs.replace(_added(profile, terms), notes=profile.notes + 1)
+
+
+def changed(profile: GroupProfile, *, state: State, seats_left: int) -> GroupProfile:
+    """The profile with the group's new state and seats; what it has learned stays."""
+    return msgspec.structs.replace(profile, state=state, seats_left=seats_left)
+
+
+def counts(profile: GroupProfile) -> dict[str, int]:
+    """The counts kept, `{term: count}`, in the order of the terms."""
+    if not profile.terms:
+        return {}
+    parts = profile.terms.split(" ")
+    return dict(zip(parts[::2], map(int, parts[1::2]), strict=True))
+
+
+def _added(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
+    kept = counts(profile)
+    for term, count in terms.items():
+        kept[term] = kept.get(term, 0) + count
+    if len(kept) > MOST_TERMS:
+        kept = dict(sorted(kept.items(), key=_rank)[:KEEP_TERMS])
+    return msgspec.structs.replace(profile, terms=" ".join(f"{term} {kept[term]}" for term in sorted(kept)))
+
+
+def _rank(item: tuple[str, int]) -> tuple[int, int, int, str]:
+    # A hash, because by the alphabet the same corner of the script would lose every tie.
+    term, count = item
+    return -count, kind(term), crc32(term.encode("utf-8", "surrogatepass")), term

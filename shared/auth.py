@@ -1,0 +1,144 @@
+"""Who calls: JWT bearer tokens, checked against the issuer's published keys (JWKS).
+
+A caller without a good token sees 401 with `WWW-Authenticate`; with too few scopes 403; when the keys cannot
+be had 503, because then nobody knows whether the token is good.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, cast
+
+import jwt
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from shared.bodies import ID_PATTERN
+from shared.errors import Rejected
+from shared.jwks import ALGORITHMS, Keys, Tuning
+
+# Without one of these a token is refused, whoever signed it.
+REQUIRED = ("exp", "nbf", "iss", "aud", "sub")
+MAX_TOKEN = 8 * 1024
+BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="bearer")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person whose token was checked. `scopes` are for staff; rights of an object are checked at its owner."""
+
+    person: str
+    scopes: frozenset[str] = frozenset()
+
+
+class Authenticates(Protocol):
+    """What a service needs: a token's caller, or Rejected 401, or Transient."""
+
+    async def caller(self, token: str) -> Caller: ...
+
+
+class Authenticator:
+    """Trusts tokens of one issuer for one audience, signed with RS256, ES256 or EdDSA, never with a secret.
+
+    `caller` gives the person or raises Rejected 401 "invalid-token"; Transient when the keys cannot be had.
+    Nothing is fetched before the first token comes.
+    """
+
+    def __init__(
+        self,
+        jwks_url: str,
+        issuer: str,
+        audience: str,
+        *,
+        tuning: Tuning | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._tuning = tuning or Tuning()
+        self._now = now
+        self._keys = Keys(jwks_url, self._tuning, now)
+
+    async def caller(self, token: str) -> Caller:
+        kid, algorithm = _header(token)
+        key = await self._keys.find(kid)
+        # The key decides the algorithm; a token that names another one is an attempt to confuse them.
+        if key is None or key.algorithm_name != algorithm:
+            raise _invalid("It is not signed with a key of the issuer.")
+        return caller_of(self._claims(token, key), self._now(), self._tuning.leeway)
+
+    def _claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
+        # The times are judged by our clock, in caller_of.
+        unclocked: dict[str, Any] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        options = cast("jwt.types.Options", {"require": list(REQUIRED), **unclocked})
+        try:
+            return jwt.decode(token, key, [key.algorithm_name], options, audience=self._audience, issuer=self._issuer)
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+            raise _invalid(f"{type(error).__name__}.") from None
+
+
+def _header(token: str) -> tuple[str, str]:
+    if len(token) > MAX_TOKEN:
+        raise _invalid("It is too long.")
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        raise _invalid("It is not a JWT.") from None
+    kid, algorithm = header.get("kid"), header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise _invalid("Its algorithm is not allowed.")
+    if not isinstance(kid, str) or not 1 <= len(kid) <= 128:
+        raise _invalid("It names no key.")
+    return kid, algorithm
+
+
+def caller_of(claims: Mapping[str, Any], now: float, leeway: float) -> Caller:
+    """The caller of verified claims at `now` (epoch seconds), or Rejected 401. Pure."""
+    if _seconds(claims, "exp") <= now - leeway:
+        raise _invalid("It has expired.")
+    if _seconds(claims, "nbf") > now + leeway:
+        raise _invalid("It is not valid yet.")
+    person, scope = claims.get("sub"), claims.get("scope", "")
+    if not isinstance(person, str) or not re.fullmatch(ID_PATTERN.removesuffix("$"), person):
+        raise _invalid("Its subject is not an id.")
+    if not isinstance(scope, str):
+        raise _invalid("Its scope is not a string.")
+    return Caller(person, frozenset(scope.split()))
+
+
+def _seconds(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        raise _invalid(f"Its {name} is not a time.")
+    return value
+
+
+def _invalid(detail: str) -> Rejected:
+    return Rejected("invalid-token", 401, title="The token is not accepted", detail=detail)
+
+
+async def caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+) -> Caller:
+    """FastAPI dependency: the caller, by the application's authenticator; 401 without a good token."""
+    if credentials is None:
+        raise Rejected("missing-token", 401, title="A bearer token is needed")
+    authenticator: Authenticates = request.app.state.authenticator
+    return await authenticator.caller(credentials.credentials)
+
+
+Someone = Annotated[Caller, Depends(caller)]
+
+
+def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """A FastAPI dependency: the caller if the token has this scope, else 403 "missing-scope"."""
+
+    async def with_scope(who: Someone) -> Caller:
+        if scope not in who.scopes:
+            raise Rejected("missing-scope", 403, title="The token lacks a scope", extra={"scope": scope})
+        return who
+
+    return with_scope

@@ -1,0 +1,158 @@
+"""The control document of a lane: who owns it, how far it is, and what it still has to send.
+
+    {_id: lane, epoch, batch, next: [[topic, offset]...], session, outbox: [{b, r: [record...]}...], held, skip,
+     lease}
+
+Every commit of the lane matches {epoch, batch, session}, so a former owner changes nothing after a claim.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.contracts import Envelope
+
+from .documents import LANES
+from .ports import Conflict, Database, Fence, Json, Record, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one batch that have to be published; ``size`` in bytes, roughly."""
+
+    number: int
+    records: tuple[Record, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control document as it was read."""
+
+    lane: str
+    epoch: int = 0
+    batch: int = 0
+    next: Mapping[str, int] = field(default_factory=dict)
+    session: bytes | None = None
+    outbox: tuple[Batch, ...] = ()
+    held: str = ""
+    skip: bool = False
+    lease: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What an owner must match: the epoch it made, its session, and the last batch it knows of."""
+
+    lane: str
+    epoch: int
+    session: Session
+
+    def where(self, batch: int | None = None) -> Json:
+        """Filter on the control document; with ``batch`` for a commit."""
+        found: Json = {"_id": self.lane, "epoch": self.epoch, "session": self.session.id}
+        if batch is not None:
+            found["batch"] = batch
+        return found
+
+
+_FRESH: Json = {"batch": 0, "next": [], "outbox": []}
+
+
+def read_control(lane: str, stored: Json | None) -> Control:
+    """The control document from what the database returned; a new lane's where there was none."""
+    if stored is None:
+        return Control(lane)
+    return Control(
+        lane=lane,
+        epoch=stored.get("epoch", 0),
+        batch=stored.get("batch", 0),
+        next=dict(stored.get("next", [])),
+        session=stored.get("session"),
+        outbox=tuple(_batch(entry) for entry in stored.get("outbox", [])),
+        held=stored.get("held") or "",
+        skip=bool(stored.get("skip")),
+        lease=stored.get("lease"),
+    )
+
+
+async def claim(database: Database, lane: str, session: Session, free: int | None = None) -> tuple[Control, Ownership]:
+    """Take a lane over: from here on a former owner is fenced. Returns the document as it was before.
+
+    A transaction that a dead owner left open would block the claim for a minute, so its session is killed
+    first. With ``free`` the claim holds only if the epoch is still that one (a slot that others want too).
+
+    Raises:
+        Conflict: somebody else claimed first. Transient: not done; or done without our knowing, so claim again.
+    """
+    stored = await database.load(LANES, [lane])
+    before = read_control(lane, stored[0] if stored else None)
+    if before.session is not None:
+        await database.kill_session(before.session)
+    where: Json = {"_id": lane} if free is None else {"_id": lane, "epoch": free}
+    change: Json = {"$inc": {"epoch": 1}, "$set": {"session": session.id, "skip": False}, "$setOnInsert": _FRESH}
+    found = await database.modify(LANES, where, change, upsert=free is None)
+    if found is None and free is not None:
+        raise Conflict(lane)
+    control = read_control(lane, found)
+    return control, Ownership(lane, control.epoch + 1, session)
+
+
+def advance(
+    own: Ownership, batch: int, next_: Mapping[str, int], outbox: Sequence[Batch], lease: datetime | None
+) -> Fence:
+    """The last write of a batch's transaction: batch + 1, the new position, what is still to be sent."""
+    change: Json = {
+        "batch": batch + 1,
+        "next": [[topic, offset] for topic, offset in sorted(next_.items())],
+        "outbox": [{"b": b.number, "r": [_stored(r) for r in b.records]} for b in outbox],
+    }
+    if lease is not None:
+        change["lease"] = lease
+    return Fence(LANES, own.where(batch), {"$set": change})
+
+
+async def trim(database: Database, own: Ownership, acknowledged: int) -> bool:
+    """Drop acknowledged batches from the stored outbox; False if the lane is no longer ours.
+
+    It compares with the document and not with memory: an acknowledgement that came between a commit and its
+    reply is not in the list that the commit wrote.
+    """
+    change: Json = {"$pull": {"outbox": {"b": {"$lte": acknowledged}}}}
+    return await database.modify(LANES, own.where(), change) is not None
+
+
+async def move(database: Database, own: Ownership, batch: int, next_: Mapping[str, int]) -> bool:
+    """Store a position that no commit stored; False if the lane is no longer ours."""
+    change: Json = {"$set": {"next": [[topic, offset] for topic, offset in sorted(next_.items())]}}
+    return await database.modify(LANES, own.where(batch), change) is not None
+
+
+async def renew(database: Database, own: Ownership, lease: datetime | None) -> bool:
+    """Set the lease of a slot (None gives it back); False if it is no longer ours."""
+    return await database.modify(LANES, own.where(), {"$set": {"lease": lease}}) is not None
+
+
+async def hold(database: Database, lane: str, reason: str) -> None:
+    """Stop a lane, whoever owns it: the epoch moves on, and an owner that claims again finds the reason."""
+    change: Json = {"$inc": {"epoch": 1}, "$set": {"held": reason[:200]}, "$setOnInsert": _FRESH}
+    await database.modify(LANES, {"_id": lane}, change, upsert=True)
+
+
+async def release(database: Database, lane: str) -> bool:
+    """Let a held lane go on, past a gap if that is what held it; False for a lane that is not held."""
+    where: Json = {"_id": lane, "held": {"$exists": True}}
+    change: Json = {"$unset": {"held": ""}, "$set": {"skip": True}}
+    return await database.modify(LANES, where, change) is not None
+
+
+def _stored(record: Record) -> list[Any]:
+    e = record.envelope
+    known = [e.id, e.type, e.source, e.time, e.subject, e.sequence, e.correlation, e.causation, e.traceparent]
+    return [record.topic, record.partition, record.key, record.value, known]
+
+
+def _batch(entry: Json) -> Batch:
+    records = tuple(Record(t, p, k, bytes(value), Envelope(*known)) for t, p, k, value, known in entry["r"])
+    return Batch(entry["b"], records, sum(len(r.value) + 300 for r in records))

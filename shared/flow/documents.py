@@ -1,0 +1,71 @@
+"""State documents: frozen structs that know their collection, and the collections that flow itself keeps."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+LANES = "lanes"
+INBOX = "inbox"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
+    """One MongoDB document. ``v`` counts the inputs folded into it and guards every write of it.
+
+    Times in it are UTC and hold whole milliseconds.
+    """
+
+    COLLECTION: ClassVar[str]
+
+    id: str
+    v: int = 0
+
+
+D = TypeVar("D", bound=Document)
+Ref = tuple[type[Document], str]
+"""A document by its key, as a handler declares it."""
+
+
+class Timer(Document, frozen=True, kw_only=True):
+    """A reminder that a handler asked for; the lane named here folds it once, after ``due``."""
+
+    COLLECTION: ClassVar[str] = "timers"
+
+    lane: str
+    due: datetime
+    type: str
+    payload: dict[str, Any]
+    correlation: str
+    traceparent: str = ""
+
+
+class StoredReply(Document, frozen=True, kw_only=True):
+    """The answer to an applied command, under its idempotency key; ``at`` starts its 24 hours."""
+
+    COLLECTION: ClassVar[str] = "replies"
+
+    digest: bytes
+    status: int
+    body: bytes
+    at: datetime
+
+
+INBOX_KEPT = timedelta(days=7)
+"""Horizon within which a double on the wire is recognised."""
+REPLIES_KEPT = timedelta(hours=24)
+
+
+def to_mongo(document: Document) -> dict[str, Any]:
+    """The document as MongoDB stores it."""
+    made: dict[str, Any] = msgspec.to_builtins(document, builtin_types=(datetime, bytes))
+    return made
+
+
+def from_mongo(kind: type[D], stored: Mapping[str, Any]) -> D:
+    """The document from what MongoDB returned; unknown fields are ignored.
+
+    Raises:
+        msgspec.ValidationError: the stored document is not of this kind.
+    """
+    return msgspec.convert(stored, kind)

@@ -1,0 +1,144 @@
+"""The fold: inputs and loaded documents in, changes out. In memory, without await, deterministic."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from shared.errors import Rejected
+
+from .documents import StoredReply, Timer
+from .inputs import Death, Input, fingerprint, letter
+from .router import Handler, Reply
+from .work import TooLarge, Work
+
+Count = Callable[[str, str], None]
+"""Told of every input's end: the payload's name and its outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a batch is cut: inputs taken, writes made, bytes of outbox."""
+
+    inputs: int = 200
+    writes: int = 1_000
+    outbox: int = 1_000_000
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch came to. ``taken`` inputs of those given were folded; the rest did not fit."""
+
+    work: Work
+    taken: int = 0
+    marks: list[bytes] = field(default_factory=list)
+    answers: list[tuple[Input, Reply | Exception]] = field(default_factory=list)
+    outcomes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes], limits: Limits) -> Folded:
+    """Fold inputs in order. ``seen`` are marks that the inbox has; doubles inside the batch are dropped too."""
+    folded = Folded(work)
+    known = set(seen)
+    for input_ in inputs:
+        full = work.size() >= limits.writes or work.bytes >= limits.outbox
+        if folded.taken and full:
+            break
+        folded.taken += 1
+        if input_.asked is not None:
+            _command(folded, input_)
+        elif input_.death is not None:
+            _bury(service, folded, input_, "", input_.death)
+        elif input_.timer is not None and not _still_due(work, input_.timer):
+            folded.outcomes.append((_name(input_), "cancelled"))
+        else:
+            _deliver(service, folded, input_, known)
+    return folded
+
+
+def _deliver(service: str, folded: Folded, input_: Input, known: set[bytes]) -> None:
+    for handler, mark in zip(input_.handlers, input_.marks or (b"",) * len(input_.handlers), strict=True):
+        if mark and mark in known:
+            folded.outcomes.append((_name(input_), "double"))
+            continue
+        died = _run(folded.work, input_, handler)
+        if isinstance(died, Death):
+            # No mark: once the bug is mended, a replay of the letter may fold it.
+            _bury(service, folded, input_, handler.name, died)
+            continue
+        if input_.timer is not None:
+            folded.work.fire(input_.timer)
+        if mark:
+            known.add(mark)
+            folded.marks.append(mark)
+        folded.outcomes.append((_name(input_), died if isinstance(died, str) else "done"))
+
+
+def _run(work: Work, input_: Input, handler: Handler) -> Reply | str | Death | None:
+    """Run one handler; one that raises leaves nothing behind."""
+    work.begin(handler.name, input_.cause)
+    try:
+        return handler.handle(input_.payload, work)
+    except Rejected as error:
+        work.rollback()
+        return Death("rejected", error.type)
+    except TooLarge as error:
+        work.rollback()
+        return Death("size", fingerprint(error))
+    except Exception as error:
+        work.rollback()
+        return Death("bug", fingerprint(error))
+
+
+def _command(folded: Folded, input_: Input) -> None:
+    work, asked, handler = folded.work, input_.asked, input_.handlers[0]
+    assert asked is not None
+    if asked.key is not None and (stored := work.get(StoredReply, asked.key)):
+        folded.answers.append((input_, _again(stored, asked.digest)))
+        folded.outcomes.append((_name(input_), "repeated"))
+        return
+    work.begin(handler.name, input_.cause)
+    try:
+        reply = handler.handle(input_.payload, work)
+        if not isinstance(reply, Reply):
+            raise TypeError(f"{handler.name} gave no reply")
+        if asked.key is not None:
+            body = msgspec.json.encode(reply.body)
+            work.put(StoredReply(id=asked.key, digest=asked.digest, status=reply.status, body=body, at=input_.cause.at))
+    except Exception as error:
+        # Refusals are not kept under the key: the caller may come again when things have changed.
+        work.rollback()
+        outcome = error.type if isinstance(error, Rejected) else "bug"
+        folded.outcomes.append((_name(input_), outcome))
+        folded.answers.append((input_, error))
+        return
+    folded.answers.append((input_, reply))
+    folded.outcomes.append((_name(input_), "done"))
+
+
+def _again(stored: StoredReply, digest: bytes) -> Reply | Rejected:
+    if stored.digest != digest:
+        return Rejected(
+            "idempotency-key-reused", 422, detail="This Idempotency-Key was used with another body or route."
+        )
+    return Reply(status=stored.status, body=msgspec.json.decode(stored.body))
+
+
+def _still_due(work: Work, timer: Timer) -> bool:
+    found = work.get(Timer, timer.id)
+    return found is not None and found.due == timer.due and work.pending_timer(timer.id) is None
+
+
+def _bury(service: str, folded: Folded, input_: Input, handler: str, death: Death) -> None:
+    folded.work.begin(f"dead:{handler}", input_.cause)
+    folded.work.emit(letter(service, input_, handler, death))
+    if input_.timer is not None:
+        folded.work.fire(input_.timer)
+    folded.outcomes.append((_name(input_), f"dead:{death.reason}"))
+
+
+def _name(input_: Input) -> str:
+    """What the metrics call it: the event's type, or the class of command or reminder."""
+    if input_.payload is None:
+        return "unreadable"
+    return getattr(input_.payload, "TYPE", "") or type(input_.payload).__name__

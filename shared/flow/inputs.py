@@ -1,0 +1,204 @@
+"""Inputs of a batch: a record, a command or a timer, decoded alone, so that a bad one harms only itself."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from shared.contracts import TOPICS, BadEnvelope, Envelope
+from shared.contracts.dead import DEAD_LETTERS, DeadLetter, DeadReason
+
+from .documents import Ref, StoredReply, Timer
+from .ports import Incoming
+from .router import Command, Handler, Payload, Reply, Router
+from .work import Cause
+
+KEPT_BYTES = 65_536
+"""How much of a record a dead letter keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command that somebody waits for. ``key`` names its stored reply, ``digest`` its body."""
+
+    answer: "asyncio.Future[Reply]"
+    key: str | None = None
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why an input cannot be taken; ``fingerprint`` groups the letters of one error, without its text."""
+
+    reason: DeadReason
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One thing to fold. Exactly one of ``payload`` and ``death`` is set."""
+
+    cause: Cause
+    payload: Payload | None = None
+    handlers: tuple[Handler, ...] = ()
+    death: Death | None = None
+    record: Incoming | None = None
+    timer: Timer | None = None
+    asked: Asked | None = None
+    marks: tuple[bytes, ...] = ()
+    refs: tuple[Ref, ...] = ()
+    """Every document that the handlers declare."""
+    upto: Mapping[str, int] = field(default_factory=dict)
+    """Position of the lane, by topic, once this input is committed."""
+
+
+def mark(id_: str, handler: str) -> bytes:
+    """The 16 bytes by which the inbox knows that a handler has folded an input."""
+    return hashlib.blake2b(f"{id_}|{handler}".encode(), digest_size=16).digest()
+
+
+def of_record(record: Incoming, router: Router, now: datetime, only: str = "") -> Input | None:
+    """Decode a record; None for a type that nobody here handles, told by its header alone.
+
+    ``only`` narrows to one handler (a replay). ``now`` is the time of a letter whose own time is unreadable.
+    """
+    place = f"{record.topic}:{record.partition}:{record.offset}"
+    fallback = Cause(place, now, place)
+    try:
+        envelope = Envelope.of(record.headers)
+    except BadEnvelope as error:
+        return Input(fallback, death=Death("envelope", str(error)[:200]), record=record)
+    cause = Cause(envelope.id, envelope.time, envelope.correlation, envelope.traceparent)
+    owner = TOPICS[record.topic].owner if record.topic in TOPICS else ""
+    if not envelope.type.startswith(f"lianyi.{owner}."):
+        return Input(cause, death=Death("type", "not of the topic's owner"), record=record)
+    model = router.event(envelope.type)
+    if model is None:
+        return None
+    if model.TOPIC.name != record.topic:
+        return Input(cause, death=Death("type", "on another topic"), record=record)
+    try:
+        event = model.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        return Input(cause, death=Death("body", _places(error)), record=record)
+    if record.key != event.key.encode():
+        return Input(cause, death=Death("body", "the record's key is not the event's"), record=record)
+    handlers = tuple(h for h in router.handlers(model) if not only or h.name == only)
+    try:
+        refs = _refs(event, handlers)
+    except Exception as error:
+        return Input(cause, death=Death("bug", fingerprint(error)), record=record)
+    marks = tuple(mark(envelope.id, h.name) for h in handlers)
+    return Input(cause, event, handlers, record=record, marks=marks, refs=refs)
+
+
+def of_timer(timer: Timer, router: Router) -> Input:
+    """Decode a timer that is due; its time is the due time, so that a replay decides alike."""
+    cause = Cause(f"{timer.id}@{int(timer.due.timestamp() * 1000)}", timer.due, timer.correlation, timer.traceparent)
+    model = router.reminder(timer.type)
+    if model is None:
+        return Input(cause, death=Death("type", timer.type), timer=timer, refs=((Timer, timer.id),))
+    own: Ref = (Timer, timer.id)
+    handlers = router.handlers(model)
+    try:
+        payload = msgspec.convert(timer.payload, model)
+        return Input(cause, payload, handlers, timer=timer, refs=(own, *_refs(payload, handlers)))
+    except msgspec.ValidationError:
+        return Input(cause, death=Death("body", timer.type), timer=timer, refs=(own,))
+    except Exception as error:
+        return Input(cause, death=Death("bug", fingerprint(error)), timer=timer, refs=(own,))
+
+
+def of_command(command: Command, cause: Cause, asked: Asked, router: Router) -> Input:
+    """Make a command an input. Raises LookupError for a command that nobody handles."""
+    handlers = router.handlers(type(command))
+    if not handlers:
+        raise LookupError(f"nobody handles {type(command).__name__}")
+    refs = _refs(command, handlers)
+    if asked.key is not None:
+        refs = (*refs, (StoredReply, asked.key))
+    return Input(cause, command, handlers, asked=asked, refs=refs)
+
+
+def _refs(payload: Payload, handlers: tuple[Handler, ...]) -> tuple[Ref, ...]:
+    return tuple(ref for handler in handlers for ref in handler.reads(payload))
+
+
+def letter(service: str, input_: Input, handler: str, death: Death) -> DeadLetter:
+    """The dead letter of an input; a timer's holds its payload as JSON under the topic ``timers``."""
+    if input_.timer is not None:
+        timer = input_.timer
+        raw = Incoming(Timer.COLLECTION, 0, 0, timer.id.encode(), msgspec.json.encode(timer), ())
+    else:
+        assert input_.record is not None
+        raw = input_.record
+    value, headers = raw.value or b"", raw.headers
+    kept = [(name[:200], _base64(content[:1024])) for name, content in headers[:32]]
+    place = f"{raw.topic}:{raw.partition}:{raw.offset}" if input_.timer is None else input_.cause.id
+    return DEAD_LETTERS[service](
+        letter_id=f"{place}:{handler}"[:300],
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        handler=handler,
+        reason=death.reason,
+        fingerprint=death.fingerprint[:200],
+        record_key=_base64((raw.key or b"")[:1024]),
+        value=_base64(value[:KEPT_BYTES]),
+        headers=tuple(kept),
+        cut=len(value) > KEPT_BYTES or len(headers) > len(kept) or any(len(c) > 1024 for _, c in headers),
+    )
+
+
+def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
+    """Decode a dead letter for its replay: the input that died, for the handler that failed.
+
+    None where there is nothing to replay: a cut letter, or a handler that is gone.
+    """
+    got = Envelope.of(record.headers)
+    dead = next(m for m in DEAD_LETTERS.values() if got.type == m.TYPE).model_validate_json(record.value or b"")
+    if dead.cut:
+        return None
+    if dead.topic == Timer.COLLECTION:
+        timer = msgspec.json.decode(base64.b64decode(dead.value), type=Timer)
+        made = of_timer(timer, router)
+        # Its timer document is gone since the letter was written; only the handler is to be run.
+        return replace(made, timer=None, record=record, marks=(mark(made.cause.id, dead.handler),))
+    raw = Incoming(
+        dead.topic,
+        dead.partition,
+        dead.offset,
+        base64.b64decode(dead.record_key),
+        base64.b64decode(dead.value),
+        tuple((name, base64.b64decode(content)) for name, content in dead.headers),
+    )
+    return of_record(raw, router, now, only=dead.handler)
+
+
+def fingerprint(error: BaseException) -> str:
+    """Type of the error and the line that raised it; no message, which may hold a person's text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+    return f"{type(error).__name__}@{where}"
+
+
+def _places(error: ValidationError) -> str:
+    found = {f"{'.'.join(str(p) for p in e['loc'])}:{e['type']}" for e in error.errors(include_input=False)[:5]}
+    return ",".join(sorted(found))[:200]
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def body_digest(body: Any) -> bytes:
+    """What tells one request body from another under the same idempotency key."""
+    return hashlib.blake2b(msgspec.json.encode(body, order="sorted"), digest_size=16).digest()

@@ -1,0 +1,213 @@
+"""Key lanes: partition i of every topic of one key that the service reads, and the timers of that partition."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shared.telemetry import LaneReport
+
+from . import control
+from .control import Control
+from .documents import Timer
+from .fold import Folded
+from .inputs import Input, of_record, of_timer
+from .lane import Lane, Runtime
+from .ports import Fenced, Incoming, Source
+
+IDLE_AFTER = 1.0
+"""Seconds without input after which a lane tidies up."""
+QUEUE_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimers:
+    """Timers that wait for the lane to pass ``ends``, so that no answer in a topic is overlooked."""
+
+    timers: tuple[Timer, ...]
+    ends: Mapping[str, int]
+
+
+class KeyLane(Lane):
+    """Records of one partition number, in the order they came, whichever topic they came by.
+
+    The position in MongoDB rules: records below it are dropped, a gap makes the lane seek back, and a gap that
+    stays after the seek (the broker no longer has the records) holds the lane and says so.
+    """
+
+    def __init__(self, key: str, partition: int, topics: Sequence[str], source: Source, runtime: Runtime) -> None:
+        super().__init__(f"{key}:{partition}", runtime)
+        self.partition = partition
+        self.topics = tuple(topics)
+        self._source = source
+        self._queue: deque[Incoming] = deque()
+        self._queued_bytes = 0
+        self._due: deque[DueTimers] = deque()
+        self._wake = asyncio.Event()
+        self._open = False
+        self._paused = True
+        self._tolerant = False
+        self._gap = ""
+        self._accept: dict[str, int] = {}
+        self._sought: set[str] = set()
+        self.done: dict[str, int] = {}
+        self._stored: dict[str, int] = {}
+        self._timers_out = False
+
+    # -- what the subscriber calls; nothing here waits -----------------------------------------------------
+
+    def offer(self, records: Iterable[Incoming]) -> None:
+        """Take records over from the consumer, or drop what is not wanted."""
+        for record in records:
+            if self._open and self._wanted(record):
+                self._accept[record.topic] = record.offset + 1
+                self._queue.append(record)
+                self._queued_bytes += len(record.value or b"")
+        over = len(self._queue) > 2 * self.runtime.limits.inputs or self._queued_bytes > QUEUE_BYTES
+        if over and self._open and not self._paused:
+            self._paused = True
+            self._source.pause(self.topics, self.partition)
+        if self._queue:
+            self._wake.set()
+
+    def remind(self, due: DueTimers) -> None:
+        """Take over timers whose time has come; they fire when the lane has passed their ends."""
+        if self._open:
+            self._due.append(due)
+            self._wake.set()
+
+    @property
+    def takes_timers(self) -> bool:
+        """Whether due timers may be handed over: none are waiting or being folded."""
+        return self._open and not self._due and not self._timers_out
+
+    def _wanted(self, record: Incoming) -> bool:
+        want = self._accept[record.topic]
+        if record.offset < want:
+            return False
+        if record.offset == want or self._tolerant:
+            self._sought.discard(record.topic)
+            return True
+        if record.topic in self._sought:
+            self._gap = f"gap: {record.topic} has nothing from {want} to {record.offset - 1}"
+            self._open = False
+            self._wake.set()
+            return False
+        self._sought.add(record.topic)
+        self._source.seek(record.topic, self.partition, want)
+        return False
+
+    # -- the lane ------------------------------------------------------------------------------------------
+
+    async def taken_over(self, before: Control) -> None:
+        """Continue at the stored position; a topic new to the lane is read from its beginning."""
+        self._open = False
+        self._source.pause(self.topics, self.partition)
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._due.clear()
+        self._timers_out = False
+        self._gap = ""
+        start: dict[str, int] = {}
+        for topic in self.topics:
+            known = before.next.get(topic)
+            start[topic] = await self._source.beginning(topic, self.partition) if known is None else known
+        self._accept, self.done, self._stored = dict(start), dict(start), dict(before.next)
+        # The first record after a seek tells whether the broker still has what we want. After a release an
+        # operator has accepted that it has not.
+        self._sought = {topic for topic in self.topics if topic in before.next}
+        self._tolerant = before.skip
+        for topic, offset in start.items():
+            self._source.seek(topic, self.partition, offset)
+        if not before.held:
+            self._open = True
+            self._paused = False
+            self._source.resume(self.topics, self.partition)
+
+    async def next_inputs(self) -> Sequence[Input]:
+        """Up to a batch of records; timers whose ends are passed come before younger records."""
+        if not self._queue and not self._ripe():
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), IDLE_AFTER)
+            except TimeoutError:
+                return []
+        if self._gap and not self._queue:
+            await control.hold(self.runtime.database, self.name, self._gap)
+            raise Fenced(self.name)
+        if self.stopping.is_set():
+            return []
+        inputs = [of_timer(t, self.runtime.router) for due in self._take_ripe() for t in due.timers]
+        self._timers_out = bool(inputs)
+        while self._queue and len(inputs) < self.runtime.limits.inputs:
+            record = self._queue.popleft()
+            self._queued_bytes -= len(record.value or b"")
+            made = of_record(record, self.runtime.router, self.runtime.now())
+            if made is None and inputs:
+                # Nobody here handles it: it only moves the position, together with what comes before it.
+                inputs[-1] = replace(inputs[-1], upto={**inputs[-1].upto, record.topic: record.offset + 1})
+            elif made is None:
+                self.done[record.topic] = record.offset + 1
+            else:
+                inputs.append(replace(made, upto={record.topic: record.offset + 1}))
+        if self._paused and len(self._queue) < self.runtime.limits.inputs and self._queued_bytes < QUEUE_BYTES // 2:
+            self._paused = False
+            self._source.resume(self.topics, self.partition)
+        return inputs
+
+    def position(self, taken: Sequence[Input]) -> Mapping[str, int]:
+        """Where the lane is once these inputs are committed."""
+        after = dict(self.done)
+        for input_ in taken:
+            after.update(input_.upto)
+        return after
+
+    def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
+        """Move on behind the committed inputs."""
+        self.done = dict(self.position(inputs))
+        if folded.work.records or folded.marks:
+            self._stored = dict(self.done)
+        self._timers_out = False
+
+    async def idle(self) -> None:
+        """Tidy up, and store a position that moved only past records that nobody here handles."""
+        await super().idle()
+        if self.own is not None and self.done != self._stored:
+            if not await control.move(self.runtime.database, self.own, self.batch, self.done):
+                raise Fenced(self.name)
+            self._stored = dict(self.done)
+
+    async def claim(self) -> Control:
+        """Claim, with no record accepted until the position is known."""
+        self._open = False
+        return await super().claim()
+
+    def stop(self) -> None:
+        """End after the step at hand; what waits is read again by the next owner."""
+        self._open = False
+        self._queue.clear()
+        self._due.clear()
+        self.stopping.set()
+        self._wake.set()
+
+    def report(self) -> LaneReport:
+        """How the lane stands, with what waits in it."""
+        base = super().report()
+        ends = {topic: self._source.high(topic, self.partition) for topic in self.topics}
+        waiting = sum(max(0, end - self.done.get(topic, end)) for topic, end in ends.items() if end is not None)
+        oldest = 0.0
+        if self._queue:
+            made = of_record(self._queue[0], self.runtime.router, self.runtime.now())
+            oldest = max(0.0, (self.runtime.now() - made.cause.at).total_seconds()) if made else 0.0
+        return LaneReport(self.name, base.phase, base.idle_seconds, waiting, oldest, base.outbox_seconds, self.held)
+
+    def _ripe(self) -> bool:
+        if not self._due:
+            return False
+        return all(self.done.get(topic, 0) >= end for topic, end in self._due[0].ends.items())
+
+    def _take_ripe(self) -> list[DueTimers]:
+        ripe = []
+        while self._ripe():
+            ripe.append(self._due.popleft())
+        return ripe

@@ -1,0 +1,95 @@
+"""Publishing, apart from the step: batch k is sent when all of k-1 is acknowledged."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from shared.errors import Transient
+
+from .control import Batch
+from .ports import Publisher
+
+log = structlog.get_logger()
+Told = Callable[[str], None]
+
+
+class Outbox:
+    """Batches on their way out, oldest first. A batch counts as sent only when the broker has all of it.
+
+    A crash anywhere leaves the batch in the control document, so the next owner sends it with the same ids:
+    a reader may see an event twice, never not at all.
+    """
+
+    def __init__(self, publisher: Publisher, rng: random.Random, at: Told, observe: Callable[[float], None]) -> None:
+        self._publisher = publisher
+        self._rng = rng
+        self._at = at
+        self._observe = observe
+        self._pending: deque[tuple[Batch, float]] = deque()
+        self._moved = asyncio.Event()
+        self._more = asyncio.Event()
+        self.acknowledged = 0
+        self.size = 0
+
+    def restore(self, batches: Iterable[Batch]) -> None:
+        """Start over with what the control document holds."""
+        self._pending.clear()
+        self.acknowledged = self.size = 0
+        for batch in batches:
+            self.add(batch)
+
+    def add(self, batch: Batch) -> None:
+        """Hand over a committed batch."""
+        self._pending.append((batch, asyncio.get_running_loop().time()))
+        self.size += batch.size
+        self._more.set()
+
+    def unsent(self) -> list[Batch]:
+        """Batches not acknowledged yet, oldest first."""
+        return [batch for batch, _ in self._pending]
+
+    @property
+    def age(self) -> float:
+        """Seconds that the oldest unsent batch has waited."""
+        return asyncio.get_running_loop().time() - self._pending[0][1] if self._pending else 0.0
+
+    async def below(self, size: int) -> None:
+        """Wait until less than ``size`` bytes are unsent."""
+        while self.size >= size:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def run(self) -> None:
+        """Send for ever. Faults of the broker are waited out with jitter."""
+        loop = asyncio.get_running_loop()
+        tries = 0
+        while True:
+            while not self._pending:
+                self._more.clear()
+                await self._more.wait()
+            batch, _ = self._pending[0]
+            began = loop.time()
+            self._at("publish:before")
+            try:
+                await self._publisher.publish(batch.records)
+            except Transient as error:
+                tries = min(tries + 1, 6)
+                await asyncio.sleep(min(5.0, max(error.retry_after, 0.05 * 2**tries)) * self._rng.uniform(0.5, 1.0))
+                continue
+            except Exception:
+                # A record that the client itself refuses is a bug; it must be seen, and nothing may be skipped.
+                log.exception("publish_failed", batch=batch.number)
+                await asyncio.sleep(self._rng.uniform(1.0, 2.0))
+                continue
+            tries = 0
+            self._at("publish:acknowledged")
+            self._observe(loop.time() - began)
+            if not (self._pending and self._pending[0][0] is batch):
+                continue  # the lane was claimed anew meanwhile, and its outbox restored
+            self._pending.popleft()
+            self.size -= batch.size
+            self.acknowledged = batch.number
+            self._moved.set()

@@ -1,0 +1,191 @@
+"""All lanes of one process: key lanes by assignment, api slots, the timers, and how it all stands."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from shared.contracts import TOPICS
+from shared.errors import Transient
+from shared.telemetry import LaneReport
+
+from .apilane import Slots
+from .documents import LANES, Timer, from_mongo
+from .keylane import DueTimers, KeyLane
+from .lane import Lane, Runtime
+from .ports import Incoming, Json, Source
+
+log = structlog.get_logger()
+
+STUCK_AFTER = 60.0
+"""Seconds without a move after which a lane that is not waiting for the world counts as stuck."""
+TIMER_POLL = 0.5
+MOST_TIMERS = 500
+
+
+class KeyLanes:
+    """The lanes of one key in this process, as the group's assignment wants them.
+
+    A lane is owned only where this process holds the partition of all its topics.
+    """
+
+    def __init__(self, key: str, topics: Sequence[str], runtime: Runtime, grace: float = 10.0) -> None:
+        self.key = key
+        self.topics = tuple(topics)
+        self._runtime = runtime
+        self._grace = grace
+        self._lanes: dict[int, tuple[KeyLane, asyncio.Task[None]]] = {}
+        self.partial: set[int] = set()
+        self.assigned_once = False
+
+    @property
+    def lanes(self) -> list[KeyLane]:
+        """The lanes that run here."""
+        return [lane for lane, _ in self._lanes.values()]
+
+    def lane(self, partition: int) -> KeyLane | None:
+        """The lane of a partition number, if it runs here."""
+        found = self._lanes.get(partition)
+        return found[0] if found else None
+
+    def assigned(self, held: Mapping[str, set[int]], source: Source) -> None:
+        """Start a lane for every partition number held in all topics. Returns at once; lanes claim by themselves."""
+        numbers = [held.get(topic, set()) for topic in self.topics]
+        whole = set.intersection(*numbers) if numbers else set()
+        self.partial = set.union(*numbers) - whole if numbers else set()
+        self.assigned_once = True
+        for number in self.partial:
+            source.pause([topic for topic in self.topics if number in held.get(topic, set())], number)
+        for number in sorted(whole - self._lanes.keys()):
+            lane = KeyLane(self.key, number, self.topics, source, self._runtime)
+            self._lanes[number] = (lane, asyncio.create_task(lane.run(), name=lane.name))
+
+    async def revoked(self) -> None:
+        """Stop all lanes: the step at hand ends and is sent, within the grace; a next owner would fence them."""
+        running, self._lanes = self._lanes, {}
+        for lane, _ in running.values():
+            lane.stop()
+        await stop_tasks([task for _, task in running.values()], self._grace)
+
+    def deliver(self, records: Iterable[Incoming]) -> None:
+        """Hand records over to their lanes."""
+        by_partition: dict[int, list[Incoming]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition, []).append(record)
+        for partition, some in by_partition.items():
+            lane = self.lane(partition)
+            if lane is not None:
+                lane.offer(some)
+
+
+async def stop_tasks(tasks: Sequence["asyncio.Task[None]"], grace: float) -> None:
+    """Wait for tasks that were told to stop; cancel those that do not within ``grace`` seconds."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Process:
+    """One process of a service. ``keys`` are its lanes by key; ``slots`` its way in for commands."""
+
+    def __init__(self, runtime: Runtime, reads: Mapping[str, Sequence[str]], slots: int) -> None:
+        self.runtime = runtime
+        self.keys = {key: KeyLanes(key, topics, runtime) for key, topics in reads.items()}
+        self.slots = Slots(slots, runtime)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sources: dict[str, Source] = {}
+
+    def start(self) -> None:
+        """Start the api slots and the timers; key lanes start as partitions are assigned."""
+        self._tasks = [
+            asyncio.create_task(self.slots.run(), name="slots"),
+            asyncio.create_task(self._watch_timers(), name="timers"),
+        ]
+
+    def assigned(self, key: str, held: Mapping[str, set[int]], source: Source) -> None:
+        """The group has given this process partitions."""
+        self._sources[key] = source
+        self.keys[key].assigned(held, source)
+
+    async def stop(self, grace: float) -> None:
+        """Answer what waits, end the steps at hand, send what is committed, give the slot back."""
+        self.slots.stop()
+        slots, timers = self._tasks
+        timers.cancel()
+        await asyncio.gather(stop_tasks([slots], grace), *(k.revoked() for k in self.keys.values()))
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """All lanes of the process."""
+        return [*self.slots.lanes, *(lane for keys in self.keys.values() for lane in keys.lanes)]
+
+    def reports(self) -> list[LaneReport]:
+        """How every lane stands."""
+        return [lane.report() for lane in self.lanes]
+
+    def stuck(self) -> list[str]:
+        """Lanes that neither move, nor wait, nor are held."""
+        return [r.name for r in self.reports() if r.idle_seconds > STUCK_AFTER and r.phase not in ("held", "stopped")]
+
+    def ready(self) -> list[str]:
+        """What is missing before traffic makes sense; empty when ready. No partitions at all is standing by."""
+        missing = [] if self.slots.ready else ["no api slot"]
+        missing += [f"no assignment yet for {key}" for key, k in self.keys.items() if not k.assigned_once]
+        claiming = [lane.name for keys in self.keys.values() for lane in keys.lanes if lane.phase in ("new", "waiting")]
+        return missing + [f"{name} is not claimed" for name in claiming if name]
+
+    # -- timers --------------------------------------------------------------------------------------------
+
+    async def _watch_timers(self) -> None:
+        while True:
+            await asyncio.sleep(TIMER_POLL * self.runtime.rng.uniform(0.8, 1.2))
+            try:
+                await self._hand_over_due()
+            except Transient as error:
+                log.warning("timers_wait", reason=error.reason)
+            except Exception:
+                log.exception("timers_failed")
+
+    async def _hand_over_due(self) -> None:
+        """Give lanes the timers whose time has come, with the ends they must pass first.
+
+        Outboxes are read before the ends: an answer is then either still in an outbox (the timer waits for
+        the next look), or in the topic below the end that is fetched after.
+        """
+        takers = {lane.name: lane for keys in self.keys.values() for lane in keys.lanes if lane.takes_timers}
+        if not takers:
+            return
+        now, database = self.runtime.now(), self.runtime.database
+        where = {"lane": {"$in": sorted(takers)}, "due": {"$lte": now}}
+        found = await database.find(Timer.COLLECTION, where, sort=[("due", 1)], limit=MOST_TIMERS)
+        if not found:
+            return
+        due: dict[str, list[Timer]] = {}
+        for stored in found:
+            timer = from_mongo(Timer, stored)
+            due.setdefault(timer.lane, []).append(timer)
+        unsent = await self._oldest_unsent(list(due))
+        for name, timers in due.items():
+            lane = takers[name]
+            oldest = unsent.get(name)
+            ready = tuple(t for t in timers if oldest is None or t.due < oldest)
+            if ready:
+                ends = await self._sources[lane.key].ends(lane.topics, lane.partition)
+                lane.remind(DueTimers(ready, ends))
+
+    async def _oldest_unsent(self, names: Sequence[str]) -> dict[str, datetime]:
+        """By (key, partition): the time of the oldest record in any outbox of this service that goes there."""
+        oldest: dict[str, datetime] = {}
+        where: Json = {"outbox": {"$ne": []}}
+        for stored in await self.runtime.database.find(LANES, where, fields=("outbox",)):
+            for batch in stored["outbox"]:
+                for topic, partition, _, _, known in batch["r"]:
+                    place = f"{TOPICS[topic].key}:{partition}"
+                    time = known[3]
+                    if place in names and (place not in oldest or time < oldest[place]):
+                        oldest[place] = time
+        return oldest

@@ -1,0 +1,96 @@
+"""The table of a service: which payload goes to which handlers, and which documents they need."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+
+from shared.contracts import Event
+
+from .documents import Ref
+
+if TYPE_CHECKING:
+    from .work import Work
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks for, validated at the edge. ``person_id`` is who asks."""
+
+    person_id: str
+
+
+class Reminder(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of a timer."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A handler's answer to a command: the HTTP status and the JSON body."""
+
+    status: int
+    body: dict[str, Any]
+
+
+Payload = Event | Command | Reminder
+P = TypeVar("P", bound=Payload)
+Handle = Callable[[Any, "Work"], Reply | str | None]
+"""A handler returns a Reply to a command; otherwise a short constant naming the outcome, or None for done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One entry of the table; ``name`` stands in the marks of the inbox and in ids, so it never changes."""
+
+    name: str
+    handle: Handle
+    reads: Callable[[Any], Iterable[Ref]]
+
+
+class Router:
+    """The table payload type -> handlers of one service.
+
+    The work of one payload is declared, so that a batch costs one query per collection: ``reads`` gives the
+    keys of every document that the handler will ask the working set for.
+    """
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self._handlers: dict[type[Payload], list[Handler]] = {}
+        self._events: dict[str, type[Event]] = {}
+        self._reminders: dict[str, type[Reminder]] = {}
+
+    def on(
+        self,
+        kind: type[P],
+        handle: Callable[[P, "Work"], Reply | str | None],
+        reads: Callable[[P], Iterable[Ref]],
+    ) -> None:
+        """Add an entry. A command or reminder has one handler; an event may have several."""
+        if not issubclass(kind, Event) and kind in self._handlers:
+            raise ValueError(f"{kind.__name__} has a handler already")
+        name = getattr(handle, "__name__", "")
+        if any(h.name == name for hs in self._handlers.values() for h in hs):
+            raise ValueError(f"two handlers are called {name}")
+        self._handlers.setdefault(cast("type[Payload]", kind), []).append(Handler(name, handle, reads))
+        if issubclass(kind, Event):
+            self._events[kind.TYPE] = kind
+        elif issubclass(kind, Reminder):
+            self._reminders[kind.__name__] = kind
+
+    def handlers(self, kind: type[Payload]) -> tuple[Handler, ...]:
+        """Handlers of a payload type, in the order they were added."""
+        return tuple(self._handlers.get(kind, ()))
+
+    def event(self, type_: str) -> type[Event] | None:
+        """The model of an event type that somebody here handles, else None."""
+        return self._events.get(type_)
+
+    def reminder(self, type_: str) -> type[Reminder] | None:
+        """The model of a timer's payload, else None."""
+        return self._reminders.get(type_)
+
+    def table(self) -> Iterator[tuple[type[Payload], Handler]]:
+        """All entries, for docs and tests."""
+        for kind, handlers in self._handlers.items():
+            for handler in handlers:
+                yield kind, handler

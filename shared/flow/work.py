@@ -1,0 +1,233 @@
+"""The working set of a batch: documents loaded, changed and made, events emitted, timers asked for."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from shared.contracts import Envelope, Event, partition_of
+
+from .documents import D, Document, Ref, Timer, to_mongo
+from .ports import Delete, Insert, Record, Replace, Upsert, Write
+from .router import Reminder
+
+_NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000001")
+V = TypeVar("V")
+
+
+class Undeclared(LookupError):
+    """A handler asked for a document, view or topic that it had not declared: a bug."""
+
+
+class TooLarge(ValueError):
+    """An event is larger than a topic takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The input being folded: its id, its own time, and where its chain began."""
+
+    id: str
+    at: datetime
+    correlation: str
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a working set knows of its place: service, partition counts by topic and by kind of key."""
+
+    service: str
+    partitions: Mapping[str, int]
+    lanes: Mapping[str, int]
+    views: tuple[Any, ...] = ()
+    max_event: int = 262_144
+
+
+@dataclass(slots=True)
+class _Savepoint:
+    """How things stood before the current handler, so that a failing one takes back only its own."""
+
+    documents: dict[tuple[str, str], Document | None] = field(default_factory=dict)
+    timers: dict[str, Upsert | Delete | None] = field(default_factory=dict)
+    records: int = 0
+    bytes: int = 0
+
+
+class Work:
+    """What a handler sees of the world. All of it is in memory; nothing here waits or fails but by a bug.
+
+    Documents that an earlier input of the batch made or changed are seen by the later ones. Ids, times and
+    versions come from the cause and the documents, so folding the same inputs again makes the same events.
+    """
+
+    def __init__(self, scope: Scope, loaded: Mapping[tuple[str, str], Document | None]) -> None:
+        self._scope = scope
+        self._loaded = loaded
+        self._documents: dict[tuple[str, str], Document | None] = dict(loaded)
+        self._timers: dict[str, Upsert | Delete | None] = {}
+        self._saved = _Savepoint()
+        self._touched: set[tuple[str, str]] = set()
+        self._handler = ""
+        self._index = 0
+        self._cause: Cause | None = None
+        self.records: list[Record] = []
+        self.bytes = 0
+
+    # -- what handlers use ---------------------------------------------------------------------------------
+
+    @property
+    def cause(self) -> Cause:
+        """The input being folded."""
+        assert self._cause is not None
+        return self._cause
+
+    @property
+    def now(self) -> datetime:
+        """The input's own time."""
+        return self.cause.at
+
+    def get(self, kind: type[D], id_: str) -> D | None:
+        """The document as this input finds it, or None. Raises Undeclared if ``reads`` did not name it."""
+        try:
+            return cast("D | None", self._documents[kind.COLLECTION, id_])
+        except KeyError:
+            raise Undeclared(f"{kind.__name__} was not declared in reads") from None
+
+    def put(self, document: D) -> D:
+        """Store a document; returns it with its version, once higher for each input that changes it."""
+        key = (document.COLLECTION, document.id)
+        if key not in self._documents:
+            raise Undeclared(f"{type(document).__name__} was not declared in reads")
+        before = self._saved.documents.setdefault(key, self._documents[key])
+        stored = msgspec.structs.replace(document, v=before.v + 1 if before else 1)
+        self._documents[key] = stored
+        self._touched.add(key)
+        return stored
+
+    def new_id(self) -> str:
+        """A fresh id that a replay of the cause makes again."""
+        self._index += 1
+        return str(uuid.uuid5(_NAMESPACE, f"{self._scope.service}/{self._handler}/{self.cause.id}/{self._index}"))
+
+    def emit(self, event: Event, of: Document | None = None) -> None:
+        """Publish an event after the commit; ``of`` is the document it is about, with its new version.
+
+        A state event's id holds the version, so that after a restore new content never wears an old id.
+        """
+        topic, cause = event.TOPIC, self.cause
+        count = self._scope.partitions.get(topic.name)
+        if count is None or topic.owner != self._scope.service:
+            raise Undeclared(f"{topic.name} is not a topic of {self._scope.service}")
+        self._index += 1
+        sequence = of.v if of is not None else 0
+        name = f"{self._scope.service}/{self._handler}/{cause.id}/{self._index}"
+        if event.ORDER == "state":
+            if of is None:
+                raise Undeclared(f"{event.TYPE} carries state and needs its document")
+            name = f"{name}/{sequence}"
+        value = event.model_dump_json().encode()
+        if len(value) > self._scope.max_event:
+            raise TooLarge(f"{event.TYPE} of {len(value)} bytes")
+        envelope = Envelope(
+            id=str(uuid.uuid5(_NAMESPACE, name)),
+            type=event.TYPE,
+            source=event.source,
+            time=cause.at,
+            subject=of.id if of is not None else event.key,
+            sequence=sequence,
+            correlation=cause.correlation,
+            causation=cause.id,
+            traceparent=cause.traceparent,
+        )
+        self.records.append(Record(topic.name, partition_of(event.key, count), event.key, value, envelope))
+        self.bytes += len(value) + 300
+
+    def remind(self, name: str, due: datetime, payload: Reminder, concerns: tuple[str, str]) -> None:
+        """Ask for a timer: ``payload`` is folded after ``due`` in the lane of ``concerns`` = (kind of key, key).
+
+        ``name`` is its id and unique in the service; the same name again replaces it.
+        """
+        kind, key = concerns
+        lane = f"{kind}:{partition_of(key, self._scope.lanes[kind])}"
+        timer = Timer(
+            id=name,
+            v=1,
+            lane=lane,
+            due=due,
+            type=type(payload).__name__,
+            payload=msgspec.to_builtins(payload),
+            correlation=self.cause.correlation,
+            traceparent=self.cause.traceparent,
+        )
+        self._set_timer(name, Upsert(Timer.COLLECTION, to_mongo(timer)))
+
+    def cancel(self, name: str) -> None:
+        """Take a timer back; one that has fired or never was is no error."""
+        self._set_timer(name, Delete(Timer.COLLECTION, {"_id": name}))
+
+    def view(self, kind: type[V]) -> V:
+        """A declared in-memory view."""
+        for view in self._scope.views:
+            if isinstance(view, kind):
+                return view
+        raise Undeclared(f"{kind.__name__} is not a view of {self._scope.service}")
+
+    # -- what the fold uses --------------------------------------------------------------------------------
+
+    def begin(self, handler: str, cause: Cause) -> None:
+        """From here on, everything belongs to one handler and one cause."""
+        self._handler, self._cause, self._index = handler, cause, 0
+        self._saved = _Savepoint(records=len(self.records), bytes=self.bytes)
+
+    def rollback(self) -> None:
+        """Take back all that the current handler did, and nothing else."""
+        self._documents.update(self._saved.documents)
+        self._timers.update(self._saved.timers)
+        del self.records[self._saved.records :]
+        self.bytes = self._saved.bytes
+
+    def fire(self, timer: Timer) -> None:
+        """Use up a timer: the commit fails if somebody else did or moved it."""
+        self._set_timer(timer.id, Delete(Timer.COLLECTION, {"_id": timer.id, "due": timer.due}, must=True))
+
+    def pending_timer(self, name: str) -> Upsert | Delete | None:
+        """What this batch does to a timer so far."""
+        return self._timers.get(name)
+
+    def changed(self) -> dict[tuple[str, str], Document]:
+        """Documents that differ from what was loaded, by (collection, id)."""
+        return {
+            key: document
+            for key, document in self._documents.items()
+            if document is not None and document is not self._loaded[key]
+        }
+
+    def writes(self) -> list[Write]:
+        """The batch's changes as writes, compare-and-set on the versions that were loaded."""
+        made: list[Write] = []
+        for (collection, id_), document in self.changed().items():
+            before = self._loaded[collection, id_]
+            stored = to_mongo(document)
+            made.append(Insert(collection, stored) if before is None else Replace(collection, id_, before.v, stored))
+        made.extend(write for write in self._timers.values() if write is not None)
+        return made
+
+    def size(self) -> int:
+        """How many writes the batch has come to, at most."""
+        return len(self._timers) + len(self._touched)
+
+    def _set_timer(self, name: str, write: Upsert | Delete) -> None:
+        self._saved.timers.setdefault(name, self._timers.get(name))
+        self._timers[name] = write
+
+
+def wanted(refs: Iterable[Ref]) -> dict[str, dict[str, type[Document]]]:
+    """Collection -> id -> kind of everything declared."""
+    by_collection: dict[str, dict[str, type[Document]]] = {}
+    for kind, id_ in refs:
+        by_collection.setdefault(kind.COLLECTION, {})[id_] = kind
+    return by_collection

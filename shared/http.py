@@ -1,0 +1,249 @@
+"""The HTTP edge that the four services have in common: what an api.py imports.
+
+Every answer carries `X-Correlation-Id`; every error is problem+json; bodies are checked before they are
+parsed; every request is counted once, by route template.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+from uuid import uuid4
+
+import structlog
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.routing import iter_route_contexts
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.auth import Authenticates, Caller, Someone, require
+from shared.bodies import DEFAULT_LIMITS, Body, BodyGuard, BodyLimits, Id
+from shared.errors import Rejected
+from shared.paging import Cursor, Page, Paging, Window, decode_cursor, encode_cursor, page
+from shared.problems import bug, document, install, problems
+
+__all__ = [
+    "Body",
+    "BodyLimits",
+    "Caller",
+    "CorrelationId",
+    "Cursor",
+    "Id",
+    "IdempotencyKey",
+    "IfMatch",
+    "Page",
+    "Paging",
+    "Red",
+    "RequestMetrics",
+    "Someone",
+    "Window",
+    "application",
+    "decode_cursor",
+    "encode_cursor",
+    "etag",
+    "open_routes",
+    "page",
+    "problems",
+    "require",
+]
+
+log = structlog.get_logger(__name__)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CORRELATION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,128}")
+_ETAG = re.compile(r'"([0-9]{1,18})"')
+
+
+class RequestMetrics(Protocol):
+    """Told of every request once, when it is over. All values but the seconds are of bounded cardinality."""
+
+    def observe(self, route: str, method: str, status: str, seconds: float) -> None:
+        """`route` is a template or "unrouted", `status` is "2xx".."5xx" or "aborted", `method` may be "OTHER"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Red:
+    """RequestMetrics on prometheus_client: rate and errors by a counter, duration by a histogram.
+
+    The counter's labels are `route`, `method`, `status`; the histogram's are `route`, `method`.
+    """
+
+    requests: Counter
+    seconds: Histogram
+
+    def observe(self, route: str, method: str, status: str, seconds: float) -> None:
+        self.requests.labels(route=route, method=method, status=status).inc()
+        self.seconds.labels(route=route, method=method).observe(seconds)
+
+
+class Api(FastAPI):
+    """FastAPI whose OpenAPI document tells of our error bodies."""
+
+    def openapi(self) -> dict[str, Any]:
+        return document(super().openapi())
+
+
+def application(
+    title: str,
+    version: str,
+    description: str,
+    *,
+    authenticator: Authenticates,
+    metrics: RequestMetrics,
+    limits: BodyLimits = DEFAULT_LIMITS,
+) -> FastAPI:
+    """An empty application with everything around the routes; the service includes its router.
+
+    A route is open to all unless it takes `Someone` or `require(...)`; `open_routes` lists those that are.
+    """
+    # No /docs: those pages load scripts from elsewhere. No redirects: they are built from the Host header.
+    app = Api(
+        title=title,
+        version=version,
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.authenticator = authenticator
+    install(app)
+    app.add_middleware(BodyGuard, limits=limits)
+    app.add_middleware(Edge, metrics=metrics, template=_Templates(app))
+    return app
+
+
+def open_routes(app: FastAPI) -> list[str]:
+    """The operations that ask for no token, as "GET /v1/links/{code}", sorted; for a test to compare."""
+    paths = app.openapi().get("paths", {})
+    return sorted(
+        f"{method.upper()} {path}"
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if not operation.get("security")
+    )
+
+
+class _Templates:
+    """Route templates by endpoint: the route in a scope does not know the prefix it was included under."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._known: dict[object, str] = {}
+
+    def __call__(self, scope: Scope) -> str:
+        endpoint = scope.get("endpoint")
+        if endpoint is None:
+            return "unrouted"
+        if endpoint not in self._known:
+            for route in iter_route_contexts(self._app.routes):
+                self._known[route.endpoint] = route.path_format or "unrouted"
+        return self._known.setdefault(endpoint, "unrouted")
+
+
+class Edge:
+    """ASGI, outermost: correlation id, counting, and the last stop of bugs.
+
+    A bug is answered with 500 and an id; the log line of that id has the error's type and where it happened,
+    not its message, which may quote a text. When the answer had begun, it ends unfinished and
+    the server closes the connection.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: RequestMetrics,
+        template: Callable[[Scope], str],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._template = template
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation = correlation_of(Headers(scope=scope))
+        scope.setdefault("state", {})["correlation_id"] = correlation
+        status, started = "aborted", self._clock()
+
+        async def stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = f"{message['status'] // 100}xx"
+                MutableHeaders(scope=message)["X-Correlation-Id"] = correlation
+            await send(message)
+
+        try:
+            with structlog.contextvars.bound_contextvars(correlation_id=correlation):
+                try:
+                    await self._app(scope, receive, stamped)
+                except Exception as error:
+                    error_id = _logged(error)
+                    # Half an answer is left as it is: raising would have the server log the message.
+                    if status == "aborted":
+                        await bug(error_id)(scope, receive, stamped)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+            self._metrics.observe(self._template(scope), method, status, self._clock() - started)
+
+
+def _logged(error: Exception) -> str:
+    error_id = uuid4().hex
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    where = [f"{f.filename.rpartition('/')[2]}:{f.lineno}:{f.name}" for f in frames]
+    log.error("http_bug", error_id=error_id, error=type(error).__name__, where=where)
+    return error_id
+
+
+def correlation_of(headers: Headers) -> str:
+    """`X-Correlation-Id` if it is one, else the trace id of a W3C `traceparent`, else a new one."""
+    asked = headers.get("x-correlation-id", "")
+    if _CORRELATION.fullmatch(asked):
+        return asked
+    traced = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return traced[1] if traced else uuid4().hex
+
+
+def correlation_id(request: Request) -> str:
+    """FastAPI dependency: the id that ties this request to the events it causes."""
+    return str(request.state.correlation_id)
+
+
+def idempotency_key(
+    key: Annotated[str | None, Header(alias="Idempotency-Key", description="1 to 128 visible ASCII.")] = None,
+) -> str | None:
+    """FastAPI dependency: the key if one was sent; Rejected 400 "invalid-idempotency-key" if it is none."""
+    if key is not None and not _VISIBLE.fullmatch(key):
+        raise Rejected("invalid-idempotency-key", 400, detail="1 to 128 visible ASCII characters.")
+    return key
+
+
+def etag(version: int) -> str:
+    """The `ETag` of a document's version."""
+    return f'"{version}"'
+
+
+def if_match(
+    tag: Annotated[str | None, Header(alias="If-Match", description="`ETag` of what was read.")] = None,
+) -> int | None:
+    """FastAPI dependency: the version the caller has read; None if he does not care; Rejected 400 otherwise."""
+    if tag is None or tag == "*":
+        return None
+    found = _ETAG.fullmatch(tag)
+    if found is None:
+        raise Rejected("invalid-if-match", 400, detail="Take it from `ETag`, as it is.")
+    return int(found[1])
+
+
+CorrelationId = Annotated[str, Depends(correlation_id)]
+IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
+IfMatch = Annotated[int | None, Depends(if_match)]

@@ -1,0 +1,302 @@
+"""The one place that builds a MongoDB client and knows the driver (motor).
+
+Majority writes with the journal, majority reads from the primary, UTC datetimes, faults as the errors of
+``shared.flow.ports``. Migrations: indexes are declared as data and applied once, under a lock.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pymongo.errors as driver
+import structlog
+from bson import Binary
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
+from pymongo import DeleteMany, InsertOne, ReadPreference, ReplaceOne, UpdateOne
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from shared.errors import Transient
+from shared.flow.documents import INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
+from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+MODIFY_MS = 2_000
+"""Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
+_WRITE_CONFLICT, _DUPLICATE, _NO_SUCH_TRANSACTION = 112, 11000, 251
+
+
+class MongoSession:
+    """A driver session with its id, as it stands in control documents."""
+
+    def __init__(self, session: AsyncIOMotorClientSession) -> None:
+        self.raw = session
+
+    @property
+    def id(self) -> bytes:
+        """The logical session id."""
+        session: Any = self.raw
+        return bytes(session.session_id["id"])
+
+    async def close(self) -> None:
+        """End it; a server that is away ends it by itself later."""
+        await self.raw.end_session()
+
+
+class MongoDatabase:
+    """``shared.flow.ports.Database`` over motor. ``at`` is told the steps inside a transaction (tests crash there)."""
+
+    def __init__(self, url: str, name: str, at: Callable[[str], None] = lambda label: None) -> None:
+        self._client: Any = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            tzinfo=UTC,
+            serverSelectionTimeoutMS=3_000,
+            connectTimeoutMS=3_000,
+            socketTimeoutMS=20_000,
+            retryWrites=False,
+            maxPoolSize=64,
+            appname=name,
+        )
+        self._database: Any = self._client.get_database(
+            name,
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern("majority", j=True),
+        )
+        self._at = at
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
+
+    async def ping(self) -> None:
+        """Raises Transient when the server does not answer."""
+        await _reached(self._client.admin.command("ping"))
+
+    async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
+        """Documents by ``_id``: one query."""
+        wanted: Json = {"_id": {"$in": list(ids)}}
+        found: list[Json] = await _reached(self._database[collection].find(wanted).to_list(None))
+        return found
+
+    async def find(
+        self,
+        collection: str,
+        where: Json,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Collection[str] = (),
+    ) -> list[Json]:
+        """Documents that match."""
+        cursor = self._database[collection].find(where, list(fields) or None)
+        if sort:
+            cursor = cursor.sort(list(sort))
+        if limit:
+            cursor = cursor.limit(limit)
+        found: list[Json] = await _reached(cursor.to_list(None))
+        return found
+
+    async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
+        """Find one and modify it; returns it as it was before."""
+        found: Json | None = await _reached(
+            self._database[collection].find_one_and_update(where, change, upsert=upsert, maxTimeMS=MODIFY_MS)
+        )
+        return found
+
+    async def open_session(self) -> MongoSession:
+        """A session for a lane. Not causally consistent: a lane reads outside of it."""
+        return MongoSession(await _reached(self._client.start_session(causal_consistency=False)))
+
+    async def kill_session(self, id_: bytes) -> None:
+        """Abort what a dead or former owner has open."""
+        await _reached(self._client.admin.command("killSessions", [{"id": Binary(id_, subtype=4)}]))
+
+    async def transact(self, session: Any, writes: Sequence[Write]) -> None:
+        """One transaction; see the protocol."""
+        raw: AsyncIOMotorClientSession = session.raw
+        try:
+            raw.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True))
+            for collection, group in _by_collection(writes):
+                await self._write(raw, collection, group)
+            self._at("commit:written")
+        except BaseException as error:
+            await _abort(raw)
+            raise _translated(error) from error
+        await self._finish(raw)
+        self._at("commit:sent")
+
+    async def _write(self, session: AsyncIOMotorClientSession, collection: str, group: Sequence[Write]) -> None:
+        result = await self._database[collection].bulk_write(
+            [_operation(w) for w in group], ordered=True, session=session
+        )
+        matched = sum(isinstance(w, Replace | Fence) for w in group)
+        upserts = sum(isinstance(w, Upsert) for w in group)
+        if result.matched_count + result.upserted_count < matched + upserts:
+            raise Fenced(collection) if any(isinstance(w, Fence) for w in group) else Conflict(collection)
+        if result.deleted_count < sum(isinstance(w, Delete) and w.must for w in group):
+            raise Conflict(collection)
+
+    async def _finish(self, session: AsyncIOMotorClientSession) -> None:
+        for last in (False, False, True):
+            try:
+                await session.commit_transaction()
+                return
+            except driver.PyMongoError as error:
+                unknown = error.has_error_label("UnknownTransactionCommitResult") or isinstance(
+                    error, driver.ConnectionFailure
+                )
+                if not unknown:
+                    raise _translated(error) from error
+                if last:
+                    raise UnknownCommit from error
+                await asyncio.sleep(0.1)
+
+    # -- migrations ----------------------------------------------------------------------------------------
+
+    async def migrate(self, indexes: Sequence["Index"], collections: Collection[str]) -> list[str]:
+        """Make collections and indexes that are missing, one process at a time; returns what was made.
+
+        Collections are made here because making them inside concurrent transactions conflicts.
+        """
+        async with _MigrationLock(self._database):
+            existing = set(await _reached(self._database.list_collection_names()))
+            made = []
+            for name in sorted({*collections, *(i.collection for i in indexes)} - existing):
+                await _reached(self._database.create_collection(name))
+                made.append(name)
+            done = {d["_id"] for d in await _reached(self._database[_VERSIONS].find({}).to_list(None))}
+            for index in indexes:
+                if index.name not in done:
+                    await _reached(self._database[index.collection].create_index(list(index.keys), **index.options()))
+                    await _reached(self._database[_VERSIONS].insert_one({"_id": index.name, "at": datetime.now(UTC)}))
+                    made.append(index.name)
+            return made
+
+    async def migrated(self, indexes: Sequence["Index"]) -> bool:
+        """Whether ``migrate`` has been done for all of these."""
+        done = {d["_id"] for d in await self.find(_VERSIONS, {})}
+        return all(index.name in done for index in indexes)
+
+
+_VERSIONS = "migrations"
+_LOCK_KEPT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as data. ``expire`` makes it a TTL index on its one date field."""
+
+    collection: str
+    keys: tuple[tuple[str, int], ...]
+    unique: bool = False
+    expire: timedelta | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the migration that makes it."""
+        fields = ",".join(f"{field}:{order}" for field, order in self.keys)
+        return f"{self.collection}({fields}){'!' if self.unique else ''}"
+
+    def options(self) -> dict[str, Any]:
+        """What the driver is told beside the keys."""
+        made: dict[str, Any] = {"unique": True} if self.unique else {}
+        if self.expire is not None:
+            made["expireAfterSeconds"] = int(self.expire.total_seconds())
+        return made
+
+
+FLOW_COLLECTIONS = (LANES, INBOX, Timer.COLLECTION, StoredReply.COLLECTION)
+FLOW_INDEXES = (
+    Index(INBOX, (("ids", 1),)),
+    Index(INBOX, (("at", 1),), expire=INBOX_KEPT),
+    Index(Timer.COLLECTION, (("lane", 1), ("due", 1))),
+    Index(StoredReply.COLLECTION, (("at", 1),), expire=REPLIES_KEPT),
+)
+"""What every lane needs, beside the service's own."""
+
+
+class _MigrationLock:
+    """One migration at a time; a lock whose owner died is anybody's after a minute."""
+
+    def __init__(self, database: Any) -> None:
+        self._locks = database["migration_lock"]
+        self._owner = uuid.uuid4().hex
+
+    async def __aenter__(self) -> None:
+        while True:
+            now = datetime.now(UTC)
+            try:
+                await _reached(self._locks.delete_one({"_id": "lock", "until": {"$lt": now}}))
+                await _reached(self._locks.insert_one({"_id": "lock", "owner": self._owner, "until": now + _LOCK_KEPT}))
+                return
+            except Conflict:
+                await asyncio.sleep(0.2)
+
+    async def __aexit__(self, *_: object) -> None:
+        await _reached(self._locks.delete_one({"_id": "lock", "owner": self._owner}))
+
+
+def _by_collection(writes: Sequence[Write]) -> list[tuple[str, list[Write]]]:
+    """Writes grouped by collection in the order of first mention: one bulk each, the fence's last."""
+    groups: dict[str, list[Write]] = {}
+    for write in writes:
+        groups.setdefault(LANES if isinstance(write, Fence) else write.collection, []).append(write)
+    return list(groups.items())
+
+
+def _operation(write: Write) -> Any:
+    match write:
+        case Insert(_, document):
+            return InsertOne(document)
+        case Replace(_, id_, v, document):
+            return ReplaceOne({"_id": id_, "v": v}, document)
+        case Upsert(_, document):
+            return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+        case Delete(_, where, _):
+            return DeleteMany(where)
+        case Fence(_, where, change):
+            return UpdateOne(where, change)
+
+
+async def _abort(session: AsyncIOMotorClientSession) -> None:
+    """Best effort: what cannot be aborted now ends when the session is killed or its time is over."""
+    try:
+        raw: Any = session
+        if raw.in_transaction:
+            await session.abort_transaction()
+    except driver.PyMongoError as error:
+        log.warning("abort_failed", error=type(error).__name__)
+
+
+async def _reached(waiting: Awaitable[T]) -> T:
+    """Await the driver; its errors become ours."""
+    try:
+        return await waiting
+    except driver.PyMongoError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: BaseException) -> BaseException:
+    """Driver errors as Conflict or Transient; what is neither is a bug and stays as it is."""
+    if not isinstance(error, driver.PyMongoError):
+        return error
+    code = getattr(error, "code", None)
+    if isinstance(error, driver.BulkWriteError):
+        codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
+        code = next(iter(codes & {_DUPLICATE, _WRITE_CONFLICT}), code)
+    if code in (_DUPLICATE, _WRITE_CONFLICT, _NO_SUCH_TRANSACTION):
+        return Conflict(type(error).__name__)
+    if isinstance(error, driver.ConnectionFailure | driver.ExecutionTimeout | driver.WaitQueueTimeoutError):
+        return Transient(type(error).__name__)
+    if error.has_error_label("TransientTransactionError") or error.has_error_label("RetryableWriteError"):
+        return Transient(type(error).__name__)
+    return error

@@ -1,0 +1,125 @@
+"""Every metric's name with a sentence of meaning, and the shape of log lines.
+
+Names are ``lianyi_<area>_<what>_<unit>``; labels have few values (no ids, no texts). Logs are JSON lines.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+
+class Metrics:
+    """The counters and histograms of one process, on a registry of its own."""
+
+    def __init__(self, service: str, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.service = service
+        made: dict[str, Any] = {"registry": self.registry}
+        self.http_requests = Counter(
+            "lianyi_http_requests_total",
+            "Requests by route, method and status class.",
+            ["route", "method", "status"],
+            **made,
+        )
+        self.http_seconds = Histogram(
+            "lianyi_http_request_seconds",
+            "Time from request to response.",
+            ["route", "method"],
+            buckets=_SECONDS,
+            **made,
+        )
+        self.inputs = Counter(
+            "lianyi_lane_inputs_total", "Inputs folded, by type and outcome.", ["type", "outcome"], **made
+        )
+        self.batch = Histogram("lianyi_lane_batch_inputs", "Inputs in a batch.", ["key"], buckets=_BATCH, **made)
+        self.commit_seconds = Histogram(
+            "lianyi_lane_commit_seconds", "One transaction of a batch.", ["key"], buckets=_SECONDS, **made
+        )
+        self.publish_seconds = Histogram(
+            "lianyi_lane_publish_seconds",
+            "Sending a batch until acknowledged.",
+            ["key"],
+            buckets=_SECONDS,
+            **made,
+        )
+        self.effect_seconds = Histogram(
+            "lianyi_lane_effect_seconds", "From an event's time to its commit here.", ["key"], buckets=_SECONDS, **made
+        )
+        self.dead_letters = Counter("lianyi_lane_dead_letters_total", "Dead letters by reason.", ["reason"], **made)
+        self.trouble = Counter(
+            "lianyi_lane_trouble_total",
+            "Conflicts, fences, unknown commits, transient faults and failures met by lanes.",
+            ["key", "kind"],
+            **made,
+        )
+        self.build = Gauge("lianyi_service_up", "1 while the process runs.", ["service"], **made)
+        self.build.labels(service).set(1)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """How a lane stands now: phase, seconds since it last moved, lag, age of its oldest unsent batch."""
+
+    name: str
+    phase: str
+    idle_seconds: float
+    lag_records: int
+    lag_seconds: float
+    outbox_seconds: float
+    held: str
+
+
+class LaneGauges(Collector):
+    """Gauges of the lanes, read at the scrape."""
+
+    def __init__(self, reports: Callable[[], Iterable[LaneReport]]) -> None:
+        self._reports = reports
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One sample a lane and gauge."""
+        lag = GaugeMetricFamily("lianyi_lane_lag_records", "Records waiting in the lane.", labels=["lane"])
+        late = GaugeMetricFamily("lianyi_lane_lag_seconds", "Age of the oldest waiting record.", labels=["lane"])
+        unsent = GaugeMetricFamily("lianyi_lane_outbox_seconds", "Age of the oldest unsent batch.", labels=["lane"])
+        held = GaugeMetricFamily("lianyi_lane_held", "1 while an operator or an alarm holds the lane.", labels=["lane"])
+        idle = GaugeMetricFamily("lianyi_lane_idle_seconds", "Time since the lane last moved.", labels=["lane"])
+        for report in self._reports():
+            lag.add_metric([report.name], report.lag_records)
+            late.add_metric([report.name], report.lag_seconds)
+            unsent.add_metric([report.name], report.outbox_seconds)
+            held.add_metric([report.name], 1.0 if report.held else 0.0)
+            idle.add_metric([report.name], report.idle_seconds)
+        yield from (lag, late, unsent, held, idle)
+
+
+def configure_logging(service: str, level: str = "INFO") -> None:
+    """JSON lines on standard output: ``event``, ``service``, ``level``, ``time`` and what the call adds."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    # Libraries log through the standard module; their warnings join our lines.
+    logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
+
+
+class _Bridge(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().warning("library", logger=record.name, message=record.getMessage()[:500])

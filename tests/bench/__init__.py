@@ -1,0 +1,1 @@
+"""Measuring commands: each prints what it found and fails below its bars."""

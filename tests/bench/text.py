@@ -1,0 +1,104 @@
+"""How well and how fast the rules judge real texts: `python -m tests.bench.text DATA_DIR [--unmask]`.
+
+DATA_DIR holds spam/*.jsonl.gz and ham/*.jsonl.gz with a field `text`; `label` 1 is spam, no label is ham.
+One core. The rows are read, counted and forgotten: nothing of them is printed or kept.
+"""
+
+import argparse
+import gzip
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.moderation.core import judge
+from shared.text import normalise
+
+MOST_HAM_HIDDEN = 0.005
+"""The bar: at most this share of a ham file's rows may be hidden."""
+
+_MASK = re.compile(r"(?<![A-Za-z])x+(?![A-Za-z])")
+
+
+@dataclass
+class Tally:
+    """What one file came to: rows and hidden rows by label, rules that spoke in hidden ham, seconds by row."""
+
+    rows: Counter[int] = field(default_factory=Counter)
+    hidden: Counter[int] = field(default_factory=Counter)
+    blamed: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    normalising: float = 0.0
+    batch: float = 0.0
+
+
+def read(path: Path, unmask: bool) -> Iterator[tuple[int, str]]:
+    """(label, text) of each row. `unmask` puts digits where a publisher wrote x for them."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            text = row["text"]
+            if unmask:
+                text = _MASK.sub(lambda mask: "13912345678"[: len(mask.group())].ljust(len(mask.group()), "5"), text)
+            yield int(row.get("label", 0)), text
+
+
+def measure(path: Path, unmask: bool) -> Tally:
+    """Every row judged once in a batch (the rate), and once alone under the clock (the tail)."""
+    tally = Tally()
+    rows = list(read(path, unmask))
+    began = time.perf_counter()
+    for _, text in rows:
+        normalise(text)
+    tally.normalising = time.perf_counter() - began
+    began = time.perf_counter()
+    verdicts = [judge(text) for _, text in rows]
+    tally.batch = time.perf_counter() - began
+    for (label, _), verdict in zip(rows, verdicts, strict=True):
+        tally.rows[label] += 1
+        tally.hidden[label] += verdict.hide
+        if verdict.hide and not label:
+            tally.blamed.update(reason.rule for reason in verdict.reasons)
+    for _, text in rows:
+        began = time.perf_counter()
+        judge(text)
+        tally.seconds.append(time.perf_counter() - began)
+    return tally
+
+
+def share(tally: Tally, label: int) -> str:
+    """The hidden share of the rows with this label; a dash where there are none."""
+    if not tally.rows[label]:
+        return "-"
+    return f"{tally.hidden[label] / tally.rows[label]:.2%} of {tally.rows[label]:,}"
+
+
+def main(argv: list[str]) -> int:
+    """Print the table; exit code 1 if a ham file lost more rows than the bar allows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--unmask", action="store_true", help="read runs of x as the digits they stand for")
+    parser.add_argument("--blame", action="store_true", help="name the rules that spoke in hidden ham")
+    given = parser.parse_args(argv)
+    files = [path for kind in ("spam", "ham") for path in sorted((given.data / kind).glob("*.jsonl.gz"))]
+    failed = not files
+    print(f"{'file':<34}{'spam hidden (recall)':>24}{'ham hidden':>20}{'texts/s':>10}{'normalise/s':>13}{'p99 us':>8}")
+    for path in files:
+        tally = measure(path, given.unmask)
+        rows, p99 = tally.rows.total(), sorted(tally.seconds)[int(len(tally.seconds) * 0.99)] * 1e6
+        print(
+            f"{path.name.removesuffix('.jsonl.gz'):<34}{share(tally, 1):>24}{share(tally, 0):>20}"
+            f"{rows / tally.batch:>10,.0f}{rows / tally.normalising:>13,.0f}{p99:>8,.0f}"
+        )
+        if given.blame and tally.blamed:
+            print(f"    {dict(tally.blamed.most_common(8))}")
+        failed |= path.parent.name == "ham" and tally.hidden[0] > MOST_HAM_HIDDEN * tally.rows[0]
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

