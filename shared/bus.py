@@ -31,7 +31,7 @@ COMMIT_EVERY = 5.0
 START_WAIT = 1.0
 
 
-class LaneAssignor(AbstractPartitionAssignor):
+class LaneAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka ships no types
     """Partition i of every topic of a key goes to one member, spread evenly over the members.
 
     A topic that the lane's member does not read goes to nobody: in a rollout that adds a topic, old members
@@ -70,7 +70,7 @@ class LaneAssignor(AbstractPartitionAssignor):
         """Nothing is kept between assignments."""
 
 
-class KeyConsumer(ConsumerRebalanceListener):
+class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """The consumer of one key's topics, and the ``Source`` of its lanes.
 
     Assigned partitions are paused before anything else, so no record arrives before its lane knows where it is.
@@ -255,8 +255,9 @@ class Bus:
             for consumer in self._consumers:
                 await consumer.commit()
             await self._broker.stop()
-        if self._producer is not None:
-            await self._producer.stop()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
 
     @property
     def _client(self) -> str:
