@@ -255,7 +255,8 @@ class Bus:
             for consumer in self._consumers:
                 await consumer.commit()
             await self._broker.stop()
-        producer, self._producer = self._producer, None
+        producer: Any = self._producer
+        self._producer = None
         if producer is not None:
             await producer.stop()
 

@@ -24,7 +24,8 @@ _GREETING = re.compile(
 _RHETORICAL = re.compile(
     "难道|何必|何苦|怎么可能|凭什么|谁不(?:想|爱|喜欢|知道|是|会)|谁还(?:不|没)|哪有(?:你|那|这)|岂不"
     "|(?:别|不要|勿|请|[一点]点|一下|尊重).{0,20}(?:好吗|行吗|好不好|行不行)\\??$|(?:这么|那么|太).{1,12}的吗"
-    "|[, ](?:不是吗|是吧|对吧|是不是|好吗|懂吗|(?:isn't|aren't|wasn't|don't|doesn't|didn't|won't) (?:it|they|you|he|she)|right|huh)"
+    "|[, ](?:不是吗|是吧|对吧|是不是|好吗|懂吗|right|huh"
+    "|(?:isn't|aren't|wasn't|don't|doesn't|didn't|won't) (?:it|they|you|he|she))"
     "[呀啊 ]?\\??$"
 )
 # Asking words in a clause that asks nothing: cut out before the search, so that another asking word still counts.
@@ -56,12 +57,14 @@ _ENGLISH = re.compile(
     f"|{_LEAD}(?:what|which|whose|how) (?!i |you |we |they |he |she |it )[a-z]{{1,20}} {_AUX}\\b"
     f"|{_LEAD}(?:is|are|was|were|does|did|can|could|will|would|should|has|am) (?:{_SUBJECT}|{_THING})\\b"
     f"|{_LEAD}(?:do|have) {_SUBJECT}\\b"
-    "|\\b(?:any ?(?:one|body)|someone|somebody) (?:know|tried|try|have|has|got|been|here|used|else|recommend|help|explain)"
+    "|\\b(?:any ?(?:one|body)|someone|somebody) (?:know|tried|try|have|has|got|been)\\b"
+    "|\\b(?:any ?(?:one|body)|someone|somebody) (?:here|used|else|recommend|help|explain)\\b"
     "|\\b(?:can|could|would|does|do|did|has|have|is) (?:any ?one|any ?body|someone|somebody)\\b"
     "|\\bany (?:tips?|advice|ideas?|recommendations?|suggestions?|chance|recs|news|update)\\b"
     "|\\blooking for (?:a )?(?:recommendations?|advice|suggestions?|tips|help|recs|ideas)"
     "|\\b(?:please|pls|plz) (?:help|advise|recommend|explain|tell)|\\b(?:need|some) help\\b|\\bhelp me\\b"
-    "|\\b(?:wondering|curious) (?:if|whether|how|what|where|why|about)|\\bwould (?:love|like) to know\\b|\\bdo you (?:know|have)\\b"
+    "|\\b(?:wondering|curious) (?:if|whether|how|what|where|why|about)"
+    "|\\bwould (?:love|like) to know\\b|\\bdo you (?:know|have)\\b"
 )
 
 

@@ -15,14 +15,15 @@ not carry; rejected: the handler refused it; bug: the handler raised; size: its 
 class DeadLetter(Event):
     """One input that died in one handler (``handler`` is empty when it died before any).
 
-    ``value`` and ``headers`` are base64, cut at 64 KiB (``cut`` says so; a cut letter cannot be replayed).
-    ``fingerprint`` groups letters of one error. No field holds readable text of a person.
+    ``record_key``, ``value`` and ``headers`` are base64, cut at 64 KiB; ``cut`` says so, and a cut letter cannot
+    be replayed. A timer's letter has ``timers`` for its topic. ``fingerprint`` groups letters of one error.
+    No field holds readable text of a person.
     """
 
-    letter_id: str = Field(max_length=300)
+    letter_id: str = Field(max_length=250)
     topic: Short
-    partition: int
-    offset: int
+    partition: int = Field(ge=0, le=2**31)
+    offset: int = Field(ge=0, le=2**62)
     handler: Short
     reason: DeadReason
     fingerprint: Short
@@ -49,7 +50,6 @@ class ModerationDeadLetter(DeadLetter, topic=MODERATION_DEAD, name="dead_letter"
 
 
 DEAD_LETTERS: dict[str, type[DeadLetter]] = {
-    model.TOPIC.owner: model
-    for model in (NotesDeadLetter, GroupsDeadLetter, RecommendDeadLetter, ModerationDeadLetter)
+    model.TOPIC.owner: model for model in (NotesDeadLetter, GroupsDeadLetter, RecommendDeadLetter, ModerationDeadLetter)
 }
 """The dead letter of each service."""

@@ -21,7 +21,7 @@ class Envelope:
 
     ``id`` is the same however often the event is sent. ``time`` is UTC in milliseconds. ``subject`` is the id
     of the document the event is about and ``sequence`` that document's version: of two state events with one
-    subject the higher sequence holds, whatever their offsets; 0 where the type does not order.
+    subject the higher sequence holds, whatever their offsets; 0 where there is no document of its own.
     ``causation`` is the id of the input that made it, ``correlation`` that of the first cause of all.
     """
 
@@ -64,9 +64,9 @@ class Envelope:
         if _text(got, "ce_specversion") != SPECVERSION:
             raise BadEnvelope("ce_specversion")
         sequence = _text(got, "ce_sequence")
-        if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= 19):
+        if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= 18):
             raise BadEnvelope("ce_sequence")
-        trace = _text(got, "traceparent", "")
+        trace = got.get("traceparent", b"").decode(errors="replace")
         return cls(
             id=_text(got, "ce_id"),
             type=_text(got, "ce_type"),
@@ -85,12 +85,10 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _text(headers: dict[str, bytes], name: str, default: str | None = None) -> str:
+def _text(headers: dict[str, bytes], name: str) -> str:
     value = headers.get(name)
     if value is None:
-        if default is None:
-            raise BadEnvelope(f"{name} is missing")
-        return default
+        raise BadEnvelope(f"{name} is missing")
     if not value or len(value) > _MAX_HEADER:
         raise BadEnvelope(f"{name} is empty or too long")
     try:

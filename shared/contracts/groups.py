@@ -8,7 +8,7 @@ from .event import Event, Id, Short
 from .topics import GROUP
 
 GroupState = Literal["open", "closed"]
-ContributionKind = Literal["answer_accepted", "advice_taken", "comment"]
+ContributionKind = Literal["answer_accepted", "advice_taken"]
 Part = Annotated[str, StringConstraints(max_length=2_000)]
 
 
@@ -32,7 +32,7 @@ class GroupOpened(Event, topic=GROUP, name="group_opened", order="fact"):
     owner_id: Id
     name: Short
     charter: Charter
-    seats: int = Field(ge=1)
+    seats: int = Field(ge=1, le=1_000_000)
 
 
 class GroupChanged(Event, topic=GROUP, name="group_changed", order="state"):
@@ -40,8 +40,8 @@ class GroupChanged(Event, topic=GROUP, name="group_changed", order="state"):
 
     group_id: Id
     state: GroupState
-    seats: int = Field(ge=1)
-    members: int = Field(ge=0)
+    seats: int = Field(ge=1, le=1_000_000)
+    members: int = Field(ge=0, le=1_000_000)
 
 
 class MemberJoined(Event, topic=GROUP, name="member_joined", order="state"):

@@ -30,5 +30,5 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
     author_id: Id
     hidden: bool
     score: FiniteFloat
-    reasons: tuple[VerdictReason, ...]
+    reasons: tuple[VerdictReason, ...] = Field(max_length=100)
     rules: Short

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from .event import Event, Id, Short, Text
 from .topics import NOTE
@@ -81,7 +81,7 @@ class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
     note_id: Id
     comment_id: Id
     asker_id: Id
-    step: int
+    step: int = Field(ge=1, le=100)
     due_at: AwareDatetime
 
 

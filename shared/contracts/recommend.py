@@ -37,7 +37,7 @@ class GroupsSuggested(Event, topic=SUGGESTION, name="groups_suggested", order="s
     """The groups where the talk of a note can go on, best first; ``model`` names what decided."""
 
     note_id: Id
-    suggestions: tuple[Suggestion, ...]
+    suggestions: tuple[Suggestion, ...] = Field(max_length=20)
     model: Short
 
 
@@ -46,4 +46,4 @@ class ProfileTaught(Event, topic=PROFILE, name="profile_taught", order="count"):
 
     group_id: Id
     note_id: Id
-    terms: tuple[tuple[Term, int], ...]
+    terms: tuple[tuple[Term, Annotated[int, Field(ge=1, le=1_000_000)]], ...] = Field(max_length=1_000)

@@ -50,7 +50,7 @@ GROUP = Topic(
     key="group",
     readers=("notes", "groups", "recommend"),
     about="Groups, their charters and seats, members, contributions and tiers.",
-    retention_days=365,
+    carries_text=True,
 )
 SUGGESTION = Topic(
     name="lianyi.recommend.suggestion.v1",
@@ -119,7 +119,7 @@ def topics_read_by(service: str) -> tuple[Topic, ...]:
 
 def dead_topic(service: str) -> Topic:
     """The dead-letter topic of a service; KeyError for an unknown one."""
-    return next(t for t in TOPICS.values() if t.owner == service and t.key == "letter")
+    return TOPICS[f"lianyi.{service}.dead.v1"]
 
 
 def partition_of(key: str, partitions: int) -> int:

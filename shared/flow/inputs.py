@@ -74,7 +74,7 @@ def of_record(record: Incoming, router: Router, now: datetime, only: str = "") -
         envelope = Envelope.of(record.headers)
     except BadEnvelope as error:
         return Input(fallback, death=Death("envelope", str(error)[:200]), record=record)
-    cause = Cause(envelope.id, envelope.time, envelope.correlation, envelope.traceparent)
+    cause = Cause(envelope.id, envelope.time, envelope.correlation, envelope.traceparent, envelope.sequence)
     owner = TOPICS[record.topic].owner if record.topic in TOPICS else ""
     if not envelope.type.startswith(f"lianyi.{owner}."):
         return Input(cause, death=Death("type", "not of the topic's owner"), record=record)
@@ -142,7 +142,7 @@ def letter(service: str, input_: Input, handler: str, death: Death) -> DeadLette
     kept = [(name[:200], _base64(content[:1024])) for name, content in headers[:32]]
     place = f"{raw.topic}:{raw.partition}:{raw.offset}" if input_.timer is None else input_.cause.id
     return DEAD_LETTERS[service](
-        letter_id=f"{place}:{handler}"[:300],
+        letter_id=f"{place}:{handler}"[:250],
         topic=raw.topic,
         partition=raw.partition,
         offset=raw.offset,

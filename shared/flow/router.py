@@ -64,13 +64,17 @@ class Router:
         kind: type[P],
         handle: Callable[[P, "Work"], Reply | str | None],
         reads: Callable[[P], Iterable[Ref]],
+        name: str = "",
     ) -> None:
-        """Add an entry. A command or reminder has one handler; an event may have several."""
+        """Add an entry, named after its function unless ``name`` says otherwise.
+
+        A command or reminder has one handler; an event may have several.
+        """
         if not issubclass(kind, Event) and kind in self._handlers:
             raise ValueError(f"{kind.__name__} has a handler already")
-        name = getattr(handle, "__name__", "")
-        if any(h.name == name for hs in self._handlers.values() for h in hs):
-            raise ValueError(f"two handlers are called {name}")
+        name = name or getattr(handle, "__name__", "")
+        if not name.isidentifier() or any(h.name == name for hs in self._handlers.values() for h in hs):
+            raise ValueError(f"no name of its own for a handler of {kind.__name__}: {name!r}")
         self._handlers.setdefault(cast("type[Payload]", kind), []).append(Handler(name, handle, reads))
         if issubclass(kind, Event):
             self._events[kind.TYPE] = kind

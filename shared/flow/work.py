@@ -28,12 +28,16 @@ class TooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The input being folded: its id, its own time, and where its chain began."""
+    """The input being folded: its id, its own time, and where its chain began.
+
+    ``sequence`` is an event's ``ce_sequence``: of two state events about one subject the higher one holds.
+    """
 
     id: str
     at: datetime
     correlation: str
     traceparent: str = ""
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

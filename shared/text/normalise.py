@@ -35,7 +35,7 @@ def normalise(text: str) -> Normalised:
     """`text` as rules should see it, with the way back to the original.
 
     Any str will do, lone surrogates too. Linear in the length, which the caller limits; the result has at most
-    four times the characters, plus two for each contact word. Normalising the result again changes nothing.
+    four times the characters, plus six for each contact word. Normalising the result again changes nothing.
     """
     folded, edits = fold(text)
     passes = [edits]

@@ -267,6 +267,24 @@ def test_an_older_version_is_ignored() -> None:
     assert view.model.endswith("+7")
 
 
+def test_little_known_groups_stand_back() -> None:
+    """Of two groups that say the same in the same proportions, the one with more notes comes first."""
+    new = opened("new", "茶馆", purpose="", audience="", seats_left=1)
+    old = msgspec.structs.replace(new, id="old", notes=40)
+    view = view_of({"new": new, "old": old})
+    assert names(view.place(features("茶馆", ""), floor=0.0)) == ["old", "new"]
+
+
+def test_a_term_of_no_weight_is_harmless() -> None:
+    """A term so common that it weighs nothing neither breaks the view nor explains anything."""
+    view = Profiles(Method(first_notes=1))
+    profile = opened("tea", "茶", purpose="", audience="", seats_left=1)
+    view.put(profile)
+    assert view.place(features("茶", ""), floor=0.0) == []
+    view.remove("tea")
+    assert len(view) == 0
+
+
 def test_more_groups_than_the_first_table() -> None:
     """The view grows past its first size without losing a group."""
     profiles = {f"g{n}": opened(f"g{n}", f"topic{n}", purpose="", audience="", seats_left=1) for n in range(150)}

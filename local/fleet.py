@@ -1,0 +1,153 @@
+"""The four services as processes of their own, started, migrated and watched by this one."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from local.issuer import Issuer
+from local.places import free_port
+from local.processes import CannotStartError, Child, together, until, wait_for
+from local.stack import Stack
+from shared.bus import make_topics
+from shared.contracts import TOPICS
+
+SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
+PARTITIONS = 4
+"""Of every topic: as many as the mock cluster makes, so that both stacks behave alike."""
+MIGRATING = 60.0
+READY = 90.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where the services find what they need, and how fast a need escalates."""
+
+    stack: Stack
+    issuer: Issuer
+    need_steps: Sequence[int] | None = None
+    """Seconds until each escalation; None leaves the service's own."""
+    log_level: str = "WARNING"
+
+    def environment(self) -> dict[str, str]:
+        """What is common to the four."""
+        common = {
+            "LIANYI_KAFKA": self.stack.kafka,
+            "LIANYI_MONGO": self.stack.mongo,
+            "LIANYI_JWKS": self.issuer.jwks_url,
+            "LIANYI_ISSUER": self.issuer.issuer,
+            "LIANYI_AUDIENCE": self.issuer.audience,
+            "LIANYI_LOG_LEVEL": self.log_level,
+        }
+        if self.need_steps is not None:
+            common["LIANYI_NEED_STEPS"] = json.dumps(list(self.need_steps))
+        return common
+
+
+class Service:
+    """One service: its process, its two ports, its log. The ports are kept over a restart of the process."""
+
+    def __init__(self, name: str, world: World, directory: Path) -> None:
+        self.name = name
+        self.port, self.metrics_port = free_port(), free_port()
+        env = {
+            **world.environment(),
+            "LIANYI_PORT": str(self.port),
+            "LIANYI_METRICS_PORT": str(self.metrics_port),
+        }
+        command = [sys.executable, "-m", f"services.{name}"]
+        self.child = Child(name, [*command, "run"], env, directory / f"{name}.log")
+        self._migration = Child(f"{name} migrate", [*command, "migrate"], env, directory / f"{name}.migrate.log")
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def metrics(self) -> str:
+        """URL of the metrics."""
+        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+    async def migrate(self) -> None:
+        """Collections and indexes as the service declares them. Raises CannotStartError, with the log."""
+        await self._migration.finish(MIGRATING)
+
+    async def start(self) -> None:
+        """Returns when it says that it is ready. Raises CannotStartError, with the end of its log."""
+        self.child.start()
+        try:
+            await wait_for(self.ready, READY, f"{self.name} is ready", self.child)
+        except CannotStartError as error:
+            raise CannotStartError(f"{error}\nreadyz: {await self._why()}") from None
+
+    async def ready(self) -> bool:
+        """Whether /readyz answers 200."""
+        async with httpx.AsyncClient(timeout=3.0) as client:
+            try:
+                return (await client.get(f"{self.url}/readyz")).status_code == 200
+            except httpx.HTTPError:
+                await asyncio.sleep(0.1)
+                return False
+
+    async def _why(self) -> str:
+        async with httpx.AsyncClient(timeout=3.0) as client:
+            try:
+                return (await client.get(f"{self.url}/readyz")).text[:500]
+            except httpx.HTTPError as error:
+                return f"no answer ({type(error).__name__})"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The services that run."""
+
+    services: tuple[Service, ...]
+
+    def __getitem__(self, name: str) -> Service:
+        return next(service for service in self.services if service.name == name)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Base URL of each service's API."""
+        return {service.name: service.url for service in self.services}
+
+    async def watch(self) -> None:
+        """Returns never. Raises CannotStartError, with the end of its log, when a service dies by itself."""
+        await until(lambda: not all(service.child.alive for service in self.services), every=0.2)
+        dead = next(service.child for service in self.services if not service.child.alive)
+        raise CannotStartError(f"{dead.name} died, status {dead.status}{dead.tail()}")
+
+
+@asynccontextmanager
+async def fleet(world: World, tell: Tell) -> AsyncIterator[Fleet]:
+    """Topics made, databases migrated, four services ready; at exit none of them is left.
+
+    `tell` hears of every step. Raises CannotStartError when something does not come up.
+    """
+    directory = world.stack.directory / "services"
+    made = Fleet(tuple(Service(name, world, directory) for name in SERVICES))
+    try:
+        await together(_topics(world.stack), *(service.migrate() for service in made.services))
+        tell(f"topics made, {len(SERVICES)} databases migrated")
+        await together(*(_started(service, tell) for service in made.services))
+        yield made
+    finally:
+        await together(*(service.child.stop(5.0) for service in made.services))
+
+
+async def _topics(stack: Stack) -> None:
+    if stack.kind == "local":  # the mock cluster makes a topic at its first use, and knows no other way
+        await make_topics(stack.kafka, partitions=PARTITIONS)
+
+
+async def _started(service: Service, tell: Tell) -> None:
+    await service.start()
+    tell(f"{service.name} ready, pid {service.child.pid}, {service.url}")

@@ -1,0 +1,4 @@
+from services.moderation.app import APP
+from shared.app import main
+
+raise SystemExit(main(APP))

@@ -1,0 +1,24 @@
+"""Composition root of notes: the only file that constructs things."""
+
+from services.notes.api import routes
+from services.notes.handlers import router
+from services.notes.settings import Settings
+from services.notes.store import COLLECTIONS, INDEXES, Store
+from shared.app import App, Parts
+from shared.desk import Desk
+from shared.mongo import MongoDatabase
+
+
+def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
+    """Put the service together."""
+    return Parts(router(settings), routes(desk, Store(database)))
+
+
+APP = App(
+    name="notes",
+    about="Notes, comments, needs, advice and the hand-over to groups.",
+    settings=Settings,
+    collections=COLLECTIONS,
+    indexes=INDEXES,
+    build=build,
+)

@@ -1,0 +1,50 @@
+"""All that notes keeps in MongoDB, and the reads that are not by key."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.notes.core import Comment, GroupCard, Need, Note, Relay, need_id
+from shared.flow.documents import from_mongo
+from shared.flow.ports import Database, Json
+from shared.mongo import Index
+
+COLLECTIONS = (
+    Note.COLLECTION,
+    Comment.COLLECTION,
+    Need.COLLECTION,
+    Relay.COLLECTION,
+    GroupCard.COLLECTION,
+)
+INDEXES = (Index(Comment.COLLECTION, (("note_id", 1), ("created_at", -1), ("_id", -1))),)
+"""Nothing here expires: notes and comments stay until their author or an erasure takes them away."""
+
+
+class Store:
+    """Reads for the API."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(self, note_id: str) -> Note | None:
+        """A note by id."""
+        found = await self._database.load(Note.COLLECTION, [note_id])
+        return from_mongo(Note, found[0]) if found else None
+
+    async def newest_comments(
+        self, note_id: str, reader: str, after: tuple[datetime, str] | None, limit: int
+    ) -> list[Comment]:
+        """Comments of a note, newest first, after a place in that order; hidden ones only to their author."""
+        visible: Json = {"$or": [{"hidden": False}, {"author_id": reader}]}
+        where: Json = {"note_id": note_id, **visible}
+        if after is not None:
+            time, id_ = after
+            older: Json = {"$or": [{"created_at": {"$lt": time}}, {"created_at": time, "_id": {"$lt": id_}}]}
+            where = {"note_id": note_id, "$and": [visible, older]}
+        order = [("created_at", -1), ("_id", -1)]
+        found = await self._database.find(Comment.COLLECTION, where, sort=order, limit=limit)
+        return [from_mongo(Comment, stored) for stored in found]
+
+    async def needs_of(self, comments: Sequence[Comment]) -> dict[str, Need]:
+        """Needs that these comments have opened, by comment."""
+        found = await self._database.load(Need.COLLECTION, [need_id(c.id) for c in comments])
+        return {need.comment_id: need for need in (from_mongo(Need, stored) for stored in found)}

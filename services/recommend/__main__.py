@@ -1,0 +1,4 @@
+from services.recommend.app import APP
+from shared.app import main
+
+raise SystemExit(main(APP))

@@ -1,0 +1,289 @@
+"""What runs a service: ``python -m services.<name> run | migrate | ops ... | <its own commands>``.
+
+Order of a start: the probes answer first; then database, migrations, broker and topics are waited for, each
+with a log line; then the lanes claim and the API takes commands. Order of a stop: no new requests, answers to
+those at hand, the last steps, what is committed is sent, partitions and the slot are given back.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import start_http_server
+
+from shared import ops
+from shared.auth import Authenticator
+from shared.bus import Bus
+from shared.contracts import TOPICS, dead_topic, topics_read_by
+from shared.desk import Desk
+from shared.errors import Transient
+from shared.flow.fold import Limits
+from shared.flow.lane import Runtime
+from shared.flow.ports import View
+from shared.flow.process import Process
+from shared.flow.router import Router
+from shared.flow.work import Scope
+from shared.http import Red, application
+from shared.mongo import FLOW_COLLECTIONS, FLOW_INDEXES, Index, MongoDatabase
+from shared.settings import Settings, load
+from shared.telemetry import LaneGauges, Metrics, configure_logging
+
+log = structlog.get_logger()
+WAIT = 1.0
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service is made of, constructed in its ``app.py``."""
+
+    router: Router
+    routes: APIRouter
+    views: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A service: its name, settings, collections, and how its parts are put together."""
+
+    name: str
+    about: str
+    settings: type[Settings]
+    collections: tuple[str, ...]
+    indexes: tuple[Index, ...]
+    build: Callable[[Any, MongoDatabase, Desk], Parts]
+    commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
+
+    @property
+    def all_indexes(self) -> tuple[Index, ...]:
+        """The service's and those of the lanes."""
+        return (*self.indexes, *FLOW_INDEXES)
+
+
+def now() -> datetime:
+    """The wall clock: UTC in whole milliseconds, as MongoDB keeps it."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def main(app: App, argv: Sequence[str] | None = None) -> int:
+    """The command line of a service; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in app.commands:
+        return app.commands[words[0]](words[1:])
+    parser = argparse.ArgumentParser(prog=f"python -m services.{app.name}", description=app.about)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("run", help="serve until SIGTERM")
+    verbs.add_parser("migrate", help="make collections and indexes")
+    ops.add_parser(verbs)
+    for name in app.commands:
+        verbs.add_parser(name, help="see its own --help", add_help=False)
+    chosen = parser.parse_args(words)
+    settings = load(app.settings)
+    configure_logging(app.name, settings.log_level)
+    if chosen.verb == "migrate":
+        return asyncio.run(migrate(app, settings))
+    if chosen.verb == "ops":
+        return asyncio.run(_operate(app, settings, chosen))
+    asyncio.run(Server(app, settings).run())
+    return 0
+
+
+async def migrate(app: App, settings: Settings) -> int:
+    """Wait for the database, then make what is missing."""
+    async with _database(app, settings) as database:
+        await _until(database.ping, "waiting_for_mongo")
+        made = await database.migrate(app.all_indexes, {*app.collections, *FLOW_COLLECTIONS})
+        log.info("migrated", made=made)
+    return 0
+
+
+async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> int:
+    async with _database(app, settings) as database:
+        bus = Bus(settings.kafka, app.name)
+        try:
+            runtime = await _runtime(app, settings, database, bus, Metrics(app.name))
+            return await ops.operate(runtime, settings.kafka, chosen)
+        finally:
+            await bus.stop()
+
+
+@contextlib.asynccontextmanager
+async def _database(app: App, settings: Settings) -> AsyncIterator[MongoDatabase]:
+    database = MongoDatabase(settings.mongo, f"lianyi_{app.name}")
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _runtime(app: App, settings: Settings, database: MongoDatabase, bus: Bus, metrics: Metrics) -> Runtime:
+    parts = app.build(settings, database, Desk(settings.command_seconds))
+    return await _wired(app, settings, parts, (database, bus, metrics))
+
+
+async def _wired(app: App, settings: Settings, parts: Parts, world: tuple[MongoDatabase, Bus, Metrics]) -> Runtime:
+    database, bus, metrics = world
+    owned = [t for t in TOPICS.values() if t.owner == app.name]
+    read = topics_read_by(app.name)
+    counts = await bus.connect({t.name for t in (*owned, *read, dead_topic(app.name))})
+    lanes: dict[str, int] = {}
+    for topic in read:
+        if lanes.setdefault(topic.key, counts[topic.name]) != counts[topic.name]:
+            raise SystemExit(f"topics of key {topic.key} differ in partitions: {topic.name} has {counts[topic.name]}")
+    return Runtime(
+        router=parts.router,
+        database=database,
+        publisher=bus,
+        metrics=metrics,
+        now=now,
+        scope=Scope(app.name, {t.name: counts[t.name] for t in owned}, lanes, parts.views),
+        limits=Limits(inputs=settings.batch_inputs),
+        views=parts.views,
+    )
+
+
+async def _until(attempt: Callable[[], Any], waiting: str) -> None:
+    while True:
+        try:
+            await attempt()
+            return
+        except Transient as error:
+            log.warning(waiting, reason=error.reason)
+            await asyncio.sleep(WAIT)
+
+
+class _Http(uvicorn.Server):
+    """uvicorn without signal handlers of its own: stopping is ordered by ``Server``."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Server:
+    """One process of a service, from the first probe to the last record sent."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = Metrics(app.name)
+        self._database = MongoDatabase(settings.mongo, f"lianyi_{app.name}")
+        self._bus = Bus(settings.kafka, app.name, settings.instance)
+        self._desk = Desk(settings.command_seconds)
+        self._process: Process | None = None
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        # The default thresholds rescan all live objects many times a second: half of the lane's CPU.
+        gc.set_threshold(50_000, 50, 100)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        settings = self._settings
+        scrape, _ = start_http_server(settings.metrics_port, settings.host, self._metrics.registry)
+        parts = self._app.build(settings, self._database, self._desk)
+        http = self._http(parts)
+        serving = asyncio.create_task(http.serve(), name="http")
+        starting = asyncio.create_task(self._start(parts), name="start")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({serving, starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            log.info("stopping")
+            http.should_exit = True
+            starting.cancel()
+            stopped.cancel()
+            await asyncio.gather(serving, starting, stopped, return_exceptions=True)
+            await self._close()
+            scrape.shutdown()
+            log.info("stopped")
+
+    async def _start(self, parts: Parts) -> None:
+        await _until(self._database.ping, "waiting_for_mongo")
+        while not await self._migrated():
+            log.warning("waiting_for_migrations")
+            await asyncio.sleep(WAIT)
+        runtime = await _wired(self._app, self._settings, parts, (self._database, self._bus, self._metrics))
+        reads: dict[str, list[str]] = {}
+        for topic in topics_read_by(self._app.name):
+            reads.setdefault(topic.key, []).append(topic.name)
+        process = Process(runtime, reads, self._settings.api_slots)
+        self._metrics.registry.register(LaneGauges(process.reports))
+        process.start()
+        self._process, self._desk.slots = process, process.slots
+        await self._bus.consume(process)
+        log.info("started", lanes=runtime.scope.lanes, port=self._settings.port)
+
+    async def _close(self) -> None:
+        if self._process is not None:
+            await self._process.stop(self._settings.grace_seconds)
+        try:
+            await asyncio.wait_for(self._bus.stop(), self._settings.grace_seconds)
+        except TimeoutError:
+            log.warning("kafka_left_open")
+        await self._database.close()
+
+    async def _migrated(self) -> bool:
+        try:
+            return await self._database.migrated(self._app.all_indexes)
+        except Transient:
+            return False
+
+    # -- HTTP ----------------------------------------------------------------------------------------------
+
+    def _http(self, parts: Parts) -> _Http:
+        settings = self._settings
+        api: FastAPI = application(
+            f"Lianyi {self._app.name}",
+            VERSION,
+            self._app.about,
+            authenticator=Authenticator(settings.jwks, settings.issuer, settings.audience),
+            metrics=Red(self._metrics.http_requests, self._metrics.http_seconds),
+        )
+        api.include_router(parts.routes)
+        api.add_api_route("/livez", self._livez, include_in_schema=False)
+        api.add_api_route("/readyz", self._readyz, include_in_schema=False)
+        config = uvicorn.Config(
+            api,
+            host=settings.host,
+            port=settings.port,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.grace_seconds),
+        )
+        return _Http(config)
+
+    async def _livez(self) -> Response:
+        stuck = self._process.stuck() if self._process else []
+        return JSONResponse({"stuck": stuck}, 503 if stuck else 200)
+
+    async def _readyz(self) -> Response:
+        missing = self._process.ready() if self._process else ["starting"]
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._database.ping(), 2.0)
+            except (Transient, TimeoutError):
+                missing.append("the database does not answer")
+            if not await self._bus.reachable():
+                missing.append("the broker does not answer")
+        return JSONResponse({"missing": missing}, 503 if missing else 200)

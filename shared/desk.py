@@ -1,0 +1,85 @@
+"""Where HTTP hands commands to the lane: one call, one command, one reply."""
+
+import asyncio
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends, Header, Response
+
+from shared.errors import Transient
+from shared.flow.apilane import Slots
+from shared.flow.inputs import body_digest
+from shared.flow.router import Command
+from shared.http import CorrelationId, IdempotencyKey, Someone
+
+_NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000002")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks, under which key, in which chain of causes."""
+
+    person: str
+    scopes: frozenset[str]
+    correlation: str
+    key: str | None
+    traceparent: str
+
+    def new_id(self, kind: str) -> str:
+        """The id of what this call makes: random, or the same again for the same person, kind and key."""
+        if self.key is None:
+            return str(uuid.uuid4())
+        return str(uuid.uuid5(_NAMESPACE, f"{self.person}\n{kind}\n{self.key}"))
+
+
+def _call(
+    who: Someone,
+    correlation: CorrelationId,
+    key: IdempotencyKey,
+    traceparent: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Call:
+    return Call(who.person, who.scopes, correlation, key, traceparent[:55])
+
+
+Calling = Annotated[Call, Depends(_call)]
+
+
+class Desk:
+    """Takes commands for this process's api lane, once there is one."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.slots: Slots | None = None
+
+    async def handle(self, command: Command, call: Call) -> Response:
+        """Have the command committed; the handler's status and body as the answer.
+
+        The idempotency key is scoped by person and kind of command; the digest covers path and body, as both
+        are fields of the command.
+
+        Raises:
+            Rejected: nothing was written. Transient: too busy, no slot, or the outcome is unknown.
+        """
+        if self.slots is None:
+            raise Transient("starting", retry_after=2.0)
+        key = None
+        if call.key is not None:
+            scope = f"{call.person}\n{type(command).__name__}\n{call.key}"
+            key = hashlib.blake2b(scope.encode(), digest_size=16).hexdigest()
+        answer = self.slots.submit(
+            command, correlation=call.correlation, traceparent=call.traceparent, key=key, digest=_digest(command)
+        )
+        try:
+            reply = await asyncio.wait_for(answer, self._patience)
+        except TimeoutError:
+            raise Transient("no commit in time", retry_after=2.0) from None
+        if reply.status == 204:
+            return Response(status_code=204)
+        return Response(msgspec.json.encode(reply.body), reply.status, media_type="application/json")
+
+
+def _digest(command: Command) -> bytes:
+    return body_digest(msgspec.to_builtins(command))

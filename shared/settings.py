@@ -1,0 +1,49 @@
+"""Settings that every service has; each service adds its own knobs in ``services/<name>/settings.py``.
+
+Read once at start from the environment (prefix ``LIANYI_``), frozen after. No other module reads it.
+"""
+
+import sys
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process needs to know of its world."""
+
+    model_config = SettingsConfigDict(env_prefix="LIANYI_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kafka: str = Field(min_length=1, description="Bootstrap servers, host:port separated by commas.")
+    mongo: str = Field(pattern=r"^mongodb(\+srv)?://", description="URL of the MongoDB replica set.")
+    jwks: str = Field(pattern=r"^https?://", description="URL of the issuer's public keys.")
+    issuer: str = Field(min_length=1, description="Who signs the tokens (`iss`).")
+    audience: str = Field(default="lianyi", min_length=1, description="Whom the tokens are for (`aud`).")
+    host: str = Field(default="127.0.0.1", description="Address that the API and the metrics listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port of the API and the probes.")
+    metrics_port: int = Field(default=9000, ge=1, le=65535, description="Port of /metrics.")
+    instance: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.-]{0,64}$",
+        description="Name of this process, stable over its restarts; a restart then keeps its partitions.",
+    )
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
+    api_slots: int = Field(default=8, ge=1, le=64, description="Api lanes of the service: most processes that write.")
+    batch_inputs: int = Field(default=200, ge=1, le=1000, description="Most inputs folded into one transaction.")
+    command_seconds: float = Field(default=15.0, gt=0, description="Longest wait of a caller for a commit.")
+    grace_seconds: float = Field(default=10.0, gt=0, description="Time to finish and send after a signal to stop.")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings, or the end of the process with one line for each variable that is missing or malformed."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            name = "LIANYI_" + "_".join(str(p) for p in fault["loc"]).upper()
+            sys.stderr.write(f"setting {name}: {fault['msg']}\n")
+        raise SystemExit(2) from None
