@@ -7,11 +7,11 @@ Kafka are for lag and autoscaling alone; the position in MongoDB rules.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
@@ -20,7 +20,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
 
-from shared.contracts import TOPICS
+from shared.contracts import TOPICS, dead_topic
 from shared.errors import Transient
 from shared.flow.ports import Incoming, Record
 from shared.flow.process import KeyLanes, Process
@@ -88,7 +88,7 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def deliver(self, records: Sequence[Any]) -> None:
         """Hand a fetched batch over; nothing is awaited, so partitions never wait for each other."""
-        self._lanes.deliver(Incoming(r.topic, r.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in records)
+        self._lanes.deliver(_incoming(r) for r in records)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Start the lanes that are whole."""
@@ -330,6 +330,41 @@ async def make_topics(servers: str, partitions: int | None = None) -> list[str]:
         raise Transient(f"kafka: {type(error).__name__}") from error
     finally:
         await admin.close()
+
+
+async def dead_letters(servers: str, service: str) -> AsyncIterator[Incoming]:
+    """The service's dead topic, from its beginning to its end as of now.
+
+    Raises:
+        Transient: the broker is away.
+    """
+    topic = dead_topic(service).name
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await _reached(consumer.start())
+        await _reached(consumer._client.force_metadata_update())
+        places = [TopicPartition(topic, number) for number in sorted(await _partitions(consumer, topic))]
+        consumer.assign(places)
+        await _reached(consumer.seek_to_beginning(*places))
+        ends = await _reached(consumer.end_offsets(places))
+        for place in places:
+            while await _reached(consumer.position(place)) < ends[place]:
+                for record in (await _reached(consumer.getmany(place, timeout_ms=500))).get(place, ()):
+                    if record.offset < ends[place]:
+                        yield _incoming(record)
+    finally:
+        with contextlib.suppress(KafkaError):
+            await consumer.stop()
+
+
+async def _partitions(consumer: Any, topic: str) -> set[int]:
+    found: set[int] = set(await _reached(consumer._client._wait_on_metadata(topic)))
+    return found
+
+
+def _incoming(record: Any) -> Incoming:
+    headers = tuple((name, content or b"") for name, content in record.headers)
+    return Incoming(record.topic, record.partition, record.offset, record.key, record.value, headers)
 
 
 def _parser(consumer: KeyConsumer) -> Any:

@@ -10,9 +10,9 @@ import msgspec
 from fastapi import Depends, Header, Response
 
 from shared.errors import Transient
-from shared.flow.apilane import Slots
 from shared.flow.inputs import body_digest
 from shared.flow.router import Command
+from shared.flow.slots import Slots
 from shared.http import CorrelationId, IdempotencyKey, Someone
 
 _NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000002")

@@ -125,12 +125,15 @@ class MongoDatabase:
         raw: AsyncIOMotorClientSession = session.raw
         try:
             raw.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True))
-            for collection, group in _by_collection(writes):
+            for collection, group in _groups(writes):
                 await self._write(raw, collection, group)
             self._at("commit:written")
         except BaseException as error:
             await _abort(raw)
-            raise _translated(error) from error
+            translated = _translated(error)
+            if translated is error:
+                raise
+            raise translated from error
         await self._finish(raw)
         self._at("commit:sent")
 
@@ -146,7 +149,8 @@ class MongoDatabase:
             raise Conflict(collection)
 
     async def _finish(self, session: AsyncIOMotorClientSession) -> None:
-        for last in (False, False, True):
+        asked = False
+        for wait in (0.1, 0.1, 0.0):
             try:
                 await session.commit_transaction()
                 return
@@ -154,11 +158,14 @@ class MongoDatabase:
                 unknown = error.has_error_label("UnknownTransactionCommitResult") or isinstance(
                     error, driver.ConnectionFailure
                 )
-                if not unknown:
+                if not unknown and not asked:
                     raise _translated(error) from error
-                if last:
+                # From here on an error tells of this attempt only: an earlier one may have been applied, and
+                # a server that was restarted in between no longer knows the transaction.
+                asked = True
+                if not unknown or not wait:
                     raise UnknownCommit from error
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(wait)
 
     # -- migrations ----------------------------------------------------------------------------------------
 
@@ -245,12 +252,15 @@ class _MigrationLock:
         await _reached(self._locks.delete_one({"_id": "lock", "owner": self._owner}))
 
 
-def _by_collection(writes: Sequence[Write]) -> list[tuple[str, list[Write]]]:
-    """Writes grouped by collection in the order of first mention: one bulk each, the fence's last."""
-    groups: dict[str, list[Write]] = {}
+def _groups(writes: Sequence[Write]) -> list[tuple[str, list[Write]]]:
+    """Writes by collection in the order of first mention: one bulk each.
+
+    Deletes that must find something go apart: in a common count, another delete could stand in for them.
+    """
+    groups: dict[tuple[str, bool], list[Write]] = {}
     for write in writes:
-        groups.setdefault(LANES if isinstance(write, Fence) else write.collection, []).append(write)
-    return list(groups.items())
+        groups.setdefault((write.collection, isinstance(write, Delete) and write.must), []).append(write)
+    return [(collection, group) for (collection, _), group in groups.items()]
 
 
 def _operation(write: Write) -> Any:

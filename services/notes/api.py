@@ -194,7 +194,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
 
     @api.get("/notes/{note_id}/comments", responses=problems(400, 404, types=UNKNOWN_NOTE))
     async def read_comments(
-        note_id: Id, who: Someone, window: Paging, sort: Annotated[Literal["new"], Query()] = "new"
+        note_id: Id, who: Someone, window: Paging, _sort: Annotated[Literal["new"], Query(alias="sort")] = "new"
     ) -> Page[CommentView]:
         """Comments of a note, newest first, as a tree by ``parent_id``."""
         await visible(note_id, who.person)

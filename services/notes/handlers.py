@@ -189,8 +189,8 @@ def relay_note(command: RelayNote, work: Work) -> Reply:
     id_ = core.relay_id(command.note_id, command.group_id)
     if work.get(Relay, id_):
         return Reply(status=200, body=body)
-    relay = work.put(Relay(id=id_, by_id=command.person_id, at=work.now, **body))
-    work.emit(NoteRelayed(by_id=command.person_id, **body), relay)
+    relay = Relay(id=id_, note_id=command.note_id, group_id=command.group_id, by_id=command.person_id, at=work.now)
+    work.emit(NoteRelayed(note_id=command.note_id, group_id=command.group_id, by_id=command.person_id), work.put(relay))
     return Reply(status=201, body=body)
 
 

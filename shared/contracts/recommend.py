@@ -13,7 +13,7 @@ Term = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 class Reason(BaseModel):
     """Why a group is suggested: a term of the note that the group talks about, or its popularity.
 
-    ``weight`` is the part of the score (in its own log units) that would be gone without it.
+    ``weight`` is how far the score would fall without it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

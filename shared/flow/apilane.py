@@ -1,27 +1,19 @@
-"""Api lanes: HTTP commands of one process, folded as they arrive; one slot, held by a lease."""
+"""The api lane: HTTP commands of one process, folded as they arrive; one slot, held by a lease."""
 
 import asyncio
-import uuid
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
-
-import structlog
 
 from shared.errors import Transient
 
 from . import control
 from .control import Control, Ownership
-from .documents import LANES
 from .fold import Folded
-from .inputs import Asked, Input, of_command
+from .inputs import Input
 from .lane import Lane, Runtime
-from .ports import Conflict, Fenced
-from .router import Command, Reply
-from .work import Cause
-
-log = structlog.get_logger()
+from .ports import Conflict, Fenced, Session
+from .router import Reply
 
 LEASE = timedelta(seconds=8)
 """A slot whose owner has not renewed it for so long is anybody's."""
@@ -57,7 +49,7 @@ class ApiLane(Lane):
         self._queue.clear()
         return left
 
-    async def take(self, session: Any) -> tuple[Control, Ownership]:
+    async def take(self, session: Session) -> tuple[Control, Ownership]:
         """Claim the slot if nobody else has since we looked."""
         try:
             before, own = await control.claim(self.runtime.database, self.name, session, free=self._expected)
@@ -79,13 +71,12 @@ class ApiLane(Lane):
 
     async def next_inputs(self) -> Sequence[Input]:
         """Commands that wait, up to a batch. The lease is renewed on the way."""
-        assert self.own is not None
-        if asyncio.get_running_loop().time() - self._renewed > RENEW:
-            await self._renew(self.own)
+        await self._renew_when_due()
         if not self._queue and not self.stopping.is_set():
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), RENEW / 3)
+                async with asyncio.timeout(RENEW / 3):
+                    await self._wake.wait()
             except TimeoutError:
                 return []
         taken: list[Input] = []
@@ -95,6 +86,11 @@ class ApiLane(Lane):
             if input_.asked is not None and not input_.asked.answer.done():
                 taken.append(input_)
         return taken
+
+    async def idle(self) -> None:
+        """Keep the lease also while the outbox is full and no command is taken."""
+        await super().idle()
+        await self._renew_when_due()
 
     def pending(self) -> bool:
         """Commands in the queue are answered before a stop."""
@@ -108,24 +104,18 @@ class ApiLane(Lane):
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Answer the callers of the committed commands."""
         for input_, answer in folded.answers:
-            asked = input_.asked
-            if asked is None or asked.answer.done():
-                continue
-            if isinstance(answer, Exception):
-                asked.answer.set_exception(answer)
-            else:
-                asked.answer.set_result(answer)
+            _answer(input_, answer)
         self.at("reply:sent")
 
     def lost(self, inputs: Sequence[Input]) -> None:
         """The callers cannot be told what happened: 503, and an idempotency key makes the retry safe."""
         for input_ in inputs:
-            if input_.asked is not None and not input_.asked.answer.done():
-                input_.asked.answer.set_exception(Transient("the slot was lost", retry_after=1.0))
+            _answer(input_, Transient("the slot was lost", retry_after=1.0))
 
-    def give_up(self, inputs: Sequence[Input]) -> Sequence[Input]:
-        """A command never becomes a dead letter: its caller may come again."""
-        self.lost(inputs)
+    def give_up(self, inputs: Sequence[Input], error: Exception) -> Sequence[Input]:
+        """A command never becomes a dead letter: its caller hears of the bug, or comes again."""
+        for input_ in inputs:
+            _answer(input_, Transient("contended", retry_after=1.0) if isinstance(error, Conflict) else error)
         return []
 
     async def resolve(self, own: Ownership) -> None:
@@ -139,10 +129,11 @@ class ApiLane(Lane):
         while True:
             try:
                 before = await self.claim()
+                break
             except Transient as error:
+                if self.stopping.is_set():
+                    raise Fenced(self.name) from error
                 await self._pause(error.retry_after)
-                continue
-            break
         if before.epoch != own.epoch or before.held or before.batch not in (batch, batch + 1):
             raise Fenced(self.name)
         if before.batch == batch:
@@ -159,126 +150,21 @@ class ApiLane(Lane):
         if self.own is not None:
             await control.renew(self.runtime.database, self.own, None)
 
+    async def _renew_when_due(self) -> None:
+        if self.own is not None and asyncio.get_running_loop().time() - self._renewed > RENEW:
+            await self._renew(self.own)
+
     async def _renew(self, own: Ownership) -> None:
         self._renewed = asyncio.get_running_loop().time()
         if not await control.renew(self.runtime.database, own, self.runtime.now() + LEASE):
             raise Fenced(self.name)
 
 
-class Slots:
-    """The api slots of a service, seen from one process: it works in one, and sweeps those of the dead.
-
-    Guarantees: a slot whose lease has lapsed is found within its lease and a look, and what its owner left
-    unsent is published, however few processes remain.
-    """
-
-    def __init__(self, count: int, runtime: Runtime) -> None:
-        self._names = tuple(f"api:{i}" for i in range(count))
-        self._runtime = runtime
-        self._lane: ApiLane | None = None
-        self._stopping = asyncio.Event()
-        self._sweeping: ApiLane | None = None
-
-    @property
-    def lanes(self) -> list[ApiLane]:
-        """The slots that this process works in now."""
-        return [lane for lane in (self._lane, self._sweeping) if lane is not None]
-
-    @property
-    def ready(self) -> bool:
-        """Whether commands can be taken."""
-        return self._lane is not None and self._lane.ready.is_set()
-
-    async def submit(
-        self, command: Command, *, correlation: str, traceparent: str = "", key: str | None = None, digest: bytes = b""
-    ) -> Reply:
-        """Have a command folded and committed; returns the handler's reply.
-
-        ``key`` identifies person, route and Idempotency-Key; ``digest`` the body.
-
-        Raises:
-            Rejected: refused, nothing was written. Transient: no slot, too busy, or the outcome is unknown.
-        """
-        lane = self._lane
-        if lane is None or not self.ready or self._stopping.is_set():
-            raise Transient("no api slot", retry_after=1.0)
-        id_ = f"cmd:{key}" if key is not None else f"cmd:{uuid.UUID(int=self._runtime.rng.getrandbits(128), version=4)}"
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        cause = Cause(id_, self._runtime.now(), correlation, traceparent)
-        lane.put(of_command(command, cause, Asked(answer, key, digest), self._runtime.router))
-        return await answer
-
-    async def run(self) -> None:
-        """Keep one slot while the process lives, and sweep the orphans beside it."""
-        sweeper = asyncio.create_task(self._sweep())
-        try:
-            while not self._stopping.is_set():
-                try:
-                    found = await self._free(orphans=False)
-                except Transient as error:
-                    log.warning("slot_wait", reason=error.reason)
-                    found = None
-                if found is None:
-                    await self._rest(1.0)
-                    continue
-                await self._work(found)
-        finally:
-            sweeper.cancel()
-            await asyncio.gather(sweeper, return_exceptions=True)
-
-    def stop(self) -> None:
-        """Answer, send, give back, end."""
-        self._stopping.set()
-        for lane in self.lanes:
-            lane.stop()
-
-    async def _work(self, found: Control) -> None:
-        lane = self._lane = ApiLane(found.lane, found.epoch, self._runtime)
-        if self._stopping.is_set():
-            lane.stop()
-        try:
-            await lane.run()
-        except Fenced:
-            await self._rest(self._runtime.rng.uniform(0.05, 0.3))
-        finally:
-            self._lane = None
-            lane.lost(lane.abandon())
-
-    async def _sweep(self) -> None:
-        """Publish what dead owners left in their slots."""
-        while True:
-            await asyncio.sleep(self._runtime.rng.uniform(0.5, 1.5))
-            try:
-                found = await self._free(orphans=True)
-            except Transient:
-                continue
-            if found is None:
-                continue
-            lane = self._sweeping = ApiLane(found.lane, found.epoch, self._runtime)
-            lane.stop()  # claim, send, give back
-            try:
-                await lane.run()
-            except Fenced:
-                continue
-            finally:
-                self._sweeping = None
-
-    async def _free(self, *, orphans: bool) -> Control | None:
-        """A slot without a living owner; with ``orphans`` only one that has something to send."""
-        database, now = self._runtime.database, self._runtime.now()
-        stored = {doc["_id"]: doc for doc in await database.load(LANES, self._names)}
-        for name in self._names:
-            if name not in stored:
-                fresh = {"$setOnInsert": {"epoch": 0, "batch": 0, "next": [], "outbox": []}}
-                await database.modify(LANES, {"_id": name}, fresh, upsert=True)
-        free = [control.read_control(name, stored.get(name)) for name in self._names]
-        free = [c for c in free if not c.held and (c.lease is None or c.lease < now)]
-        if orphans:
-            free = [c for c in free if c.outbox]
-        return self._runtime.rng.choice(free) if free else None
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
+def _answer(input_: Input, answer: Reply | Exception) -> None:
+    asked = input_.asked
+    if asked is None or asked.answer.done():
+        return  # gone away, or answered before
+    if isinstance(answer, Exception):
+        asked.answer.set_exception(answer)
+    else:
+        asked.answer.set_result(answer)

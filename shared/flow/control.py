@@ -91,12 +91,18 @@ async def claim(database: Database, lane: str, session: Session, free: int | Non
     if before.session is not None:
         await database.kill_session(before.session)
     where: Json = {"_id": lane} if free is None else {"_id": lane, "epoch": free}
-    change: Json = {"$inc": {"epoch": 1}, "$set": {"session": session.id, "skip": False}, "$setOnInsert": _FRESH}
+    change: Json = {"$inc": {"epoch": 1}, "$set": {"session": session.id}, "$setOnInsert": _FRESH}
     found = await database.modify(LANES, where, change, upsert=free is None)
     if found is None and free is not None:
         raise Conflict(lane)
     control = read_control(lane, found)
     return control, Ownership(lane, control.epoch + 1, session)
+
+
+async def make(database: Database, lane: str) -> None:
+    """Make a control document without an owner, if there is none. Raises Conflict when others do, too."""
+    fresh: Json = {"$setOnInsert": {"epoch": 0, **_FRESH}}
+    await database.modify(LANES, {"_id": lane}, fresh, upsert=True)
 
 
 def advance(
@@ -107,6 +113,7 @@ def advance(
         "batch": batch + 1,
         "next": [[topic, offset] for topic, offset in sorted(next_.items())],
         "outbox": [{"b": b.number, "r": [_stored(r) for r in b.records]} for b in outbox],
+        "skip": False,
     }
     if lease is not None:
         change["lease"] = lease
@@ -125,7 +132,7 @@ async def trim(database: Database, own: Ownership, acknowledged: int) -> bool:
 
 async def move(database: Database, own: Ownership, batch: int, next_: Mapping[str, int]) -> bool:
     """Store a position that no commit stored; False if the lane is no longer ours."""
-    change: Json = {"$set": {"next": [[topic, offset] for topic, offset in sorted(next_.items())]}}
+    change: Json = {"$set": {"next": [[topic, offset] for topic, offset in sorted(next_.items())], "skip": False}}
     return await database.modify(LANES, own.where(batch), change) is not None
 
 
@@ -136,12 +143,24 @@ async def renew(database: Database, own: Ownership, lease: datetime | None) -> b
 
 async def hold(database: Database, lane: str, reason: str) -> None:
     """Stop a lane, whoever owns it: the epoch moves on, and an owner that claims again finds the reason."""
-    change: Json = {"$inc": {"epoch": 1}, "$set": {"held": reason[:200]}, "$setOnInsert": _FRESH}
+    change: Json = {**_held(reason), "$setOnInsert": _FRESH}
     await database.modify(LANES, {"_id": lane}, change, upsert=True)
 
 
+async def hold_own(database: Database, own: Ownership, reason: str) -> None:
+    """Stop a lane by its own alarm; one that is no longer ours is left alone."""
+    await database.modify(LANES, own.where(), _held(reason))
+
+
+def _held(reason: str) -> Json:
+    return {"$inc": {"epoch": 1}, "$set": {"held": reason[:200]}}
+
+
 async def release(database: Database, lane: str) -> bool:
-    """Let a held lane go on, past a gap if that is what held it; False for a lane that is not held."""
+    """Let a held lane go on, past a gap if that is what held it; False for a lane that is not held.
+
+    ``skip`` stands until the lane has stored a position behind the gap, so a crash in between costs nothing.
+    """
     where: Json = {"_id": lane, "held": {"$exists": True}}
     change: Json = {"$unset": {"held": ""}, "$set": {"skip": True}}
     return await database.modify(LANES, where, change) is not None

@@ -7,7 +7,7 @@ import msgspec
 
 from shared.errors import Rejected
 
-from .documents import StoredReply, Timer
+from .documents import StoredReply
 from .inputs import Death, Input, fingerprint, letter
 from .router import Handler, Reply
 from .work import TooLarge, Work
@@ -49,7 +49,7 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
             _command(folded, input_)
         elif input_.death is not None:
             _bury(service, folded, input_, "", input_.death)
-        elif input_.timer is not None and not _still_due(work, input_.timer):
+        elif input_.timer is not None and not work.untouched(input_.timer):
             folded.outcomes.append((_name(input_), "cancelled"))
         else:
             _deliver(service, folded, input_, known)
@@ -122,11 +122,6 @@ def _again(stored: StoredReply, digest: bytes) -> Reply | Rejected:
             "idempotency-key-reused", 422, detail="This Idempotency-Key was used with another body or route."
         )
     return Reply(status=stored.status, body=msgspec.json.decode(stored.body))
-
-
-def _still_due(work: Work, timer: Timer) -> bool:
-    found = work.get(Timer, timer.id)
-    return found is not None and found.due == timer.due and work.pending_timer(timer.id) is None
 
 
 def _bury(service: str, folded: Folded, input_: Input, handler: str, death: Death) -> None:

@@ -132,15 +132,11 @@ def _refs(payload: Payload, handlers: tuple[Handler, ...]) -> tuple[Ref, ...]:
 
 def letter(service: str, input_: Input, handler: str, death: Death) -> DeadLetter:
     """The dead letter of an input; a timer's holds its payload as JSON under the topic ``timers``."""
-    if input_.timer is not None:
-        timer = input_.timer
-        raw = Incoming(Timer.COLLECTION, 0, 0, timer.id.encode(), msgspec.json.encode(timer), ())
-    else:
-        assert input_.record is not None
-        raw = input_.record
-    value, headers = raw.value or b"", raw.headers
+    raw = input_.record if input_.timer is None else _as_record(input_.timer)
+    assert raw is not None
+    value, headers, key = raw.value or b"", raw.headers, raw.key or b""
     kept = [(name[:200], _base64(content[:1024])) for name, content in headers[:32]]
-    place = f"{raw.topic}:{raw.partition}:{raw.offset}" if input_.timer is None else input_.cause.id
+    place = input_.cause.id if raw.topic == Timer.COLLECTION else f"{raw.topic}:{raw.partition}:{raw.offset}"
     return DEAD_LETTERS[service](
         letter_id=f"{place}:{handler}"[:250],
         topic=raw.topic,
@@ -149,27 +145,33 @@ def letter(service: str, input_: Input, handler: str, death: Death) -> DeadLette
         handler=handler,
         reason=death.reason,
         fingerprint=death.fingerprint[:200],
-        record_key=_base64((raw.key or b"")[:1024]),
+        record_key=_base64(key[:1024]),
         value=_base64(value[:KEPT_BYTES]),
         headers=tuple(kept),
-        cut=len(value) > KEPT_BYTES or len(headers) > len(kept) or any(len(c) > 1024 for _, c in headers),
+        cut=len(value) > KEPT_BYTES
+        or len(key) > 1024
+        or len(headers) > len(kept)
+        or any(len(name) > 200 or len(content) > 1024 for name, content in headers),
     )
+
+
+def _as_record(timer: Timer) -> Incoming:
+    return Incoming(Timer.COLLECTION, 0, 0, timer.id.encode(), msgspec.json.encode(timer), ())
 
 
 def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
     """Decode a dead letter for its replay: the input that died, for the handler that failed.
 
-    None where there is nothing to replay: a cut letter, or a handler that is gone.
+    None where there is nothing to replay: no letter of ours, a cut one, or a handler that is gone.
     """
-    got = Envelope.of(record.headers)
-    dead = next(m for m in DEAD_LETTERS.values() if got.type == m.TYPE).model_validate_json(record.value or b"")
+    try:
+        dead = DEAD_LETTERS[router.service].model_validate_json(record.value or b"")
+    except ValidationError:
+        return None
     if dead.cut:
         return None
     if dead.topic == Timer.COLLECTION:
-        timer = msgspec.json.decode(base64.b64decode(dead.value), type=Timer)
-        made = of_timer(timer, router)
-        # Its timer document is gone since the letter was written; only the handler is to be run.
-        return replace(made, timer=None, record=record, marks=(mark(made.cause.id, dead.handler),))
+        return _of_timers_letter(msgspec.json.decode(base64.b64decode(dead.value), type=Timer), router)
     raw = Incoming(
         dead.topic,
         dead.partition,
@@ -178,7 +180,16 @@ def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
         base64.b64decode(dead.value),
         tuple((name, base64.b64decode(content)) for name, content in dead.headers),
     )
-    return of_record(raw, router, now, only=dead.handler)
+    made = of_record(raw, router, now, only=dead.handler)
+    return made if made is not None and (made.handlers or made.death) else None
+
+
+def _of_timers_letter(timer: Timer, router: Router) -> Input:
+    """Its timer document is gone since the letter was written: only the handler is to be run, once."""
+    made = of_timer(timer, router)
+    marks = tuple(mark(made.cause.id, handler.name) for handler in made.handlers)
+    refs = tuple(ref for ref in made.refs if ref != (Timer, timer.id))
+    return replace(made, timer=None, record=_as_record(timer), marks=marks, refs=refs)
 
 
 def fingerprint(error: BaseException) -> str:

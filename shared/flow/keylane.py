@@ -46,10 +46,10 @@ class KeyLane(Lane):
         self._wake = asyncio.Event()
         self._open = False
         self._paused = True
-        self._tolerant = False
         self._gap = ""
         self._accept: dict[str, int] = {}
         self._sought: set[str] = set()
+        self._tolerant: set[str] = set()
         self.done: dict[str, int] = {}
         self._stored: dict[str, int] = {}
         self._timers_out = False
@@ -57,9 +57,10 @@ class KeyLane(Lane):
     # -- what the subscriber calls; nothing here waits -----------------------------------------------------
 
     def offer(self, records: Iterable[Incoming]) -> None:
-        """Take records over from the consumer, or drop what is not wanted."""
+        """Take over one delivery of the consumer, or drop what is not wanted of it."""
+        gaps: set[str] = set()
         for record in records:
-            if self._open and self._wanted(record):
+            if self._open and record.topic not in gaps and self._wanted(record, gaps):
                 self._accept[record.topic] = record.offset + 1
                 self._queue.append(record)
                 self._queued_bytes += len(record.value or b"")
@@ -81,21 +82,27 @@ class KeyLane(Lane):
         """Whether due timers may be handed over: none are waiting or being folded."""
         return self._open and not self._due and not self._timers_out
 
-    def _wanted(self, record: Incoming) -> bool:
-        want = self._accept[record.topic]
+    def _wanted(self, record: Incoming, gaps: set[str]) -> bool:
+        topic, want = record.topic, self._accept[record.topic]
         if record.offset < want:
             return False
-        if record.offset == want or self._tolerant:
-            self._sought.discard(record.topic)
+        if record.offset == want or topic in self._tolerant:
+            self._sought.discard(topic)
+            self._tolerant.discard(topic)
             return True
-        if record.topic in self._sought:
-            self._gap = f"gap: {record.topic} has nothing from {want} to {record.offset - 1}"
-            self._open = False
-            self._wake.set()
-            return False
-        self._sought.add(record.topic)
-        self._source.seek(record.topic, self.partition, want)
+        # A delivery that was on its way during a seek looks like a gap, once.
+        gaps.add(topic)
+        if topic in self._sought:
+            self._found_gap(topic, want, record.offset)
+        else:
+            self._sought.add(topic)
+            self._source.seek(topic, self.partition, want)
         return False
+
+    def _found_gap(self, topic: str, want: int, found: int) -> None:
+        self._gap = f"gap: {topic} has nothing from {want} to {found - 1}"
+        self._open = False
+        self._wake.set()
 
     # -- the lane ------------------------------------------------------------------------------------------
 
@@ -110,30 +117,33 @@ class KeyLane(Lane):
         self._gap = ""
         start: dict[str, int] = {}
         for topic in self.topics:
-            known = before.next.get(topic)
-            start[topic] = await self._source.beginning(topic, self.partition) if known is None else known
+            first = await self._source.beginning(topic, self.partition)
+            start[topic] = before.next.get(topic, first)
+            if start[topic] < first and not before.skip and not before.held:
+                self._found_gap(topic, start[topic], first)
         self._accept, self.done, self._stored = dict(start), dict(start), dict(before.next)
-        # The first record after a seek tells whether the broker still has what we want. After a release an
-        # operator has accepted that it has not.
-        self._sought = {topic for topic in self.topics if topic in before.next}
-        self._tolerant = before.skip
+        self._sought.clear()
+        # After a release an operator has accepted that the broker no longer has what we want.
+        self._tolerant = set(self.topics) if before.skip else set()
         for topic, offset in start.items():
             self._source.seek(topic, self.partition, offset)
-        if not before.held:
+        if not before.held and not self._gap:
             self._open = True
             self._paused = False
             self._source.resume(self.topics, self.partition)
 
     async def next_inputs(self) -> Sequence[Input]:
         """Up to a batch of records; timers whose ends are passed come before younger records."""
-        if not self._queue and not self._ripe():
+        if not self._queue and not self._ripe() and not self._gap:
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), IDLE_AFTER)
+                async with asyncio.timeout(IDLE_AFTER):
+                    await self._wake.wait()
             except TimeoutError:
                 return []
         if self._gap and not self._queue:
-            await control.hold(self.runtime.database, self.name, self._gap)
+            assert self.own is not None
+            await control.hold_own(self.runtime.database, self.own, self._gap)
             raise Fenced(self.name)
         if self.stopping.is_set():
             return []
@@ -165,7 +175,7 @@ class KeyLane(Lane):
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Move on behind the committed inputs."""
         self.done = dict(self.position(inputs))
-        if folded.work.records or folded.marks:
+        if folded.work.records or folded.marks or folded.work.changed():
             self._stored = dict(self.done)
         self._timers_out = False
 

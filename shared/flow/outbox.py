@@ -40,6 +40,7 @@ class Outbox:
         self.acknowledged = self.size = 0
         for batch in batches:
             self.add(batch)
+        self._moved.set()
 
     def add(self, batch: Batch) -> None:
         """Hand over a committed batch."""
@@ -56,11 +57,16 @@ class Outbox:
         """Seconds that the oldest unsent batch has waited."""
         return asyncio.get_running_loop().time() - self._pending[0][1] if self._pending else 0.0
 
-    async def below(self, size: int) -> None:
-        """Wait until less than ``size`` bytes are unsent."""
-        while self.size >= size:
-            self._moved.clear()
-            await self._moved.wait()
+    async def below(self, size: int, within: float) -> bool:
+        """Wait until less than ``size`` bytes are unsent; False if they are not ``within`` seconds."""
+        try:
+            async with asyncio.timeout(within):
+                while self.size >= size:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def run(self) -> None:
         """Send for ever. Faults of the broker are waited out with jitter."""

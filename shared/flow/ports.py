@@ -166,7 +166,10 @@ class Publisher(Protocol):
 
 
 class Source(Protocol):
-    """The consumer behind a key lane, for one partition number of all its topics."""
+    """The consumer behind a key lane, for one partition number of all its topics.
+
+    Where the broker no longer has the record that is next, the consumer goes on with the oldest it has.
+    """
 
     async def beginning(self, topic: str, partition: int) -> int:
         """Offset of the oldest record that is still there, or of the next one to come."""
@@ -177,7 +180,7 @@ class Source(Protocol):
         ...
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
-        """The next record delivered is the first at or after ``offset``; earlier fetches are dropped."""
+        """Go on with the first record at or after ``offset``. One delivery that is on its way may still come."""
         ...
 
     def high(self, topic: str, partition: int) -> int | None:

@@ -10,11 +10,11 @@ from shared.contracts import TOPICS
 from shared.errors import Transient
 from shared.telemetry import LaneReport
 
-from .apilane import Slots
 from .documents import LANES, Timer, from_mongo
 from .keylane import DueTimers, KeyLane
 from .lane import Lane, Runtime
 from .ports import Incoming, Json, Source
+from .slots import Slots
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ class Process:
         self.slots.stop()
         slots, timers = self._tasks
         timers.cancel()
-        await asyncio.gather(stop_tasks([slots], grace), *(k.revoked() for k in self.keys.values()))
+        await asyncio.gather(stop_tasks([slots, timers], grace), *(k.revoked() for k in self.keys.values()))
 
     @property
     def lanes(self) -> list[Lane]:
@@ -159,16 +159,13 @@ class Process:
         takers = {lane.name: lane for keys in self.keys.values() for lane in keys.lanes if lane.takes_timers}
         if not takers:
             return
-        now, database = self.runtime.now(), self.runtime.database
-        where = {"lane": {"$in": sorted(takers)}, "due": {"$lte": now}}
-        found = await database.find(Timer.COLLECTION, where, sort=[("due", 1)], limit=MOST_TIMERS)
-        if not found:
-            return
+        found = await self._due(sorted(takers))
+        if len(found) == MOST_TIMERS:  # the timers of one lane that must wait must not hide those of the others
+            found = [timer for name in takers for timer in await self._due([name])]
         due: dict[str, list[Timer]] = {}
-        for stored in found:
-            timer = from_mongo(Timer, stored)
+        for timer in found:
             due.setdefault(timer.lane, []).append(timer)
-        unsent = await self._oldest_unsent(list(due))
+        unsent = await self._oldest_unsent(list(due)) if due else {}
         for name, timers in due.items():
             lane = takers[name]
             oldest = unsent.get(name)
@@ -176,6 +173,12 @@ class Process:
             if ready:
                 ends = await self._sources[lane.key].ends(lane.topics, lane.partition)
                 lane.remind(DueTimers(ready, ends))
+
+    async def _due(self, names: Sequence[str]) -> list[Timer]:
+        """Timers of these lanes whose time has come, oldest first; not more than a few batches."""
+        where: Json = {"lane": {"$in": names}, "due": {"$lte": self.runtime.now()}}
+        found = await self.runtime.database.find(Timer.COLLECTION, where, sort=[("due", 1)], limit=MOST_TIMERS)
+        return [from_mongo(Timer, stored) for stored in found]
 
     async def _oldest_unsent(self, names: Sequence[str]) -> dict[str, datetime]:
         """By (key, partition): the time of the oldest record in any outbox of this service that goes there."""

@@ -17,6 +17,9 @@ from .router import Reminder
 _NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000001")
 V = TypeVar("V")
 
+MOST_BYTES = 4_000_000
+"""Of events from one handler of one input: the outbox stands in one document, and that takes 16 MB."""
+
 
 class Undeclared(LookupError):
     """A handler asked for a document, view or topic that it had not declared: a bug."""
@@ -73,6 +76,7 @@ class Work:
         self._loaded = loaded
         self._documents: dict[tuple[str, str], Document | None] = dict(loaded)
         self._timers: dict[str, Upsert | Delete | None] = {}
+        self._fired: dict[str, Delete] = {}
         self._saved = _Savepoint()
         self._touched: set[tuple[str, str]] = set()
         self._handler = ""
@@ -149,6 +153,8 @@ class Work:
         )
         self.records.append(Record(topic.name, partition_of(event.key, count), event.key, value, envelope))
         self.bytes += len(value) + 300
+        if self.bytes - self._saved.bytes > MOST_BYTES:
+            raise TooLarge(f"more than {MOST_BYTES} bytes of events from one input")
 
     def remind(self, name: str, due: datetime, payload: Reminder, concerns: tuple[str, str]) -> None:
         """Ask for a timer: ``payload`` is folded after ``due`` in the lane of ``concerns`` = (kind of key, key).
@@ -195,12 +201,14 @@ class Work:
         self.bytes = self._saved.bytes
 
     def fire(self, timer: Timer) -> None:
-        """Use up a timer: the commit fails if somebody else did or moved it."""
-        self._set_timer(timer.id, Delete(Timer.COLLECTION, {"_id": timer.id, "due": timer.due}, must=True))
+        """Use up a timer: the commit fails if somebody else did or moved it. Its handler may set it anew."""
+        self._fired[timer.id] = Delete(Timer.COLLECTION, {"_id": timer.id, "due": timer.due}, must=True)
 
-    def pending_timer(self, name: str) -> Upsert | Delete | None:
-        """What this batch does to a timer so far."""
-        return self._timers.get(name)
+    def untouched(self, timer: Timer) -> bool:
+        """Whether the timer is there as it was handed over, and nothing in this batch has used or set it."""
+        found = self.get(Timer, timer.id)
+        untouched = timer.id not in self._fired and self._timers.get(timer.id) is None
+        return untouched and found is not None and found.due == timer.due
 
     def changed(self) -> dict[tuple[str, str], Document]:
         """Documents that differ from what was loaded, by (collection, id)."""
@@ -217,12 +225,13 @@ class Work:
             before = self._loaded[collection, id_]
             stored = to_mongo(document)
             made.append(Insert(collection, stored) if before is None else Replace(collection, id_, before.v, stored))
+        made.extend(self._fired.values())
         made.extend(write for write in self._timers.values() if write is not None)
         return made
 
     def size(self) -> int:
         """How many writes the batch has come to, at most."""
-        return len(self._timers) + len(self._touched)
+        return len(self._timers) + len(self._fired) + len(self._touched)
 
     def _set_timer(self, name: str, write: Upsert | Delete) -> None:
         self._saved.timers.setdefault(name, self._timers.get(name))

@@ -56,7 +56,7 @@ def charters(nodes: list[dict[str, str]], notes: list[Note]) -> dict[str, GroupP
     """Every node as a new group; one that has notes but no charter gets its name alone."""
     made = {
         node["node"]: opened(
-            node["node"],
+            GroupProfile(id=node["node"]),
             f"{node['title']} {node['node']}",
             purpose=node.get("header") or "",
             audience="",
@@ -66,7 +66,7 @@ def charters(nodes: list[dict[str, str]], notes: list[Note]) -> dict[str, GroupP
     }
     for note in notes:
         if note.node not in made:
-            made[note.node] = opened(note.node, note.node, purpose="", audience="", seats_left=1)
+            made[note.node] = opened(GroupProfile(id=note.node), note.node, purpose="", audience="", seats_left=1)
     return made
 
 

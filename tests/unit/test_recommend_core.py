@@ -33,9 +33,9 @@ titles = st.lists(st.sampled_from([title for _, title in NOTES]), min_size=1, ma
 
 def fresh() -> dict[str, GroupProfile]:
     return {
-        "ride": opened("ride", "骑行", purpose="一起骑车", audience="爱骑车的人", seats_left=5),
-        "code": opened("code", "程序员", purpose="Talk about code", audience="Python 后端", seats_left=5),
-        "cook": opened("cook", "厨房", purpose="做饭和菜谱", audience="想学做饭的人", seats_left=5),
+        "ride": opened(GroupProfile(id="ride"), "骑行", purpose="一起骑车", audience="爱骑车的人", seats_left=5),
+        "code": opened(GroupProfile(id="code"), "程序员", purpose="Talk about code", audience="Python 后端", seats_left=5),
+        "cook": opened(GroupProfile(id="cook"), "厨房", purpose="做饭和菜谱", audience="想学做饭的人", seats_left=5),
     }
 
 
@@ -131,7 +131,7 @@ def test_foreign_terms_are_refused(terms: dict[str, int]) -> None:
 def test_a_change_of_seats_keeps_what_was_learned() -> None:
     """State and seats change, terms and notes stay."""
     before = learned(NOTES)["ride"]
-    after = changed(before, state="closed", seats_left=0)
+    after = changed(before, state="closed", seats_left=0, sequence=2)
     assert (after.state, after.seats_left) == ("closed", 0)
     assert (after.terms, after.notes) == (before.terms, before.notes)
 
@@ -169,7 +169,10 @@ def test_full_and_closed_groups_never_come_out(title: str, group: str, how: str)
     """No note brings out a group without seats or a closed one."""
     profiles = learned(NOTES)
     profiles[group] = changed(
-        profiles[group], state="closed" if how == "closed" else "open", seats_left=0 if how == "full" else 5
+        profiles[group],
+        state="closed" if how == "closed" else "open",
+        seats_left=0 if how == "full" else 5,
+        sequence=2,
     )
     assert group not in names(view_of(profiles).place(features(title, ""), floor=0.0))
 
@@ -179,7 +182,7 @@ def test_a_full_group_keeps_its_share() -> None:
     profiles = learned(NOTES)
     terms = features("骑行头盔", "")
     before = view_of(profiles).scores(terms)
-    profiles["ride"] = changed(profiles["ride"], state="open", seats_left=0)
+    profiles["ride"] = changed(profiles["ride"], state="open", seats_left=0, sequence=2)
     assert view_of(profiles).scores(terms) == before
 
 
@@ -260,7 +263,7 @@ def test_a_removed_group_is_gone() -> None:
 def test_an_older_version_is_ignored() -> None:
     """A profile that comes late does not undo a newer one; the model's name counts versions."""
     profile = fresh()["ride"]
-    newer = msgspec.structs.replace(changed(profile, state="closed", seats_left=0), v=7)
+    newer = msgspec.structs.replace(changed(profile, state="closed", seats_left=0, sequence=2), v=7)
     view = view_of({"ride": newer})
     view.put(profile)
     assert view.place(features("骑车", ""), floor=0.0) == []
@@ -269,7 +272,7 @@ def test_an_older_version_is_ignored() -> None:
 
 def test_little_known_groups_stand_back() -> None:
     """Of two groups that say the same in the same proportions, the one with more notes comes first."""
-    new = opened("new", "茶馆", purpose="", audience="", seats_left=1)
+    new = opened(GroupProfile(id="new"), "茶馆", purpose="", audience="", seats_left=1)
     old = msgspec.structs.replace(new, id="old", notes=40)
     view = view_of({"new": new, "old": old})
     assert names(view.place(features("茶馆", ""), floor=0.0)) == ["old", "new"]
@@ -278,7 +281,7 @@ def test_little_known_groups_stand_back() -> None:
 def test_a_term_of_no_weight_is_harmless() -> None:
     """A term so common that it weighs nothing neither breaks the view nor explains anything."""
     view = Profiles(Method(first_notes=1))
-    profile = opened("tea", "茶", purpose="", audience="", seats_left=1)
+    profile = opened(GroupProfile(id="tea"), "茶", purpose="", audience="", seats_left=1)
     view.put(profile)
     assert view.place(features("茶", ""), floor=0.0) == []
     view.remove("tea")
@@ -287,7 +290,7 @@ def test_a_term_of_no_weight_is_harmless() -> None:
 
 def test_more_groups_than_the_first_table() -> None:
     """The view grows past its first size without losing a group."""
-    profiles = {f"g{n}": opened(f"g{n}", f"topic{n}", purpose="", audience="", seats_left=1) for n in range(150)}
+    profiles = {f"g{n}": opened(GroupProfile(id=f"g{n}"), f"topic{n}", purpose="", audience="", seats_left=1) for n in range(150)}
     view = view_of(profiles)
     assert len(view) == 150
     assert names(view.place(features("topic149", ""))) == ["g149"]

@@ -1,12 +1,13 @@
 """What a group talks about: counts of terms, learned one note at a time, one bounded document per group."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 from zlib import crc32
 
 import msgspec
 
 from services.recommend.core.terms import features, kind
+from shared.flow.documents import Document
 
 State = Literal["open", "closed"]
 
@@ -16,30 +17,36 @@ KEEP_TERMS = 4_000
 MOST_TERMS = 5_000
 
 
-class GroupProfile(msgspec.Struct, frozen=True):
+class GroupProfile(Document, frozen=True, kw_only=True):
     """One group as `recommend` sees it; a document of its own, about 45 KB when full.
 
     `terms` is "term count term count ..." in the order of the terms. One string, because a term may hold '.' or
     '$' and must not become a key, and because BSON spends three times the bytes on two arrays.
-    `v` is the version that the store counts; nothing here changes it.
+    `v` is the version that the lane counts; nothing here changes it. `sequence` is that of the last change of
+    state and seats that was taken up. A profile without a name is of a group whose opening has not been heard of.
     """
 
-    id: str
-    name: str
-    v: int = 0
+    COLLECTION: ClassVar[str] = "profiles"
+
+    name: str = ""
+    sequence: int = 0
     state: State = "open"
     seats_left: int = 0
     notes: int = 0
     terms: str = ""
 
 
-def opened(group_id: str, name: str, *, purpose: str, audience: str, seats_left: int) -> GroupProfile:
-    """The profile of a new group, from its charter: name, and 200 characters each of purpose and audience."""
+def opened(profile: GroupProfile, name: str, *, purpose: str, audience: str, seats_left: int) -> GroupProfile:
+    """The profile with the group's charter: name, and 200 characters each of purpose and audience.
+
+    After a crash notes and changes of the group may have come first: what they told stays.
+    """
     charter = features(name, purpose)
     for term, count in features("", audience).items():
         charter.setdefault(term, count)
-    empty = GroupProfile(id=group_id, name=name, seats_left=seats_left)
-    return _added(empty, {term: CHARTER_NOTES * count for term, count in charter.items()})
+    seats = profile.seats_left if profile.sequence else seats_left
+    named = msgspec.structs.replace(profile, name=name, seats_left=seats)
+    return _added(named, {term: CHARTER_NOTES * count for term, count in charter.items()})
 
 
 def learn(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
@@ -57,9 +64,11 @@ def learn(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
     return msgspec.structs.replace(_added(profile, terms), notes=profile.notes + 1)
 
 
-def changed(profile: GroupProfile, *, state: State, seats_left: int) -> GroupProfile:
-    """The profile with the group's new state and seats; what it has learned stays."""
-    return msgspec.structs.replace(profile, state=state, seats_left=seats_left)
+def changed(profile: GroupProfile, *, state: State, seats_left: int, sequence: int) -> GroupProfile:
+    """The profile with the group's new state and seats, if they are newer; what it has learned stays."""
+    if sequence <= profile.sequence:
+        return profile
+    return msgspec.structs.replace(profile, state=state, seats_left=seats_left, sequence=sequence)
 
 
 def counts(profile: GroupProfile) -> dict[str, int]:

@@ -1,0 +1,312 @@
+"""What must be true of the topics, from accepted HTTP answers; what is, from their records; the difference.
+
+Bookkeeping of ids: no I/O, no texts. It shares nothing with the services but the published language, and the rules
+written down here a second time: who earns what, when a need escalates, what a verdict hides.
+"""
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from local.book import Book, Fact
+from local.journal import Accepted, Failed
+from local.standing import Standing
+from shared.contracts import Envelope, Event
+from shared.contracts import groups as g
+from shared.contracts import moderation as m
+from shared.contracts import notes as n
+from shared.contracts import recommend as r
+from shared.contracts.dead import DeadLetter
+
+LATE = 3.0
+"""Seconds after its due time from which on an escalation is missing."""
+
+IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
+    n.NotePosted: ("note_id",),
+    n.NoteVisibilityChanged: ("note_id", "hidden"),
+    n.CommentPosted: ("comment_id",),
+    n.CommentVisibilityChanged: ("comment_id", "hidden"),
+    n.NeedOpened: ("comment_id",),
+    n.NeedAnswered: ("need_id",),
+    n.NeedWithdrawn: ("need_id",),
+    n.NeedEscalated: ("need_id", "step"),
+    n.AdviceTaken: ("comment_id",),
+    n.NoteRelayed: ("note_id", "group_id"),
+    m.ContentJudged: ("content_id",),
+    r.GroupsSuggested: ("note_id",),
+    r.ProfileTaught: ("group_id", "note_id"),
+    g.GroupOpened: ("group_id",),
+    g.MemberJoined: ("group_id", "person_id"),
+    g.MemberLeft: ("group_id", "person_id"),
+    g.ContributionMade: ("group_id", "person_id", "note_id", "kind"),
+}
+"""Which fields make a fact one fact; of what is not here, subject and sequence do."""
+
+COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade})
+"""Facts that may be true several times."""
+
+FREE = frozenset({"NeedOpened", "NeedEscalated"})
+"""Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One readable record: its event, its headers, when it arrived (epoch seconds), a digest of its body."""
+
+    event: Event
+    envelope: Envelope
+    at: float
+    digest: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The name of the event's class."""
+        return type(self.event).__name__
+
+
+@dataclass(slots=True)
+class Need:
+    """A need as the topics tell it. `due` is when its next escalation is (epoch seconds, inf: none any more)."""
+
+    comment: str
+    due: float
+    step: int = 0
+    over: bool = False
+    accepted: float = math.inf
+
+
+@dataclass(slots=True)
+class Group:
+    """A group as the HTTP answers make it, and the newest state that the topics tell of it."""
+
+    seats: int
+    state: str = "open"
+    people: set[str] = field(default_factory=set)
+    told: tuple[int, str, int] | None = None
+    """Sequence, state, members."""
+
+
+@dataclass(slots=True)
+class Thread:
+    """A note: who helped in it and how, and to which groups it was handed over."""
+
+    helps: list[tuple[str, str]] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is missing and what is too much, as kind and ids. Both empty: all is well."""
+
+    lost: tuple[Fact, ...] = ()
+    doubled: tuple[Fact, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, nothing doubled."""
+        return not self.lost and not self.doubled
+
+    def __add__(self, other: "Verdict") -> "Verdict":
+        return Verdict(self.lost + other.lost, self.doubled + other.doubled)
+
+
+class Ledger:
+    """Takes accepted commands and records in any order; `verdict` compares, at any time, without changing much.
+
+    lost: expected and not there, a dead letter, a command given up. doubled: there without being expected, one
+    fact under two `ce_id`s, one `ce_id` with two bodies, a count that is too high. The same record twice on the
+    wire is neither: `book.repeats`.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.book = Book(clock)
+        self.kinds: Counter[str] = Counter()
+        self.hidden: dict[str, bool] = {}
+        self.needs: dict[str, Need] = {}
+        self.need_of: dict[str, str] = {}
+        self.authors: dict[str, str] = {}
+        self.comments: Counter[str] = Counter()
+        """Accepted comments by note, without the hidden ones."""
+        self.threads: defaultdict[str, Thread] = defaultdict(Thread)
+        self.groups: dict[str, Group] = {}
+        self.standings: defaultdict[tuple[str, str], Standing] = defaultdict(Standing)
+        self.dead: list[Fact] = []
+        self.failures: list[Fact] = []
+        self._strange: list[Fact] = []
+
+    # -- HTTP ----------------------------------------------------------------------------------------------
+
+    def accepted(self, done: Accepted) -> None:
+        """A command was answered with 2xx: from here on its effects are expected."""
+        expect = self.book.expect
+        match done.action:
+            case "note":
+                expect("NotePosted", done.note)
+                expect("ContentJudged", done.note, size=done.size)
+                expect("GroupsSuggested", done.note, size=done.size)
+            case "comment":
+                self.authors[done.comment] = done.person
+                self.comments[done.note] += 1
+                expect("CommentPosted", done.comment)
+                expect("ContentJudged", done.comment, size=done.size)
+                if done.asks:
+                    expect("NeedOpened", done.comment)
+            case "accept":
+                if need := self.needs.get(done.need):
+                    need.accepted = min(need.accepted, self.clock())
+                expect("NeedAnswered", done.need)
+            case "advice":
+                expect("AdviceTaken", done.comment)
+            case "relay":
+                expect("NoteRelayed", done.note, done.group)
+                expect("ProfileTaught", done.group, done.note)
+            case _:
+                self._accepted_of_group(done)
+
+    def _accepted_of_group(self, done: Accepted) -> None:
+        group = self.groups.setdefault(done.group, Group(done.seats))
+        match done.action:
+            case "group":
+                self.book.expect("GroupOpened", done.group)
+            case "state":
+                group.state = done.state
+            case "join":
+                group.people.add(done.person)
+                self.standings[done.group, done.person].member = True
+                self.book.expect_another("MemberJoined", done.group, done.person)
+            case _:
+                group.people.discard(done.person)
+                self.standings[done.group, done.person].member = False
+                self.book.expect_another("MemberLeft", done.group, done.person)
+
+    def failed(self, failed: Failed) -> None:
+        """A command was given up: whatever it may have done, its caller was not told."""
+        self.failures.append((failed.action, "given up", failed.why))
+
+    # -- topics --------------------------------------------------------------------------------------------
+
+    def see(self, seen: Seen) -> bool:
+        """Take up a record; False for one that came before."""
+        if self.book.is_repeat(seen.envelope.id, seen.digest, seen.kind):
+            return False
+        self.kinds[seen.kind] += 1
+        fields = IDENTITY.get(type(seen.event))
+        if fields is None:
+            new = self.book.see(seen.kind, seen.envelope.subject, str(seen.envelope.sequence))
+        else:
+            see = self.book.see_another if type(seen.event) in COUNTED else self.book.see
+            new = see(seen.kind, *(str(getattr(seen.event, name)) for name in fields))
+        if new:
+            self._follow(seen)
+        return True
+
+    def _follow(self, seen: Seen) -> None:
+        """What a fact makes us expect next."""
+        match seen.event:
+            case m.ContentJudged() as event:
+                self._judged(event)
+            case n.NeedOpened() as event:
+                self.needs[event.need_id] = Need(event.comment_id, event.due_at.timestamp())
+                self.need_of[event.comment_id] = event.need_id
+                if self.hidden.get(event.comment_id):
+                    self.book.expect("NeedWithdrawn", event.need_id)
+            case n.NeedAnswered() as event:
+                self._over(event.need_id)
+                self._helped(event.note_id, (event.answer_id, event.helper_id), "answer_accepted")
+            case n.NeedWithdrawn() as event:
+                self._over(event.need_id)
+            case n.NeedEscalated() as event:
+                self._escalated(event)
+            case n.AdviceTaken() as event:
+                self._helped(event.note_id, (event.comment_id, event.adviser_id), "advice_taken")
+            case n.NoteRelayed() as event:
+                thread = self.threads[event.note_id]
+                thread.groups.append(event.group_id)
+                for person, kind in thread.helps:
+                    self._earned(event.group_id, event.note_id, person, kind)
+            case DeadLetter() as event:
+                self.dead.append((seen.kind, event.reason, event.handler, event.fingerprint))
+            case _:
+                self._follow_group(seen)
+
+    def _follow_group(self, seen: Seen) -> None:
+        order = seen.envelope.sequence
+        match seen.event:
+            case g.GroupChanged() as event:
+                group = self.groups.setdefault(event.group_id, Group(event.seats))
+                if group.told is None or group.told[0] < order:
+                    group.told = (order, event.state, event.members)
+                if event.members > group.seats:
+                    self._strange.append(("GroupChanged", event.group_id, f"{event.members} on {group.seats} seats"))
+            case g.MemberJoined() as event:
+                self.standings[event.group_id, event.person_id].told.append((order, "", event.tier))
+            case g.TierChanged() as event:
+                self.standings[event.group_id, event.person_id].told.append((order, event.old, event.new))
+
+    def _judged(self, event: m.ContentJudged) -> None:
+        self.hidden[event.content_id] = event.hidden
+        if not event.hidden:
+            return
+        if event.kind == "note":
+            self.book.expect("NoteVisibilityChanged", event.content_id, "True")
+            return
+        self.comments[event.note_id] -= 1
+        self.book.expect("CommentVisibilityChanged", event.content_id, "True")
+        if need := self.need_of.get(event.content_id):
+            self.book.expect("NeedWithdrawn", need)
+
+    def _over(self, need_id: str) -> None:
+        if need := self.needs.get(need_id):
+            need.over = True
+
+    def _escalated(self, event: n.NeedEscalated) -> None:
+        need = self.needs.get(event.need_id)
+        if need is None:
+            return
+        if need.accepted < need.due:
+            self._strange.append(("NeedEscalated", event.need_id, "though it was answered in time"))
+        need.step, due = event.step, event.due_at.timestamp()
+        need.due = due if due > need.due else math.inf
+
+    def _helped(self, note: str, by: tuple[str, str], kind: str) -> None:
+        comment, person = by
+        if self.authors.get(comment) != person:
+            self._strange.append((kind, comment, "credited to somebody who did not write it"))
+        thread = self.threads[note]
+        thread.helps.append((person, kind))
+        for group in thread.groups:
+            self._earned(group, note, person, kind)
+
+    def _earned(self, group: str, note: str, person: str, kind: str) -> None:
+        self.book.expect_another("ContributionMade", group, person, note, kind)
+        self.standings[group, person].earn(kind)
+
+    # -- the difference ------------------------------------------------------------------------------------
+
+    def remember_overdue(self) -> None:
+        """Expect the escalations whose time has passed without an answer."""
+        for need_id, need in self.needs.items():
+            if not need.over and min(need.accepted, self.clock()) > need.due + LATE:
+                self.book.expect("NeedEscalated", need_id, str(need.step + 1))
+
+    def verdict(self) -> Verdict:
+        """The difference as it stands now."""
+        self.remember_overdue()
+        exact = {kind.__name__ for kind in IDENTITY} - FREE
+        lost = [*self.book.waiting, *self.dead, *self.failures]
+        doubled = [*self.book.doubled, *self.book.unexpected(exact), *self._strange]
+        for who, standing in self.standings.items():
+            missing, much = standing.faults()
+            lost += [("TierChanged", *who, what) for what in missing]
+            doubled += [("TierChanged", *who, what) for what in much]
+        for id_, group in self.groups.items():
+            _, state, members = group.told or (0, "open", 0)
+            words = f"{group.state} with {len(group.people)} members, told {state} with {members}"
+            if members > len(group.people):
+                doubled.append(("GroupChanged", id_, words))
+            elif (state, members) != (group.state, len(group.people)):
+                lost.append(("GroupChanged", id_, words))
+        return Verdict(tuple(lost), tuple(doubled))

@@ -1,0 +1,24 @@
+"""Composition root of groups: the only file that constructs things."""
+
+from services.groups.api import routes
+from services.groups.handlers import router
+from services.groups.settings import Settings
+from services.groups.store import COLLECTIONS, INDEXES, Store
+from shared.app import App, Parts
+from shared.desk import Desk
+from shared.mongo import MongoDatabase
+
+
+def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
+    """Put the service together."""
+    return Parts(router(settings), routes(desk, Store(database)))
+
+
+APP = App(
+    name="groups",
+    about="Groups with a charter and a door, members and the tiers that value earns.",
+    settings=Settings,
+    collections=COLLECTIONS,
+    indexes=INDEXES,
+    build=build,
+)

@@ -1,0 +1,51 @@
+"""State of recommend beside the profiles: a note's terms, and what was suggested for it."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from services.recommend.core import Placement
+from shared.flow.documents import Document
+
+
+class NoteTerms(Document, frozen=True, kw_only=True):
+    """What a note is about, as (term, count); empty until it was heard of. Relays may come first."""
+
+    COLLECTION: ClassVar[str] = "notes"
+
+    terms: tuple[tuple[str, int], ...] = ()
+    posted: bool = False
+    groups: tuple[str, ...] = ()
+
+
+class Why(msgspec.Struct, frozen=True):
+    """A reason as it is kept."""
+
+    kind: str
+    term: str
+    weight: float
+
+
+class Suggested(msgspec.Struct, frozen=True):
+    """A suggested group as it is kept."""
+
+    group_id: str
+    score: float
+    reasons: tuple[Why, ...]
+
+
+class Suggestions(Document, frozen=True, kw_only=True):
+    """The groups suggested for a note, best first, and which model decided."""
+
+    COLLECTION: ClassVar[str] = "suggestions"
+
+    groups: tuple[Suggested, ...]
+    model: str
+    at: datetime
+
+
+def kept(placement: Placement) -> Suggested:
+    """A placement as it is kept; scores to four digits, which is more than they mean."""
+    reasons = tuple(Why(r.kind, r.term, round(r.weight, 4)) for r in placement.reasons)
+    return Suggested(placement.group_id, round(placement.score, 4), reasons)

@@ -1,0 +1,30 @@
+"""All that recommend keeps in MongoDB, and the reads that are not by key."""
+
+from collections.abc import Collection
+
+from services.recommend.core import GroupProfile
+from services.recommend.placed import NoteTerms, Suggestions
+from shared.flow.documents import from_mongo
+from shared.flow.ports import Database
+from shared.mongo import Index
+
+COLLECTIONS = (GroupProfile.COLLECTION, NoteTerms.COLLECTION, Suggestions.COLLECTION)
+INDEXES: tuple[Index, ...] = ()
+"""Everything is read by key; the view reads ids and versions of all profiles."""
+
+
+class Store:
+    """Reads for the API."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def suggestions(self, note_id: str) -> Suggestions | None:
+        """What was suggested for a note."""
+        found = await self._database.load(Suggestions.COLLECTION, [note_id])
+        return from_mongo(Suggestions, found[0]) if found else None
+
+    async def joinable(self, group_ids: Collection[str]) -> set[str]:
+        """Those of the groups that are open and have a seat now."""
+        where = {"_id": {"$in": list(group_ids)}, "state": "open", "seats_left": {"$gt": 0}}
+        return {d["_id"] for d in await self._database.find(GroupProfile.COLLECTION, where, fields=("state",))}

@@ -1,0 +1,234 @@
+"""The step of a lane: load, dedupe, fold, commit; again where others were first, alone where one is poisoned."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from shared.errors import Transient
+
+from . import control
+from .control import Batch, Ownership
+from .documents import INBOX, Document, Timer, from_mongo
+from .fold import Folded, fold
+from .inputs import Death, Input, fingerprint
+from .outbox import Outbox
+from .ports import Conflict, Fenced, Insert, UnknownCommit, Write
+from .runtime import Runtime
+from .work import Work
+
+log = structlog.get_logger()
+
+MOST_CONFLICTS = 50
+
+
+class Steps:
+    """What a lane does with inputs once it owns its control document.
+
+    Guarantees: what a step commits, it commits once, with its position, its marks and its events; what it
+    does not commit leaves no trace. Inputs are settled, lost or given up, every one, however the step ends.
+    """
+
+    def __init__(self, name: str, runtime: Runtime) -> None:
+        self.name = name
+        self.key = name.partition(":")[0]
+        self.runtime = runtime
+        self.phase = "new"
+        self.moved = 0.0
+        self.stopping = asyncio.Event()
+        self.outbox = Outbox(
+            runtime.publisher, runtime.rng, self.at, runtime.metrics.publish_seconds.labels(self.key).observe
+        )
+        self.own: Ownership | None = None
+        self.batch = 0
+
+    # -- what the kinds of lane fill in --------------------------------------------------------------------
+
+    def position(self, taken: Sequence[Input]) -> Mapping[str, int]:
+        """The position that a commit of these inputs stores."""
+        return {}
+
+    def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
+        """These inputs are committed."""
+
+    def lost(self, inputs: Sequence[Input]) -> None:
+        """Another owner may have the lane: nothing is known of these inputs. Told of settled ones, do nothing."""
+
+    def lease(self) -> datetime | None:
+        """The lease to store with a commit; None for a lane without one."""
+        return None
+
+    def give_up(self, inputs: Sequence[Input], error: Exception) -> Sequence[Input]:
+        """What to fold instead of an input that cannot be committed: it dies as a bug does."""
+        death = Death("bug", "conflict without end" if isinstance(error, Conflict) else fingerprint(error))
+        return [
+            replace(i, handlers=(), marks=(), death=death, refs=((Timer, i.timer.id),) if i.timer else ())
+            for i in inputs
+        ]
+
+    async def resolve(self, own: Ownership) -> None:
+        """The commit's result is unknown. Returns if it was applied; raises Conflict if not, else starts over."""
+        raise UnknownCommit
+
+    # -- the step ------------------------------------------------------------------------------------------
+
+    async def step(self, inputs: Sequence[Input]) -> None:
+        """Fold and commit inputs, all of them. Raises Fenced, UnknownCommit, Transient when stopping, or a bug."""
+        try:
+            while inputs:
+                inputs = inputs[await self._through(inputs) :]
+        except BaseException:
+            self.lost(inputs)
+            raise
+
+    async def _through(self, inputs: Sequence[Input]) -> int:
+        """Commit a first part of the inputs; returns how many. After two conflicts they go one by one."""
+        conflicts = tries = 0
+        while True:
+            try:
+                return (await self._attempt(inputs)).taken
+            except (Fenced, UnknownCommit):
+                raise
+            except Conflict as error:
+                self.trouble("conflict")
+                conflicts += 1
+                if conflicts >= 2 and len(inputs) > 1:
+                    return await self._alone(inputs)
+                if conflicts > MOST_CONFLICTS:
+                    return await self._without(inputs, error)
+                await asyncio.sleep(self.runtime.rng.uniform(0.001, 0.01 * min(conflicts, 10)))
+            except Transient as error:
+                self.trouble("transient", error.reason)
+                if self.stopping.is_set():
+                    raise
+                tries = min(tries + 1, 6)
+                await self._pause(max(error.retry_after, 0.05 * 2**tries))
+            except Exception as error:
+                # What the database refuses for its content (a number too large, a stored document that is no
+                # longer of its kind) must not hold up its neighbours.
+                self.trouble("refused", fingerprint(error))
+                if len(inputs) > 1:
+                    return await self._alone(inputs)
+                return await self._without(inputs, error)
+
+    async def _alone(self, inputs: Sequence[Input]) -> int:
+        for input_ in inputs:
+            await self._through([input_])
+        return len(inputs)
+
+    async def _without(self, inputs: Sequence[Input], error: Exception) -> int:
+        log.error("input_given_up", lane=self.name, error=fingerprint(error), exc_info=error)
+        await self._attempt(self.give_up(inputs, error))
+        return len(inputs)
+
+    async def _attempt(self, inputs: Sequence[Input]) -> Folded:
+        runtime = self.runtime
+        loaded = await self._load(inputs)
+        self.at("step:loaded")
+        # The inbox is read after the documents: a lane that folded one of these inputs meanwhile has also
+        # changed a document that we hold in its old version, and the compare-and-set finds that.
+        seen = await self._seen(inputs)
+        self.at("step:deduped")
+        work = Work(runtime.scope, loaded)
+        folded = fold(runtime.router.service, work, inputs, seen, runtime.limits)
+        self.at("step:folded")
+        taken = inputs[: folded.taken]
+        writes = work.writes()
+        if writes or folded.marks or work.records:
+            await self._commit(folded, writes, taken)
+        self.settled(folded, taken)
+        self._count(folded, taken)
+        for view in runtime.views:
+            try:
+                view.committed(work.changed())
+            except Exception:
+                # Committed is committed: folding again for the sake of a cache would do it twice.
+                log.exception("view_failed", view=type(view).__name__)
+        return folded
+
+    async def _commit(self, folded: Folded, writes: list[Write], taken: Sequence[Input]) -> None:
+        runtime, own = self.runtime, self.own
+        assert own is not None
+        number = self.batch + 1
+        unsent = self.outbox.unsent()
+        made = Batch(number, tuple(folded.work.records), folded.work.bytes)
+        if folded.marks:
+            page = {"_id": f"{self.name}/{own.epoch}/{number}", "ids": folded.marks, "at": runtime.now()}
+            writes.append(Insert(INBOX, page))
+        outbox = [*unsent, made] if made.records else unsent
+        writes.append(control.advance(own, self.batch, self.position(taken), outbox, self.lease()))
+        began = asyncio.get_running_loop().time()
+        self.at("commit:before")
+        try:
+            await runtime.database.transact(own.session, writes)
+        except UnknownCommit:
+            await self.resolve(own)
+            return
+        self.at("commit:after")
+        runtime.metrics.commit_seconds.labels(self.key).observe(asyncio.get_running_loop().time() - began)
+        self.batch = number
+        if made.records:
+            self.outbox.add(made)
+
+    async def _load(self, inputs: Sequence[Input]) -> dict[tuple[str, str], Document | None]:
+        """Every declared document, one query a collection; None for those that are not there."""
+        wanted: dict[type[Document], set[str]] = {}
+        for input_ in inputs:
+            for kind, id_ in input_.refs:
+                wanted.setdefault(kind, set()).add(id_)
+        loaded: dict[tuple[str, str], Document | None] = {}
+        for view in self.runtime.views:
+            await view.refresh()
+        for kind, ids in wanted.items():
+            loaded.update(dict.fromkeys((kind.COLLECTION, id_) for id_ in ids))
+            for stored in await self.runtime.database.load(kind.COLLECTION, ids):
+                document = from_mongo(kind, stored)
+                loaded[kind.COLLECTION, document.id] = document
+        return loaded
+
+    async def _seen(self, inputs: Sequence[Input]) -> set[bytes]:
+        marks = [m for i in inputs for m in i.marks]
+        if not marks:
+            return set()
+        pages = await self.runtime.database.find(INBOX, {"ids": {"$in": marks}}, fields=("ids",))
+        return {bytes(m) for page in pages for m in page["ids"]}
+
+    # -- small things --------------------------------------------------------------------------------------
+
+    def at(self, label: str) -> None:
+        """Note a labelled step: for liveness, and for tests that crash here."""
+        if not label.startswith("publish"):
+            self.phase = label
+            self.moved = asyncio.get_running_loop().time()
+        self.runtime.at(label)
+
+    def trouble(self, kind: str, reason: str = "") -> None:
+        """Count and log what went wrong."""
+        self.runtime.metrics.trouble.labels(self.key, kind).inc()
+        if kind != "conflict":
+            log.warning("lane_trouble", lane=self.name, kind=kind, reason=reason[:200])
+
+    def _count(self, folded: Folded, taken: Sequence[Input]) -> None:
+        metrics = self.runtime.metrics
+        metrics.batch.labels(self.key).observe(len(taken))
+        for name, outcome in folded.outcomes:
+            metrics.inputs.labels(name, outcome).inc()
+            if outcome.startswith("dead:"):
+                metrics.dead_letters.labels(outcome[5:]).inc()
+                log.warning("dead_letter", lane=self.name, type=name, reason=outcome[5:])
+        if taken:
+            age = (self.runtime.now() - taken[0].cause.at).total_seconds()
+            metrics.effect_seconds.labels(self.key).observe(max(0.0, age))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait with jitter, or until the lane is to stop. A wait counts as moving: liveness stays green."""
+        self.phase = "waiting"
+        self.moved = asyncio.get_running_loop().time()
+        seconds = min(seconds, 5.0) * self.runtime.rng.uniform(0.5, 1.0)
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
