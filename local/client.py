@@ -18,6 +18,8 @@ Json = dict[str, Any]
 Token = Callable[[str, frozenset[str]], Awaitable[str]]
 PATIENCE = 60.0
 """Seconds of 503 and broken connections after which a command is given up."""
+GROUP_KNOWN = 10.0
+"""Seconds in which notes must have heard of a new group."""
 
 
 class Refusal(Exception):
@@ -160,7 +162,8 @@ class Client:
         request = _post("notes", f"/v1/notes/{note}/comments", person, body, label.get("key"))
 
         def made(answer: Json) -> Accepted:
-            return Accepted("comment", person, note, answer["comment_id"], asks=label.get("asks"))
+            size = len(str(body["text"]).encode(errors="replace"))
+            return Accepted("comment", person, note, answer["comment_id"], asks=label.get("asks"), size=size)
 
         return str((await self._command("comment", request, made))["comment_id"])
 
@@ -175,9 +178,21 @@ class Client:
         return await self._command("advice", request, lambda _: Accepted("advice", person, comment=comment))
 
     async def relay(self, person: str, note: str, group: str, scopes: frozenset[str] = frozenset()) -> Json:
-        """POST a note to a group, as its author, the group's owner, or with the scope "relay"."""
-        request = _post("notes", f"/v1/notes/{note}/relays", person, {"group_id": group}, scopes=scopes)
-        return await self._command("relay", request, lambda _: Accepted("relay", person, note, group=group))
+        """POST a note to a group, as its author, the group's owner, or with the scope "relay".
+
+        A group that was opened just now may not be known to notes yet: that is waited for.
+        """
+        path, made = f"/v1/notes/{note}/relays", Accepted("relay", person, note, group=group)
+        end = asyncio.get_running_loop().time() + GROUP_KNOWN
+        while True:
+            request = _post("notes", path, person, {"group_id": group}, scopes=scopes)
+            try:
+                return await self._sent("relay", request, lambda _: made)
+            except Refusal as refusal:
+                if refusal.reason != "unknown-group" or asyncio.get_running_loop().time() > end:
+                    self.journal.refuse(Refused("relay", person, refusal.status, refusal.reason))
+                    raise
+            await asyncio.sleep(0.1)
 
     # -- groups ------------------------------------------------------------------------------------------------
 
@@ -214,6 +229,10 @@ class Client:
                 return {}
             self.journal.refuse(Refused("leave", person, refusal.status, refusal.reason))
             raise
+
+    async def repeat(self, person: str, path: str, body: Mapping[str, object], key: str | None) -> Json:
+        """POST to notes without a word in the journal: a repeated command, or one that must be refused."""
+        return await self._wire.send(_post("notes", f"/v1/{path}", person, body, key))
 
     # -- reads -------------------------------------------------------------------------------------------------
 

@@ -16,12 +16,14 @@ from local.processes import CannotStartError, Child, together, until, wait_for
 from local.stack import Stack
 from shared.bus import make_topics
 from shared.contracts import TOPICS
+from shared.errors import Transient
 
 SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
 PARTITIONS = 4
 """Of every topic: as many as the mock cluster makes, so that both stacks behave alike."""
 MIGRATING = 60.0
 READY = 90.0
+GRACE = 5.0
 
 Tell = Callable[[str], None]
 
@@ -126,28 +128,32 @@ class Fleet:
         raise CannotStartError(f"{dead.name} died, status {dead.status}{dead.tail()}")
 
 
+async def topics(stack: Stack) -> None:
+    """All topics of the table, where the broker does not make them by itself. Raises CannotStartError."""
+    if stack.kind == "local":  # the mock cluster makes a topic at its first use, and knows no other way
+        try:
+            await make_topics(stack.kafka, partitions=PARTITIONS)
+        except Transient as error:
+            raise CannotStartError(f"topics could not be made: {error}") from None
+
+
 @asynccontextmanager
 async def fleet(world: World, tell: Tell) -> AsyncIterator[Fleet]:
-    """Topics made, databases migrated, four services ready; at exit none of them is left.
+    """Databases migrated, four services ready; at exit none of them is left.
 
     `tell` hears of every step. Raises CannotStartError when something does not come up.
     """
     directory = world.stack.directory / "services"
     made = Fleet(tuple(Service(name, world, directory) for name in SERVICES))
     try:
-        await together(_topics(world.stack), *(service.migrate() for service in made.services))
-        tell(f"topics made, {len(SERVICES)} databases migrated")
+        await together(*(service.migrate() for service in made.services))
+        tell(f"{len(SERVICES)} databases migrated")
         await together(*(_started(service, tell) for service in made.services))
         yield made
     finally:
-        await together(*(service.child.stop(5.0) for service in made.services))
-
-
-async def _topics(stack: Stack) -> None:
-    if stack.kind == "local":  # the mock cluster makes a topic at its first use, and knows no other way
-        await make_topics(stack.kafka, partitions=PARTITIONS)
+        await together(*(service.child.stop(GRACE) for service in made.services))
 
 
 async def _started(service: Service, tell: Tell) -> None:
     await service.start()
-    tell(f"{service.name} ready, pid {service.child.pid}, {service.url}")
+    tell(f"{service.name} ready, pid {service.child.pid}")

@@ -127,7 +127,10 @@ class Ledger:
         self.hidden: dict[str, bool] = {}
         self.needs: dict[str, Need] = {}
         self.need_of: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
+        """Authors of the notes."""
         self.authors: dict[str, str] = {}
+        """Authors of the comments."""
         self.comments: Counter[str] = Counter()
         """Accepted comments by note, without the hidden ones."""
         self.threads: defaultdict[str, Thread] = defaultdict(Thread)
@@ -144,6 +147,7 @@ class Ledger:
         expect = self.book.expect
         match done.action:
             case "note":
+                self.notes[done.note] = done.person
                 expect("NotePosted", done.note)
                 expect("ContentJudged", done.note, size=done.size)
                 expect("GroupsSuggested", done.note, size=done.size)

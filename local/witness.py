@@ -8,8 +8,9 @@ import time
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 
 from local.journal import Journal
 from local.ledger import Ledger, Seen, Verdict
-from local.processes import CannotStartError
+from local.processes import CannotStartError, until
 from shared.contracts import TOPICS, BadEnvelope, Envelope, event_type, partition_of
 
 Watcher = Callable[[Seen, float | None], None]
@@ -46,6 +47,9 @@ class Witness:
         self.others = 0
         self.unreadable: list[tuple[str, ...]] = []
         self.last = clock()
+        self.broken: BaseException | None = None
+        self.behind: Callable[[], Awaitable[int]] | None = None
+        """How many records there are that were not read yet; None while nobody reads."""
         self._next: dict[tuple[str, int], int] = {}
         self._news = asyncio.Event()
 
@@ -103,21 +107,33 @@ class Witness:
     def _unreadable(self, record: Any, why: str) -> None:
         self.unreadable.append((record.topic, f"{record.partition}:{record.offset}", why))
 
+    def start_at(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Records before these offsets are not of our time: that they are gone, or others', is no loss."""
+        self._next.update(offsets)
+
+    @property
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """The next offset of every partition that had a record, or a start."""
+        return dict(self._next)
+
     # -- waiting -------------------------------------------------------------------------------------------
 
     async def until(self, true: Callable[[], bool], within: float) -> bool:
-        """Waits for the condition, asked again at every record; False when the time is over."""
+        """Waits for the condition, asked again at every fact; False when the time is over.
+
+        Raises whatever has broken the reader.
+        """
         end = asyncio.get_running_loop().time() + within
         while not true():
+            if self.broken is not None:
+                raise self.broken
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
             self._news.clear()
-            try:
-                async with asyncio.timeout(min(left, 0.5)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, 0.25)):
                     await self._news.wait()
-            except TimeoutError:
-                continue
         return True
 
     async def fact(self, *fact: str, within: float = 30.0) -> bool:
@@ -125,12 +141,15 @@ class Witness:
         return await self.until(lambda: self.ledger.book.seen(*fact), within)
 
     async def settle(self, within: float) -> Verdict:
-        """Waits until nothing is missing and the topics are quiet, or until nothing came for `within` seconds."""
+        """Waits until nothing is missing, all is read and the topics are quiet; at the latest until no record
+        has come for `within` seconds. Then the verdict. Raises whatever has broken the reader."""
         while True:
-            now = self._clock()
+            if self.broken is not None:
+                raise self.broken
+            silent = self._clock() - self.last
+            read = self.behind is None or await self.behind() == 0
             verdict = self.verdict()
-            silent = now - self.last
-            if silent > within or (silent > QUIET and not verdict.lost):
+            if silent > within or (silent > QUIET and read and not verdict.lost):
                 return verdict
             await asyncio.sleep(0.2)
 
@@ -140,14 +159,14 @@ class Witness:
 
 
 @asynccontextmanager
-async def reading(servers: str, witness: Witness, topics: Iterable[str] = tuple(TOPICS)) -> AsyncIterator[None]:
-    """The witness reads while the block runs, from the oldest record on.
+async def reading(servers: str, witness: Witness, *, fresh: bool = True) -> AsyncIterator[None]:
+    """The witness reads while the block runs: all that there is, or on a stack that is not fresh, what comes.
 
-    Raises CannotStartError when the topics are not there in time; what breaks the reader ends the block.
+    Raises CannotStartError when the topics are not there in time.
     """
-    # Without a group all partitions are assigned to it, and nothing is ever committed.
+    # Without a group every partition is assigned to it, and nothing is ever committed.
     consumer = AIOKafkaConsumer(
-        *topics,
+        *TOPICS,
         bootstrap_servers=servers,
         group_id=None,
         auto_offset_reset="earliest",
@@ -155,34 +174,48 @@ async def reading(servers: str, witness: Witness, topics: Iterable[str] = tuple(
         metadata_max_age_ms=2_000,
     )
     await consumer.start()
+    task = None
     try:
-        async with asyncio.TaskGroup() as group:
-            await _assigned(consumer, set(topics))
-            task = group.create_task(_read(consumer, witness))
-            yield
-            task.cancel()
+        await _assigned(consumer)
+        if not fresh:
+            witness.start_at(_plain(await consumer.end_offsets(consumer.assignment())))
+            await consumer.seek_to_end()
+        witness.behind = partial(_behind, consumer, witness)
+        task = asyncio.create_task(_read(consumer, witness), name="witness")
+        yield
     finally:
+        witness.behind = None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await consumer.stop()
 
 
-async def _assigned(consumer: AIOKafkaConsumer, topics: set[str]) -> None:
+async def _assigned(consumer: AIOKafkaConsumer) -> None:
+    def missing() -> set[str]:
+        return set(TOPICS) - {place.topic for place in consumer.assignment()}
+
     try:
         async with asyncio.timeout(START):
-            while {place.topic for place in consumer.assignment()} != topics:
-                await asyncio.sleep(0.05)
+            await until(lambda: not missing())
     except TimeoutError:
-        missing = topics - {place.topic for place in consumer.assignment()}
-        raise CannotStartError(f"topics that cannot be read: {', '.join(sorted(missing))}") from None
+        raise CannotStartError(f"topics that cannot be read: {', '.join(sorted(missing()))}") from None
 
 
 async def _read(consumer: AIOKafkaConsumer, witness: Witness) -> None:
-    while True:
-        for records in (await consumer.getmany(timeout_ms=100, max_records=500)).values():
-            for record in records:
-                witness.take(record)
+    try:
+        while True:
+            for records in (await consumer.getmany(timeout_ms=100, max_records=500)).values():
+                for record in records:
+                    witness.take(record)
+    except Exception as error:
+        witness.broken = error
 
 
-async def ends(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-    """End offsets of all that is assigned."""
-    found: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
-    return found
+async def _behind(consumer: AIOKafkaConsumer, witness: Witness) -> int:
+    ends = _plain(await consumer.end_offsets(consumer.assignment()))
+    return sum(max(0, end - witness.offsets.get(place, 0)) for place, end in ends.items())
+
+
+def _plain(offsets: Mapping[TopicPartition, int]) -> dict[tuple[str, int], int]:
+    return {(place.topic, place.partition): offset for place, offset in offsets.items()}

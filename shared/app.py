@@ -19,10 +19,10 @@ from typing import Any
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import JSONResponse
-from prometheus_client import start_http_server
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import make_asgi_app
 
-from shared import ops
+from shared import docpage, ops
 from shared.auth import Authenticator
 from shared.bus import Bus
 from shared.contracts import TOPICS, dead_topic, topics_read_by
@@ -35,7 +35,8 @@ from shared.flow.process import Process
 from shared.flow.router import Router
 from shared.flow.work import Scope
 from shared.http import Red, application
-from shared.mongo import FLOW_COLLECTIONS, FLOW_INDEXES, Index, MongoDatabase
+from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, Index, migrate, migrated
+from shared.mongo import MongoDatabase
 from shared.settings import Settings, load
 from shared.telemetry import LaneGauges, Metrics, configure_logging
 
@@ -93,18 +94,18 @@ def main(app: App, argv: Sequence[str] | None = None) -> int:
     settings = load(app.settings)
     configure_logging(app.name, settings.log_level)
     if chosen.verb == "migrate":
-        return asyncio.run(migrate(app, settings))
+        return asyncio.run(_migrate(app, settings))
     if chosen.verb == "ops":
         return asyncio.run(_operate(app, settings, chosen))
     asyncio.run(Server(app, settings).run())
     return 0
 
 
-async def migrate(app: App, settings: Settings) -> int:
+async def _migrate(app: App, settings: Settings) -> int:
     """Wait for the database, then make what is missing."""
     async with _database(app, settings) as database:
         await _until(database.ping, "waiting_for_mongo")
-        made = await database.migrate(app.all_indexes, {*app.collections, *FLOW_COLLECTIONS})
+        made = await migrate(database, app.all_indexes, {*app.collections, *FLOW_COLLECTIONS})
         log.info("migrated", made=made)
     return 0
 
@@ -192,10 +193,11 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        settings = self._settings
-        scrape, _ = start_http_server(settings.metrics_port, settings.host, self._metrics.registry)
-        parts = self._app.build(settings, self._database, self._desk)
-        http = self._http(parts)
+        parts = self._app.build(self._settings, self._database, self._desk)
+        # The scrape runs on the loop too: it reads the lanes, which nothing else may change meanwhile.
+        scrape = self._listen(make_asgi_app(self._metrics.registry), self._settings.metrics_port)
+        scraping = asyncio.create_task(scrape.serve(), name="metrics")
+        http = self._listen(self._api(parts), self._settings.port)
         serving = asyncio.create_task(http.serve(), name="http")
         starting = asyncio.create_task(self._start(parts), name="start")
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
@@ -213,7 +215,8 @@ class Server:
             stopped.cancel()
             await asyncio.gather(serving, starting, stopped, return_exceptions=True)
             await self._close()
-            scrape.shutdown()
+            scrape.should_exit = True
+            await asyncio.gather(scraping, return_exceptions=True)
             log.info("stopped")
 
     async def _start(self, parts: Parts) -> None:
@@ -243,13 +246,13 @@ class Server:
 
     async def _migrated(self) -> bool:
         try:
-            return await self._database.migrated(self._app.all_indexes)
+            return await migrated(self._database, self._app.all_indexes)
         except Transient:
             return False
 
     # -- HTTP ----------------------------------------------------------------------------------------------
 
-    def _http(self, parts: Parts) -> _Http:
+    def _api(self, parts: Parts) -> FastAPI:
         settings = self._settings
         api: FastAPI = application(
             f"Lianyi {self._app.name}",
@@ -261,10 +264,15 @@ class Server:
         api.include_router(parts.routes)
         api.add_api_route("/livez", self._livez, include_in_schema=False)
         api.add_api_route("/readyz", self._readyz, include_in_schema=False)
+        api.add_api_route("/docs", lambda: HTMLResponse(docpage.page(api.openapi())), include_in_schema=False)
+        return api
+
+    def _listen(self, app: Any, port: int) -> _Http:
+        settings = self._settings
         config = uvicorn.Config(
-            api,
+            app,
             host=settings.host,
-            port=settings.port,
+            port=port,
             lifespan="off",
             log_config=None,
             access_log=False,

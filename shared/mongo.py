@@ -1,14 +1,12 @@
 """The one place that builds a MongoDB client and knows the driver (motor).
 
 Majority writes with the journal, majority reads from the primary, UTC datetimes, faults as the errors of
-``shared.flow.ports``. Migrations: indexes are declared as data and applied once, under a lock.
+``shared.flow.ports``.
 """
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any, TypeVar
 
 import pymongo.errors as driver
@@ -21,7 +19,6 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from shared.errors import Transient
-from shared.flow.documents import INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
 
 log = structlog.get_logger()
@@ -73,18 +70,23 @@ class MongoDatabase:
         )
         self._at = at
 
+    @property
+    def raw(self) -> Any:
+        """The driver's database, for migrations."""
+        return self._database
+
     async def close(self) -> None:
         """Drop the connections."""
         self._client.close()
 
     async def ping(self) -> None:
         """Raises Transient when the server does not answer."""
-        await _reached(self._client.admin.command("ping"))
+        await reached(self._client.admin.command("ping"))
 
     async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
         """Documents by ``_id``: one query."""
         wanted: Json = {"_id": {"$in": list(ids)}}
-        found: list[Json] = await _reached(self._database[collection].find(wanted).to_list(None))
+        found: list[Json] = await reached(self._database[collection].find(wanted).to_list(None))
         return found
 
     async def find(
@@ -102,23 +104,23 @@ class MongoDatabase:
             cursor = cursor.sort(list(sort))
         if limit:
             cursor = cursor.limit(limit)
-        found: list[Json] = await _reached(cursor.to_list(None))
+        found: list[Json] = await reached(cursor.to_list(None))
         return found
 
     async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
         """Find one and modify it; returns it as it was before."""
-        found: Json | None = await _reached(
+        found: Json | None = await reached(
             self._database[collection].find_one_and_update(where, change, upsert=upsert, maxTimeMS=MODIFY_MS)
         )
         return found
 
     async def open_session(self) -> MongoSession:
         """A session for a lane. Not causally consistent: a lane reads outside of it."""
-        return MongoSession(await _reached(self._client.start_session(causal_consistency=False)))
+        return MongoSession(await reached(self._client.start_session(causal_consistency=False)))
 
     async def kill_session(self, id_: bytes) -> None:
         """Abort what a dead or former owner has open."""
-        await _reached(self._client.admin.command("killSessions", [{"id": Binary(id_, subtype=4)}]))
+        await reached(self._client.admin.command("killSessions", [{"id": Binary(id_, subtype=4)}]))
 
     async def transact(self, session: Any, writes: Sequence[Write]) -> None:
         """One transaction; see the protocol."""
@@ -167,90 +169,6 @@ class MongoDatabase:
                     raise UnknownCommit from error
                 await asyncio.sleep(wait)
 
-    # -- migrations ----------------------------------------------------------------------------------------
-
-    async def migrate(self, indexes: Sequence["Index"], collections: Collection[str]) -> list[str]:
-        """Make collections and indexes that are missing, one process at a time; returns what was made.
-
-        Collections are made here because making them inside concurrent transactions conflicts.
-        """
-        async with _MigrationLock(self._database):
-            existing = set(await _reached(self._database.list_collection_names()))
-            made = []
-            for name in sorted({*collections, *(i.collection for i in indexes)} - existing):
-                await _reached(self._database.create_collection(name))
-                made.append(name)
-            done = {d["_id"] for d in await _reached(self._database[_VERSIONS].find({}).to_list(None))}
-            for index in indexes:
-                if index.name not in done:
-                    await _reached(self._database[index.collection].create_index(list(index.keys), **index.options()))
-                    await _reached(self._database[_VERSIONS].insert_one({"_id": index.name, "at": datetime.now(UTC)}))
-                    made.append(index.name)
-            return made
-
-    async def migrated(self, indexes: Sequence["Index"]) -> bool:
-        """Whether ``migrate`` has been done for all of these."""
-        done = {d["_id"] for d in await self.find(_VERSIONS, {})}
-        return all(index.name in done for index in indexes)
-
-
-_VERSIONS = "migrations"
-_LOCK_KEPT = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index as data. ``expire`` makes it a TTL index on its one date field."""
-
-    collection: str
-    keys: tuple[tuple[str, int], ...]
-    unique: bool = False
-    expire: timedelta | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the migration that makes it."""
-        fields = ",".join(f"{field}:{order}" for field, order in self.keys)
-        return f"{self.collection}({fields}){'!' if self.unique else ''}"
-
-    def options(self) -> dict[str, Any]:
-        """What the driver is told beside the keys."""
-        made: dict[str, Any] = {"unique": True} if self.unique else {}
-        if self.expire is not None:
-            made["expireAfterSeconds"] = int(self.expire.total_seconds())
-        return made
-
-
-FLOW_COLLECTIONS = (LANES, INBOX, Timer.COLLECTION, StoredReply.COLLECTION)
-FLOW_INDEXES = (
-    Index(INBOX, (("ids", 1),)),
-    Index(INBOX, (("at", 1),), expire=INBOX_KEPT),
-    Index(Timer.COLLECTION, (("lane", 1), ("due", 1))),
-    Index(StoredReply.COLLECTION, (("at", 1),), expire=REPLIES_KEPT),
-)
-"""What every lane needs, beside the service's own."""
-
-
-class _MigrationLock:
-    """One migration at a time; a lock whose owner died is anybody's after a minute."""
-
-    def __init__(self, database: Any) -> None:
-        self._locks = database["migration_lock"]
-        self._owner = uuid.uuid4().hex
-
-    async def __aenter__(self) -> None:
-        while True:
-            now = datetime.now(UTC)
-            try:
-                await _reached(self._locks.delete_one({"_id": "lock", "until": {"$lt": now}}))
-                await _reached(self._locks.insert_one({"_id": "lock", "owner": self._owner, "until": now + _LOCK_KEPT}))
-                return
-            except Conflict:
-                await asyncio.sleep(0.2)
-
-    async def __aexit__(self, *_: object) -> None:
-        await _reached(self._locks.delete_one({"_id": "lock", "owner": self._owner}))
-
 
 def _groups(writes: Sequence[Write]) -> list[tuple[str, list[Write]]]:
     """Writes by collection in the order of first mention: one bulk each.
@@ -287,7 +205,7 @@ async def _abort(session: AsyncIOMotorClientSession) -> None:
         log.warning("abort_failed", error=type(error).__name__)
 
 
-async def _reached(waiting: Awaitable[T]) -> T:
+async def reached(waiting: Awaitable[T]) -> T:
     """Await the driver; its errors become ours."""
     try:
         return await waiting

@@ -5,10 +5,13 @@ import json
 import sys
 from typing import Any
 
+from shared.admin import dead_letters
+from shared.contracts import dead_topic
 from shared.errors import Transient
 from shared.flow import control
 from shared.flow.documents import LANES
 from shared.flow.lane import Runtime
+from shared.flow.replay import replay
 
 
 def add_parser(verbs: Any) -> None:
@@ -37,10 +40,9 @@ async def operate(runtime: Runtime, servers: str, chosen: argparse.Namespace) ->
                 done = await control.release(runtime.database, chosen.lane)
                 return _say({"released": chosen.lane}) if done else _say({"not held": chosen.lane}, 1)
             case _:
-                from shared.bus import dead_letters
-                from shared.flow.replay import replay
-
-                counts = await replay(runtime, dead_letters(servers, runtime.scope.service))
+                service = runtime.scope.service
+                partitions = runtime.scope.partitions[dead_topic(service).name]
+                counts = await replay(runtime, dead_letters(servers, service, partitions))
                 return _say({"replayed": counts})
     except Transient as error:
         return _say({"try again": error.reason}, 75)

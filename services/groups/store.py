@@ -3,7 +3,7 @@
 from services.groups.core import Group, Member, RelayedNote, member_id
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database
-from shared.mongo import Index
+from shared.migrations import Index
 
 COLLECTIONS = (Group.COLLECTION, Member.COLLECTION, RelayedNote.COLLECTION)
 INDEXES: tuple[Index, ...] = ()

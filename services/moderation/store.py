@@ -3,7 +3,7 @@
 from services.moderation.content import Content
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database
-from shared.mongo import Index
+from shared.migrations import Index
 
 COLLECTIONS = (Content.COLLECTION,)
 INDEXES: tuple[Index, ...] = ()

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.notes.core import Comment, GroupCard, Need, Note, Relay, need_id
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database, Json
-from shared.mongo import Index
+from shared.migrations import Index
 
 COLLECTIONS = (
     Note.COLLECTION,

@@ -6,7 +6,7 @@ from services.recommend.core import GroupProfile
 from services.recommend.placed import NoteTerms, Suggestions
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database
-from shared.mongo import Index
+from shared.migrations import Index
 
 COLLECTIONS = (GroupProfile.COLLECTION, NoteTerms.COLLECTION, Suggestions.COLLECTION)
 INDEXES: tuple[Index, ...] = ()

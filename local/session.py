@@ -1,0 +1,98 @@
+"""A system with everything around it that a scenario or a feed needs: client, journal, witness."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from local.client import Client, Wire, fetched, minted
+from local.fleet import PARTITIONS, Fleet, World, fleet, topics
+from local.issuer import Issuer
+from local.journal import Journal
+from local.live import Live, announce, find
+from local.stack import pick, running
+from local.witness import Witness, reading
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A system that is ready, ours or found. `fleet` is None when it belongs to another process."""
+
+    title: str
+    urls: dict[str, str]
+    client: Client
+    witness: Witness
+    fleet: Fleet | None
+    directory: Path | None
+
+    async def watched(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does the work; raises CannotStartError, with the end of its log, when a service of ours dies meanwhile."""
+        if self.fleet is None:
+            return await work
+        doing, watch = asyncio.create_task(work), asyncio.create_task(self.fleet.watch())
+        try:
+            await asyncio.wait({doing, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                watch.result()
+            return doing.result()
+        finally:
+            doing.cancel()
+            watch.cancel()
+            await asyncio.gather(doing, watch, return_exceptions=True)
+
+
+class Steps:
+    """Tells each step of a start with the seconds since its beginning."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._start = console, time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        self._console.print(f"[dim]{time.monotonic() - self._start:6.1f} s[/]  {what}", highlight=False)
+
+
+@asynccontextmanager
+async def started(choice: str, need_steps: Sequence[int] | None, tell: Steps) -> AsyncIterator[Session]:
+    """A stack and a fleet of our own, ready; at exit nothing of them is left.
+
+    Raises CannotStartError when something does not come up.
+    """
+    kind, why = pick(choice)
+    tell(f"stack: {kind} ({why})")
+    async with running(kind, why) as stack, Issuer() as issuer:
+        tell(f"broker and database answer ({stack.database.server})")
+        await topics(stack)
+        journal = Journal()
+        witness = Witness(journal, PARTITIONS)
+        async with reading(stack.kafka, witness), fleet(World(stack, issuer, need_steps), tell) as ships:
+            base = issuer.jwks_url.removesuffix("/jwks.json")
+            async with Wire(ships.urls, minted(issuer.token), journal) as wire:
+                announce(stack.directory, Live(kind, stack.kafka, ships.urls, base, PARTITIONS))
+                yield Session(str(stack), ships.urls, Client(wire), witness, ships, stack.directory)
+                tell("stopping")
+
+
+@asynccontextmanager
+async def joined(live: Live, tell: Steps) -> AsyncIterator[Session]:
+    """A system of another process, which goes on when this one ends."""
+    journal = Journal()
+    witness = Witness(journal, live.partitions)
+    async with (
+        reading(live.kafka, witness, fresh=False),
+        Wire(live.urls, fetched(f"{live.issuer}/token"), journal) as wire,
+    ):
+        tell(f"using the system that runs already (stack: {live.stack})")
+        yield Session(live.stack, dict(live.urls), Client(wire), witness, None, None)
+
+
+def found_or_started(choice: str, tell: Steps) -> Any:
+    """An async context of a Session: the system that runs here, unless a stack is asked for, else a new one."""
+    live = None if choice else find()
+    return started(choice, None, tell) if live is None else joined(live, tell)

@@ -1,0 +1,69 @@
+"""What is asked of Kafka beside the daily traffic: topics made from the table, dead letters read to their end."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from shared.consumer import incoming
+from shared.contracts import TOPICS, dead_topic
+from shared.errors import Transient
+from shared.flow.ports import Incoming
+
+
+async def make_topics(servers: str, partitions: int | None = None, replicas: int = 1) -> list[str]:
+    """Create the topics of the table that are missing; returns their names. ``partitions`` overrides the table's.
+
+    Raises:
+        Transient: the broker is away or refuses.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    try:
+        await admin.start()
+        missing = [t for t in TOPICS.values() if t.name not in await admin.list_topics()]
+        wanted = [
+            NewTopic(
+                name=t.name,
+                num_partitions=partitions or t.partitions,
+                replication_factor=replicas,
+                topic_configs={
+                    "cleanup.policy": t.cleanup,
+                    "retention.ms": str(t.retention_days * 86_400_000),
+                },
+            )
+            for t in missing
+        ]
+        if wanted:
+            await admin.create_topics(wanted)
+        return [t.name for t in missing]
+    except KafkaError as error:
+        raise Transient(f"kafka: {type(error).__name__}") from error
+    finally:
+        await admin.close()
+
+
+async def dead_letters(servers: str, service: str, partitions: int) -> AsyncIterator[Incoming]:
+    """A service's dead letters from the first that is kept to the last that is there now, for a replay.
+
+    Raises:
+        Transient: the broker is away.
+    """
+    topic = dead_topic(service).name
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        places = [TopicPartition(topic, p) for p in range(partitions)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        left = {p for p, begin in (await consumer.beginning_offsets(places)).items() if begin < ends[p]}
+        while left:
+            for place, records in (await consumer.getmany(*left, timeout_ms=1_000)).items():
+                for r in records:
+                    if r.offset < ends[place]:
+                        yield incoming(r)
+            left = {p for p in left if await consumer.position(p) < ends[p]}
+    except KafkaError as error:
+        raise Transient(f"kafka: {type(error).__name__}") from error
+    finally:
+        await consumer.stop()

@@ -1,0 +1,146 @@
+"""The way in from Kafka: FastStream's subscriber hands records over, and the lanes steer its consumer.
+
+Nothing of delivery is decided here: the offsets committed to Kafka are for lag and autoscaling alone; the position
+in MongoDB rules.
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream.kafka.message import KafkaAckableMessage
+
+from shared.errors import Transient
+from shared.flow.ports import Incoming
+from shared.flow.process import KeyLanes, Process
+
+log = structlog.get_logger()
+
+
+class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """The consumer of one key's topics, and the ``Source`` of its lanes.
+
+    Assigned partitions are paused before anything else, so no record arrives before its lane knows where it is.
+    """
+
+    def __init__(self, lanes: KeyLanes, process: Process) -> None:
+        self._lanes = lanes
+        self._process = process
+        self._committed: dict[TopicPartition, int] = {}
+        self.subscriber: Any = None
+
+    @property
+    def _consumer(self) -> Any:
+        return self.subscriber.consumer
+
+    async def deliver(self, records: Sequence[Any]) -> None:
+        """Hand a fetched batch over; nothing is awaited, so partitions never wait for each other."""
+        self._lanes.deliver(incoming(r) for r in records)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Start the lanes that are whole."""
+        if assigned:
+            self._consumer.pause(*assigned)
+        held: dict[str, set[int]] = {}
+        for place in assigned:
+            held.setdefault(place.topic, set()).add(place.partition)
+        self._process.assigned(self._lanes.key, held, self)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """End the steps at hand before somebody else takes over."""
+        self._committed.clear()
+        await self._lanes.revoked()
+
+    # -- Source --------------------------------------------------------------------------------------------
+
+    async def beginning(self, topic: str, partition: int) -> int:
+        """Oldest offset still there."""
+        place = TopicPartition(topic, partition)
+        return int((await _reached(self._consumer.beginning_offsets([place])))[place])
+
+    async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:
+        """Ends as the broker tells them now."""
+        places = [TopicPartition(topic, partition) for topic in topics]
+        found = await _reached(self._consumer.end_offsets(places))
+        return {place.topic: int(offset) for place, offset in found.items()}
+
+    def high(self, topic: str, partition: int) -> int | None:
+        """End as the last fetch told it."""
+        with contextlib.suppress(IllegalStateError):
+            found = self._consumer.highwater(TopicPartition(topic, partition))
+            return None if found is None else int(found)
+        return None
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """A partition that was taken away meanwhile has no position to set: its lane is about to be stopped."""
+        with contextlib.suppress(IllegalStateError):
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    def pause(self, topics: Iterable[str], partition: int) -> None:
+        """Stop fetching for a lane."""
+        for topic in topics:
+            with contextlib.suppress(IllegalStateError):
+                self._consumer.pause(TopicPartition(topic, partition))
+
+    def resume(self, topics: Iterable[str], partition: int) -> None:
+        """Go on fetching for a lane."""
+        for topic in topics:
+            with contextlib.suppress(IllegalStateError):
+                self._consumer.resume(TopicPartition(topic, partition))
+
+    async def commit(self) -> None:
+        """Tell Kafka how far the lanes are, for lag and autoscaling; a failure is no loss."""
+        moved = {
+            TopicPartition(topic, lane.partition): offset
+            for lane in self._lanes.lanes
+            for topic, offset in lane.done.items()
+            if self._committed.get(TopicPartition(topic, lane.partition)) != offset
+        }
+        if not moved or self._consumer is None:
+            return
+        try:
+            await self._consumer.commit(moved)
+        except (KafkaError, IllegalStateError) as error:
+            log.info("offset_commit_failed", error=type(error).__name__)
+        else:
+            self._committed.update(moved)
+
+
+def parser(consumer: KeyConsumer) -> Any:
+    """A parser of one argument replaces FastStream's own, which would drop a whole batch for one bad header."""
+
+    async def parse(records: Sequence[Any]) -> KafkaAckableMessage:
+        return KafkaAckableMessage(
+            body=[r.value or b"" for r in records],
+            raw_message=tuple(records),
+            headers={},
+            batch_headers=[],
+            content_type=None,
+            reply_to="",
+            message_id="",
+            correlation_id="",
+            path={},
+            consumer=consumer.subscriber.consumer,
+        )
+
+    return parse
+
+
+async def decoder(message: Any) -> Any:
+    return message.raw_message
+
+
+async def _reached(waiting: Any) -> Any:
+    try:
+        return await waiting
+    except (KafkaError, IllegalStateError) as error:
+        raise Transient(f"kafka: {type(error).__name__}") from error
+
+
+def incoming(record: Any) -> Incoming:
+    """A record as the lanes know it. A header may have no value at all."""
+    headers = tuple((name, content or b"") for name, content in record.headers)
+    return Incoming(record.topic, record.partition, record.offset, record.key, record.value, headers)

@@ -1,0 +1,96 @@
+"""Indexes and collections as data, made once, under a lock, before any lane starts."""
+
+import asyncio
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.flow.documents import INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
+from shared.flow.ports import Conflict
+from shared.mongo import MongoDatabase, reached
+
+_VERSIONS = "migrations"
+_LOCK_KEPT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index as data. ``expire`` makes it a TTL index on its one date field."""
+
+    collection: str
+    keys: tuple[tuple[str, int], ...]
+    unique: bool = False
+    expire: timedelta | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the migration that makes it."""
+        fields = ",".join(f"{field}:{order}" for field, order in self.keys)
+        return f"{self.collection}({fields}){'!' if self.unique else ''}"
+
+    def options(self) -> dict[str, Any]:
+        """What the driver is told beside the keys."""
+        made: dict[str, Any] = {"unique": True} if self.unique else {}
+        if self.expire is not None:
+            made["expireAfterSeconds"] = int(self.expire.total_seconds())
+        return made
+
+
+FLOW_COLLECTIONS = (LANES, INBOX, Timer.COLLECTION, StoredReply.COLLECTION)
+FLOW_INDEXES = (
+    Index(INBOX, (("ids", 1),)),
+    Index(INBOX, (("at", 1),), expire=INBOX_KEPT),
+    Index(Timer.COLLECTION, (("lane", 1), ("due", 1))),
+    Index(StoredReply.COLLECTION, (("at", 1),), expire=REPLIES_KEPT),
+)
+"""What every lane needs, beside the service's own."""
+
+
+class _MigrationLock:
+    """One migration at a time; a lock whose owner died is anybody's after a minute."""
+
+    def __init__(self, database: Any) -> None:
+        self._locks = database["migration_lock"]
+        self._owner = uuid.uuid4().hex
+
+    async def __aenter__(self) -> None:
+        while True:
+            now = datetime.now(UTC)
+            try:
+                await reached(self._locks.delete_one({"_id": "lock", "until": {"$lt": now}}))
+                await reached(self._locks.insert_one({"_id": "lock", "owner": self._owner, "until": now + _LOCK_KEPT}))
+                return
+            except Conflict:
+                await asyncio.sleep(0.2)
+
+    async def __aexit__(self, *_: object) -> None:
+        await reached(self._locks.delete_one({"_id": "lock", "owner": self._owner}))
+
+
+async def migrate(database: MongoDatabase, indexes: Sequence[Index], collections: Collection[str]) -> list[str]:
+    """Make collections and indexes that are missing, one process at a time; returns what was made.
+
+    Collections are made here because making them inside concurrent transactions conflicts.
+    """
+    raw = database.raw
+    async with _MigrationLock(raw):
+        existing = set(await reached(raw.list_collection_names()))
+        made = []
+        for name in sorted({*collections, *(i.collection for i in indexes)} - existing):
+            await reached(raw.create_collection(name))
+            made.append(name)
+        done = {d["_id"] for d in await database.find(_VERSIONS, {})}
+        for index in indexes:
+            if index.name not in done:
+                await reached(raw[index.collection].create_index(list(index.keys), **index.options()))
+                await reached(raw[_VERSIONS].insert_one({"_id": index.name, "at": datetime.now(UTC)}))
+                made.append(index.name)
+        return made
+
+
+async def migrated(database: MongoDatabase, indexes: Sequence[Index]) -> bool:
+    """Whether ``migrate`` has been done for all of these."""
+    done = {d["_id"] for d in await database.find(_VERSIONS, {})}
+    return all(index.name in done for index in indexes)

@@ -1,0 +1,18 @@
+"""What all tests share: tests marked ``jumping`` run on a loop whose time jumps."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.fakes.clock import JumpingLoop
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "jumping: runs on a loop whose time jumps, so that waiting costs nothing")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+    return {"jumping": JumpingLoop} if item.get_closest_marker("jumping") else None

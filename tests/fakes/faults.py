@@ -1,0 +1,107 @@
+"""Faults between a process and its database or broker, real or not: what is refused, lost, doubled or late."""
+
+import asyncio
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from shared.errors import Transient
+from shared.flow.ports import Database, Json, Publisher, Record, Session, UnknownCommit, Write
+
+CommitFault = Literal["refused", "applied, reply lost", "not applied, reply lost"]
+SendFault = Literal["lost", "doubled", "late", "acknowledgement lost", "acknowledged never"]
+
+
+class FaultyDatabase:
+    """A database with a list of faults for the commits to come, and a gate before each of them."""
+
+    def __init__(self, inner: Database) -> None:
+        self.inner = inner
+        self.commits: deque[CommitFault] = deque()
+        self.away = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = asyncio.Event()
+        """Set while a commit stands before the closed gate: its owner sleeps."""
+        self.transactions: list[Sequence[Write]] = []
+
+    async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
+        await self._reach()
+        return await self.inner.load(collection, ids)
+
+    async def find(
+        self,
+        collection: str,
+        where: Json,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 0,
+        fields: Collection[str] = (),
+    ) -> list[Json]:
+        await self._reach()
+        return await self.inner.find(collection, where, sort=sort, limit=limit, fields=fields)
+
+    async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
+        await self._reach()
+        return await self.inner.modify(collection, where, change, upsert=upsert)
+
+    async def open_session(self) -> Session:
+        await self._reach()
+        return await self.inner.open_session()
+
+    async def kill_session(self, id_: bytes) -> None:
+        await self._reach()
+        await self.inner.kill_session(id_)
+
+    async def transact(self, session: Session, writes: Sequence[Write]) -> None:
+        if not self.gate.is_set():
+            self.waiting.set()
+            await self.gate.wait()
+            self.waiting.clear()
+        await self._reach()
+        fault = self.commits.popleft() if self.commits else None
+        if fault == "refused":
+            raise Transient("the commit was refused", retry_after=0.05)
+        if fault == "not applied, reply lost":
+            raise UnknownCommit
+        await self.inner.transact(session, writes)
+        self.transactions.append(writes)
+        if fault == "applied, reply lost":
+            raise UnknownCommit
+
+    async def _reach(self) -> None:
+        if self.away:
+            await asyncio.sleep(0.01)
+            raise Transient("the database is away", retry_after=0.1)
+
+
+class FaultyPublisher:
+    """A publisher with a list of faults for the batches to come; ``away`` sends nothing."""
+
+    def __init__(self, inner: Publisher) -> None:
+        self.inner = inner
+        self.faults: deque[SendFault] = deque()
+        self.away = False
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        fault = self.faults.popleft() if self.faults else None
+        if self.away or fault == "lost":
+            await asyncio.sleep(0.01)
+            raise Transient("the broker is away", retry_after=0.05)
+        if fault == "late":
+            task = asyncio.create_task(self._send_late(records))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+            raise Transient("no acknowledgement", retry_after=0.05)
+        await self.inner.publish(records)
+        if fault == "doubled":
+            await self.inner.publish(records)
+        elif fault == "acknowledgement lost":
+            raise Transient("no acknowledgement", retry_after=0.05)
+        elif fault == "acknowledged never":
+            await asyncio.Event().wait()
+
+    async def _send_late(self, records: Sequence[Record]) -> None:
+        await asyncio.sleep(0.3)
+        await self.inner.publish(records)

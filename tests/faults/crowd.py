@@ -1,0 +1,161 @@
+"""People who write, ask, answer, join and leave all the time, whatever dies meanwhile: load for the fault tests."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from local.client import Client, Refusal
+from local.ledger import Seen
+from local.texts import CIRCLES, POSTS
+from local.witness import Witness
+from shared.contracts.notes import NeedOpened
+
+NEED_STEPS = (20,)
+"""Seconds until a need escalates: once, and while the load still runs."""
+HASTE = 8.0
+"""An answer comes at least so many seconds before its need is due, or not at all: so however long a service was
+away, it is never unclear whether the answer was in time."""
+HARMLESS = frozenset({"group-full", "need-closed", "unknown-comment"})
+"""Refusals that a careful caller meets: seats are taken, a question or its answer was hidden meanwhile."""
+
+_REMARKS = [remark for post in POSTS for remark in post.remarks]
+ADS = [remark.text for remark in _REMARKS if remark.ad]
+QUESTIONS = [remark.text for remark in _REMARKS if remark.asks]
+TALK = [remark.text for remark in _REMARKS if not (remark.ad or remark.asks)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A note or a group, and whose it is."""
+
+    id: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A comment that says something."""
+
+    id: str
+    note: Place
+    person: str
+
+
+class Crowd:
+    """Every person is moved by one task and waits for each answer, so nobody contradicts themselves."""
+
+    def __init__(self, client: Client, witness: Witness, rng: random.Random) -> None:
+        self._client, self._witness, self._rng = client, witness, rng
+        self.notes: list[Place] = []
+        self.groups: list[Place] = []
+        self.at: set[tuple[str, str]] = set()
+        """Who is in which group, as far as they know: (person, group)."""
+        self._open: deque[NeedOpened] = deque()
+        self._said: deque[Said] = deque(maxlen=200)
+        self._leaving = False
+        witness.watchers.append(self._hear)
+
+    def _hear(self, seen: Seen, _: float | None) -> None:
+        # Every third question stays without an answer: its timer must fire.
+        if isinstance(seen.event, NeedOpened) and self._rng.random() < 0.67:
+            self._open.append(seen.event)
+
+    async def settle_in(self) -> None:
+        """Groups, some of few seats, and notes handed over to them."""
+        for circle in CIRCLES:
+            body = {"name": circle.name, "charter": circle.charter, "seats": min(circle.seats, 12)}
+            self.groups.append(Place(await self._client.open_group(circle.owner, body), circle.owner))
+        for post in POSTS:
+            await self._write(post.person, post.body())
+        for place, group in zip(self.notes, self.groups * 9, strict=False):
+            assert await self._witness.fact("GroupOpened", group.id)
+            await self._relay(place, group)
+
+    @asynccontextmanager
+    async def living(self, tasks: int) -> AsyncIterator[None]:
+        """The crowd is at it while the block runs; at its end everybody finishes what they are at."""
+        self._leaving = False
+        people = [[f"crowd-{task}-{n}" for n in range(4)] for task in range(tasks)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for some in people:
+                    group.create_task(self._live(some, random.Random(self._rng.random())))
+                try:
+                    yield
+                finally:
+                    self._leaving = True
+        except* Refusal as errors:
+            raise errors.exceptions[0] from None
+
+    async def _live(self, people: list[str], rng: random.Random) -> None:
+        moves = (self._talk, self._ask, self._advertise, self._answer, self._advise, self._hand_over, self._move)
+        while not self._leaving:
+            (move,) = rng.choices(moves, (24, 16, 10, 20, 10, 4, 16))
+            try:
+                await move(rng.choice(people), rng)
+            except Refusal as refusal:
+                if refusal.reason not in HARMLESS:
+                    raise
+
+    # -- what they do ------------------------------------------------------------------------------------------
+
+    async def _talk(self, person: str, rng: random.Random) -> None:
+        if rng.random() < 0.1:
+            return await self._write(person, rng.choice(POSTS).body())
+        return await self._say(person, rng.choice(self.notes), rng)
+
+    async def _write(self, person: str, body: dict[str, object]) -> None:
+        self.notes.append(Place(await self._client.note(person, body), person))
+
+    async def _say(self, person: str, note: Place, rng: random.Random) -> None:
+        body = {"text": rng.choice(TALK)}
+        if note.owner != person:
+            self._said.append(Said(await self._client.comment(person, note.id, body), note, person))
+
+    async def _ask(self, person: str, rng: random.Random) -> None:
+        await self._client.comment(person, rng.choice(self.notes).id, {"text": rng.choice(QUESTIONS)}, asks=True)
+
+    async def _advertise(self, person: str, rng: random.Random) -> None:
+        text = rng.choice(ADS)
+        if rng.random() < 0.3:  # with a question in it: a need that has to be withdrawn, or never opens
+            text = f"{rng.choice(QUESTIONS)}\n{text}"
+        await self._client.comment(person, rng.choice(self.notes).id, {"text": text})
+
+    async def _answer(self, person: str, rng: random.Random) -> None:
+        if not self._open:
+            return await self._talk(person, rng)
+        need = self._open.popleft()
+        if person == need.asker_id or self._late(need):
+            return None
+        comment = await self._client.comment(person, need.note_id, {"text": rng.choice(TALK)})
+        if not self._late(need):
+            await self._client.accept(need.asker_id, need.need_id, comment)
+        return None
+
+    def _late(self, need: NeedOpened) -> bool:
+        return need.due_at.timestamp() - self._client.journal.clock() < HASTE
+
+    async def _advise(self, person: str, rng: random.Random) -> None:
+        if not self._said:
+            return await self._talk(person, rng)
+        said = self._said.popleft()
+        await self._client.advice(said.note.owner, said.id)
+        return None
+
+    async def _hand_over(self, _: str, rng: random.Random) -> None:
+        await self._relay(rng.choice(self.notes), rng.choice(self.groups))
+
+    async def _relay(self, note: Place, group: Place) -> None:
+        await self._client.relay(note.owner, note.id, group.id)
+
+    async def _move(self, person: str, rng: random.Random) -> None:
+        where = (person, rng.choice(self.groups).id)
+        if where in self.at:
+            await self._client.leave(*where)
+            self.at.discard(where)
+        else:
+            await self._client.join(*where)
+            self.at.add(where)

@@ -1,0 +1,288 @@
+"""What a behaviour suite asks of its world, and the parts that all worlds share."""
+
+import asyncio
+import contextvars
+import random
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.contracts import TOPICS, Envelope, Event, partition_of
+from shared.flow.documents import LANES
+from shared.flow.fold import Limits
+from shared.flow.keylane import KeyLane
+from shared.flow.ports import Database, Incoming, Json, Now, Publisher, Record, View
+from shared.flow.process import Process
+from shared.flow.router import Command, Reply, Router
+from shared.flow.runtime import Runtime
+from shared.flow.work import Scope
+from shared.telemetry import Metrics
+from tests.fakes.faults import FaultyDatabase, FaultyPublisher
+from tests.suites import toy
+
+OWNER: contextvars.ContextVar["Node | None"] = contextvars.ContextVar("OWNER", default=None)
+
+
+class Crash(BaseException):
+    """The process dies here: kill -9."""
+
+
+@dataclass(eq=False)
+class Node:
+    """One process of a toy service, with what a test may do to it."""
+
+    service: str
+    runtime: Runtime
+    process: Process
+    database: FaultyDatabase
+    publisher: FaultyPublisher
+    labels: Counter[str] = field(default_factory=Counter)
+    crash_at: tuple[str, int] | None = None
+    crashed: asyncio.Event = field(default_factory=asyncio.Event)
+    die: Callable[[], None] = lambda: None
+    """Cut it off from the world, at once."""
+    tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+
+    def at(self, label: str) -> None:
+        self.labels[label] += 1
+        if self.crashed.is_set():
+            raise Crash(label)
+        if self.crash_at == (label, self.labels[label]):
+            self.crashed.set()
+            self.die()
+            raise Crash(label)
+
+    def lane(self, partition: int = 0, key: str = "note") -> KeyLane:
+        found = self.process.keys[key].lane(partition)
+        assert found is not None
+        return found
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How the inputs ended, by outcome."""
+        counted: Counter[str] = Counter()
+        for metric in self.runtime.metrics.inputs.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_total"):
+                    counted[sample.labels["outcome"]] += int(sample.value)
+        return counted
+
+    def troubles(self, kind: str) -> int:
+        """How often lanes met this trouble."""
+        return sum(
+            int(sample.value)
+            for metric in self.runtime.metrics.trouble.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total") and sample.labels["kind"] == kind
+        )
+
+
+class World(ABC):
+    """A broker, a database for every service, a clock. Nodes are made and ended here."""
+
+    partitions: int
+    now: Now
+    patience: float = 20.0
+    """Seconds that a test waits for what must come."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = random.Random(seed)
+        self.toy = toy.Toy()
+        self.nodes: list[Node] = []
+        self._put = 0
+
+    # -- what the kinds of world fill in -------------------------------------------------------------------
+
+    @abstractmethod
+    def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> Database:
+        """A client of the service's database."""
+
+    @abstractmethod
+    def publisher(self, service: str) -> Publisher:
+        """A producer of its own."""
+
+    @abstractmethod
+    async def join(self, node: Node) -> None:
+        """Let the group give partitions to a node."""
+
+    @abstractmethod
+    async def leave(self, node: Node) -> None:
+        """Take the partitions back; the node may be dead."""
+
+    @abstractmethod
+    async def records(self, topic: str) -> list[Incoming]:
+        """All records of a topic since this world began."""
+
+    @abstractmethod
+    async def documents(self, service: str, collection: str) -> dict[str, Json]:
+        """What is stored, by id."""
+
+    # -- nodes ---------------------------------------------------------------------------------------------
+
+    async def start(
+        self,
+        service: str = "notes",
+        *,
+        router: Router | None = None,
+        limits: Limits | None = None,
+        slots: int = 1,
+        views: tuple[View, ...] = (),
+    ) -> Node:
+        """A new process of a service, with its slots running and its partitions asked for."""
+        node = self.make(service, router=router, limits=limits, slots=slots, views=views)
+        self.nodes.append(node)
+        context = contextvars.copy_context()
+        context.run(OWNER.set, node)
+        await asyncio.create_task(self._started(node), context=context)
+        return node
+
+    async def _started(self, node: Node) -> None:
+        node.process.start()
+        await self.join(node)
+
+    def make(
+        self, service: str, *, router: Router | None, limits: Limits | None, slots: int, views: tuple[View, ...]
+    ) -> Node:
+        """A node that nothing runs in yet."""
+        holder: list[Node] = []
+
+        def at(label: str) -> None:
+            holder[0].at(label)
+
+        database = FaultyDatabase(self.database(service, at))
+        publisher = FaultyPublisher(self.publisher(service))
+        reads: Mapping[str, Sequence[str]] = toy.READS[service]
+        runtime = Runtime(
+            router=router or toy.ROUTERS[service](self.toy),
+            database=database,
+            publisher=publisher,
+            metrics=Metrics(service),
+            now=self.now,
+            scope=self.scope(service, views),
+            limits=limits or Limits(),
+            views=views,
+            rng=random.Random(self.rng.getrandbits(64)),
+            at=at,
+        )
+        node = Node(service, runtime, Process(runtime, reads, slots), database, publisher)
+        holder.append(node)
+        return node
+
+    def scope(self, service: str, views: tuple[View, ...] = ()) -> Scope:
+        return Scope(service, {t: self.partitions for t in TOPICS if TOPICS[t].owner == service}, self.lanes, views)
+
+    @property
+    def lanes(self) -> dict[str, int]:
+        return {"note": self.partitions, "group": self.partitions}
+
+    async def stop(self, node: Node) -> None:
+        """SIGTERM: the process ends in order."""
+        await node.process.stop(30.0)
+        self.nodes.remove(node)
+        await self.leave(node)
+
+    async def kill(self, node: Node) -> None:
+        """SIGKILL: nothing it does from here on has an effect, and what it has open stays open."""
+        node.crashed.set()
+        node.die()
+        for task in list(node.tasks):
+            task.cancel()
+        await asyncio.gather(*node.tasks, return_exceptions=True)
+        self.nodes.remove(node)
+        await self.leave(node)
+
+    async def close(self) -> None:
+        """End what runs."""
+        for node in list(self.nodes):
+            await self.kill(node)
+
+    # -- traffic -------------------------------------------------------------------------------------------
+
+    async def put(
+        self, event: Event, id_: str = "", *, sequence: int = 0, at: datetime | None = None, times: int = 1
+    ) -> Envelope:
+        """Put a record on its topic, as its owner would; ``times`` for a double on the wire."""
+        self._put += 1
+        envelope = Envelope(
+            id=id_ or f"event-{self._put}",
+            type=event.TYPE,
+            source=event.source,
+            time=at or self.now(),
+            subject=event.key,
+            sequence=sequence,
+            correlation="test",
+            causation="test",
+        )
+        number = partition_of(event.key, self.partitions)
+        record = Record(event.TOPIC.name, number, event.key, event.model_dump_json().encode(), envelope)
+        for _ in range(times):
+            await self.publisher("notes").publish([record])
+        return envelope
+
+    async def submit(self, node: Node, command: Command, key: str | None = None, digest: bytes = b"") -> Reply:
+        """A caller's command, at a slot that is ready."""
+        await self.until(lambda: node.process.slots.ready, "a slot")
+        return await node.process.slots.submit(command, correlation="test", key=key, digest=digest)
+
+    async def ids(self, topic: str) -> list[str]:
+        """The ``ce_id`` of every record."""
+        return [Envelope.of(record.headers).id for record in await self.records(topic) if record.headers]
+
+    async def types(self, topic: str) -> Counter[str]:
+        """How many records there are of each type, by its short name."""
+        found = await self.records(topic)
+        return Counter(Envelope.of(record.headers).type.split(".")[2] for record in found if record.headers)
+
+    # -- waiting -------------------------------------------------------------------------------------------
+
+    async def until(self, condition: Callable[[], bool | Awaitable[bool]], what: str = "") -> None:
+        """Wait until something holds; AssertionError after ``patience``."""
+        try:
+            async with asyncio.timeout(self.patience):
+                while True:
+                    holds = condition()
+                    if holds if isinstance(holds, bool) else await holds:
+                        return
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not in {self.patience} s: {what or condition}") from None
+
+    async def quiet(self) -> None:
+        """Wait until every topic is read to its end, every outbox sent and trimmed, twice over."""
+        for _ in range(2):
+            await self.until(self._still, "quiet")
+
+    async def _still(self) -> bool:
+        for node in self.nodes:
+            for lanes in node.process.keys.values():
+                for lane in lanes.lanes:
+                    if lane.held:
+                        continue
+                    if lane.own is None or not lane.done:
+                        return False
+                    if await self._behind(lane):
+                        return False
+            stored = await self.documents(node.service, LANES)
+            if any(lane.get("outbox") and not lane.get("held") for lane in stored.values()):
+                return False
+        return True
+
+    async def _behind(self, lane: KeyLane) -> bool:
+        ends = await lane._source.ends(lane.topics, lane.partition)
+        return any(lane.done[topic] < end for topic, end in ends.items())
+
+
+def owned_tasks(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **kwargs: Any
+) -> "asyncio.Task[Any]":
+    """A task factory: a task belongs to the node that it was started for, so that a kill finds all of them."""
+    task = asyncio.Task(coroutine, loop=loop, **kwargs)
+    context = kwargs.get("context")
+    owner = context.get(OWNER) if context is not None else OWNER.get()
+    if owner is not None:
+        owner.tasks.add(task)
+        task.add_done_callback(owner.tasks.discard)
+    return task
