@@ -131,8 +131,8 @@ class Ledger:
         """Authors of the notes."""
         self.authors: dict[str, str] = {}
         """Authors of the comments."""
-        self.comments: Counter[str] = Counter()
-        """Accepted comments by note, without the hidden ones."""
+        self.comments: defaultdict[str, list[str]] = defaultdict(list)
+        """Accepted comments by note."""
         self.threads: defaultdict[str, Thread] = defaultdict(Thread)
         self.groups: dict[str, Group] = {}
         self.standings: defaultdict[tuple[str, str], Standing] = defaultdict(Standing)
@@ -153,7 +153,7 @@ class Ledger:
                 expect("GroupsSuggested", done.note, size=done.size)
             case "comment":
                 self.authors[done.comment] = done.person
-                self.comments[done.note] += 1
+                self.comments[done.note].append(done.comment)
                 expect("CommentPosted", done.comment)
                 expect("ContentJudged", done.comment, size=done.size)
                 if done.asks:
@@ -257,7 +257,6 @@ class Ledger:
         if event.kind == "note":
             self.book.expect("NoteVisibilityChanged", event.content_id, "True")
             return
-        self.comments[event.note_id] -= 1
         self.book.expect("CommentVisibilityChanged", event.content_id, "True")
         if need := self.need_of.get(event.content_id):
             self.book.expect("NeedWithdrawn", need)

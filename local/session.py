@@ -1,9 +1,10 @@
 """A system with everything around it that a scenario or a feed needs: client, journal, witness."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from local.client import Client, Wire, fetched, minted
 from local.fleet import PARTITIONS, Fleet, World, fleet, topics
 from local.issuer import Issuer
 from local.journal import Journal
-from local.live import Live, announce, find
+from local.live import Live, find
 from local.stack import pick, running
 from local.witness import Witness, reading
 
@@ -23,14 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A system that is ready, ours or found. `fleet` is None when it belongs to another process."""
+    """A system that is ready, ours or found. `fleet` and `directory` are None when another process owns it."""
 
-    title: str
-    urls: dict[str, str]
+    live: Live
     client: Client
     witness: Witness
-    fleet: Fleet | None
-    directory: Path | None
+    fleet: Fleet | None = None
+    directory: Path | None = None
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T:
         """Does the work; raises CannotStartError, with the end of its log, when a service of ours dies meanwhile."""
@@ -67,6 +67,7 @@ async def started(choice: str, need_steps: Sequence[int] | None, tell: Steps) ->
     kind, why = pick(choice)
     tell(f"stack: {kind} ({why})")
     async with running(kind, why) as stack, Issuer() as issuer:
+        _log_to(stack.directory / "clients.log")
         tell(f"broker and database answer ({stack.database.server})")
         await topics(stack)
         journal = Journal()
@@ -74,14 +75,14 @@ async def started(choice: str, need_steps: Sequence[int] | None, tell: Steps) ->
         async with reading(stack.kafka, witness), fleet(World(stack, issuer, need_steps), tell) as ships:
             base = issuer.jwks_url.removesuffix("/jwks.json")
             async with Wire(ships.urls, minted(issuer.token), journal) as wire:
-                announce(stack.directory, Live(kind, stack.kafka, ships.urls, base, PARTITIONS))
-                yield Session(str(stack), ships.urls, Client(wire), witness, ships, stack.directory)
-                tell("stopping")
+                live = Live(kind, stack.kafka, ships.urls, base, PARTITIONS)
+                yield Session(live, Client(wire), witness, ships, stack.directory)
 
 
 @asynccontextmanager
 async def joined(live: Live, tell: Steps) -> AsyncIterator[Session]:
     """A system of another process, which goes on when this one ends."""
+    _log_to(None)
     journal = Journal()
     witness = Witness(journal, live.partitions)
     async with (
@@ -89,10 +90,16 @@ async def joined(live: Live, tell: Steps) -> AsyncIterator[Session]:
         Wire(live.urls, fetched(f"{live.issuer}/token"), journal) as wire,
     ):
         tell(f"using the system that runs already (stack: {live.stack})")
-        yield Session(live.stack, dict(live.urls), Client(wire), witness, None, None)
+        yield Session(live, Client(wire), witness)
 
 
-def found_or_started(choice: str, tell: Steps) -> Any:
+def found_or_started(choice: str, tell: Steps) -> AbstractAsyncContextManager[Session]:
     """An async context of a Session: the system that runs here, unless a stack is asked for, else a new one."""
     live = None if choice else find()
     return started(choice, None, tell) if live is None else joined(live, tell)
+
+
+def _log_to(file: Path | None) -> None:
+    """What the libraries of this process log: into the run's directory, for they call ERROR what is "not yet"."""
+    handler = logging.FileHandler(file, delay=True) if file else logging.NullHandler()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

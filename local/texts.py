@@ -93,7 +93,7 @@ CIRCLES = (
     Circle(
         "books", "reader-1", "慢读小桌",
         _charter("每月一起慢慢读一本小说，见面聊书，交换旧书", "愿意读完再开口的读者"),
-        seats=2,
+        seats=3,
     ),
     Circle(
         "night", "runner-1", "夜跑五公里",

@@ -46,6 +46,8 @@ class Witness:
         self.records = 0
         self.others = 0
         self.unreadable: list[tuple[str, ...]] = []
+        self.first = 0.0
+        """When the first record of ours arrived, epoch seconds."""
         self.last = clock()
         self.broken: BaseException | None = None
         self.behind: Callable[[], Awaitable[int]] | None = None
@@ -74,6 +76,7 @@ class Witness:
         if sent is None and not dead:
             self.others += 1
             return
+        self.first = self.first or self.last
         self._tell(Seen(event, envelope, self.last, zlib.crc32(record.value)), sent)
         self._news.set()
 

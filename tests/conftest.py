@@ -7,6 +7,8 @@ import pytest
 
 from tests.fakes.clock import JumpingLoop
 
+pytest.register_assert_rewrite("tests.suites.database", "tests.suites.lane", "tests.suites.faults")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "jumping: runs on a loop whose time jumps, so that waiting costs nothing")
@@ -14,5 +16,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]] | None:
-    return {"jumping": JumpingLoop} if item.get_closest_marker("jumping") else None
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"jumping": JumpingLoop} if item.get_closest_marker("jumping") else {"usual": asyncio.new_event_loop}

@@ -140,10 +140,6 @@ class Lane(Steps):
 
     async def _serve(self) -> None:
         while not self.stopping.is_set() or self.pending():
-            if not await self.outbox.below(self.runtime.limits.outbox, ROOM_POLL):
-                await self.idle()
-                self.at("full")
-                continue
             inputs = await self.next_inputs()
             if inputs:
                 await self.step(inputs)
@@ -151,6 +147,14 @@ class Lane(Steps):
                 await self.idle()
                 self.at("idle")
         await self.drain()
+
+    async def room(self) -> None:
+        """Commits run ahead of publishing until the outbox is full. Raises Transient when stopping meanwhile."""
+        while not await self.outbox.below(self.runtime.limits.outbox, ROOM_POLL):
+            if self.stopping.is_set():
+                raise Transient("the outbox is full")
+            await self.idle()
+            self.at("full")
 
     async def drain(self) -> None:
         """A graceful stop: what is committed is sent, for as long as the process is given."""

@@ -68,6 +68,9 @@ class Steps:
             for i in inputs
         ]
 
+    async def room(self) -> None:
+        """Wait until the outbox takes another batch. Raises Transient, Fenced."""
+
     async def resolve(self, own: Ownership) -> None:
         """The commit's result is unknown. Returns if it was applied; raises Conflict if not, else starts over."""
         raise UnknownCommit
@@ -88,6 +91,7 @@ class Steps:
         conflicts = tries = 0
         while True:
             try:
+                await self.room()
                 return (await self._attempt(inputs)).taken
             except (Fenced, UnknownCommit):
                 raise

@@ -45,9 +45,13 @@ class Broker:
         """Add one record; returns its offset."""
         log = self.topics[topic][partition]
         log.records.append(Incoming(topic, partition, log.end, key, value, tuple(headers)))  # type: ignore[arg-type]
+        self.wake()
+        return log.end - 1
+
+    def wake(self) -> None:
+        """Let consumers look again: there is more, or the broker is back."""
         for consumer in self.consumers:
             consumer.more.set()
-        return log.end - 1
 
     def expire(self, topic: str, partition: int, first: int) -> None:
         """Retention takes what is older than ``first``."""

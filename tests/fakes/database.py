@@ -54,9 +54,9 @@ class Server:
         stored = self.documents.get(place[0], {}).get(place[1])
         return None if stored is None else decode(stored, OPTIONS)
 
-    def dump(self) -> dict[str, dict[str, Json]]:
-        """Everything, for assertions."""
-        return {c: {i: decode(d, OPTIONS) for i, d in sorted(docs.items())} for c, docs in self.documents.items()}
+    def dump(self, collection: str) -> dict[str, Json]:
+        """All documents of a collection, for assertions."""
+        return {i: decode(d, OPTIONS) for i, d in sorted(self.documents.get(collection, {}).items())}
 
     def store(self, written: Mapping[Place, bytes | None]) -> None:
         self.commits += 1
@@ -181,7 +181,7 @@ class FakeDatabase:
                 await asyncio.sleep(0)
                 if transaction.ended:
                     raise Conflict("the transaction was aborted")
-                self._write(transaction, write)
+                self.write(transaction, write)
             self.at("commit:written")
             await self._reach()
             if transaction.ended:
@@ -217,7 +217,7 @@ class FakeDatabase:
             return None if content is None else decode(content, OPTIONS)
         return self.server.read(place)
 
-    def _write(self, transaction: Transaction, write: Write) -> None:
+    def write(self, transaction: Transaction, write: Write) -> None:
         match write:
             case Insert(collection, document):
                 self._put(transaction, (collection, document["_id"]), document, new=True)

@@ -82,7 +82,7 @@ class FaultyPublisher:
         self.inner = inner
         self.faults: deque[SendFault] = deque()
         self.away = False
-        self._late: set[asyncio.Task[None]] = set()
+        self.late: set[asyncio.Task[None]] = set()
 
     async def publish(self, records: Sequence[Record]) -> None:
         fault = self.faults.popleft() if self.faults else None
@@ -91,8 +91,8 @@ class FaultyPublisher:
             raise Transient("the broker is away", retry_after=0.05)
         if fault == "late":
             task = asyncio.create_task(self._send_late(records))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            self.late.add(task)
+            task.add_done_callback(self.late.discard)
             raise Transient("no acknowledgement", retry_after=0.05)
         await self.inner.publish(records)
         if fault == "doubled":

@@ -23,11 +23,10 @@ class FakeWorld(World):
         super().__init__(seed)
         self.now = wall
         self.patience = 300.0
+        self.poll = 0.05
         self.broker = Broker(random.Random(self.rng.getrandbits(64)), self.partitions)
         self.servers: dict[str, Server] = defaultdict(Server)
-        self.groups = {
-            (service, key): Group(self.broker, key) for service, keys in toy.READS.items() for key in keys
-        }
+        self.groups = {(service, key): Group(self.broker, key) for service, keys in toy.READS.items() for key in keys}
         self._made: dict[str, tuple[FakeDatabase, FakePublisher]] = {}
         asyncio.get_running_loop().set_task_factory(owned_tasks)
 
@@ -64,7 +63,7 @@ class FakeWorld(World):
         return self.broker.records(topic)
 
     async def documents(self, service: str, collection: str) -> dict[str, Json]:
-        return self.servers[service].dump().get(collection, {})
+        return self.servers[service].dump(collection)
 
     def all_ids(self) -> set[str]:
         """Every ``ce_id`` in every topic."""

@@ -53,6 +53,7 @@ class Crowd:
         self.groups: list[Place] = []
         self.at: set[tuple[str, str]] = set()
         """Who is in which group, as far as they know: (person, group)."""
+        self._asked: set[str] = set()
         self._open: deque[NeedOpened] = deque()
         self._said: deque[Said] = deque(maxlen=200)
         self._leaving = False
@@ -116,7 +117,8 @@ class Crowd:
             self._said.append(Said(await self._client.comment(person, note.id, body), note, person))
 
     async def _ask(self, person: str, rng: random.Random) -> None:
-        await self._client.comment(person, rng.choice(self.notes).id, {"text": rng.choice(QUESTIONS)}, asks=True)
+        body = {"text": rng.choice(QUESTIONS)}
+        self._asked.add(await self._client.comment(person, rng.choice(self.notes).id, body, asks=True))
 
     async def _advertise(self, person: str, rng: random.Random) -> None:
         text = rng.choice(ADS)
@@ -128,7 +130,8 @@ class Crowd:
         if not self._open:
             return await self._talk(person, rng)
         need = self._open.popleft()
-        if person == need.asker_id or self._late(need):
+        # Nobody answers a question in an advertisement: that would race with its verdict.
+        if person == need.asker_id or need.comment_id not in self._asked or self._late(need):
             return None
         comment = await self._client.comment(person, need.note_id, {"text": rng.choice(TALK)})
         if not self._late(need):

@@ -1,7 +1,7 @@
 """What the APIs must tell in the end, counted from accepted commands and records of the topics alone."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from local.client import Client
@@ -28,20 +28,18 @@ class Recount:
         self._groups_of: defaultdict[str, set[str]] = defaultdict(set)
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._comments: defaultdict[str, set[str]] = defaultdict(set)
+        self._hidden: set[str] = set()
         self._notes: set[str] = set()
-        self.contents: set[str] = set()
         witness.watchers.append(self._hear)
 
     # -- HTTP (a listener of the journal) ----------------------------------------------------------------------
 
     def accepted(self, done: Accepted) -> None:
-        """A note or a comment is one content more."""
+        """One note more to read, or one comment in it."""
         if done.action == "comment":
             self._comments[done.note].add(done.comment)
-            self.contents.add(done.comment)
         elif done.action == "note":
             self._notes.add(done.note)
-            self.contents.add(done.note)
 
     def failed(self, failed: Failed) -> None:
         """The ledger counts it as lost."""
@@ -60,8 +58,8 @@ class Recount:
                 self._counts[event.note_id]["advice"] += 1
             case n.NoteRelayed() as event:
                 self._groups_of[event.note_id].add(event.group_id)
-            case m.ContentJudged() as event if event.hidden and event.kind == "comment":
-                self._comments[event.note_id].discard(event.content_id)
+            case m.ContentJudged() as event if event.hidden:
+                self._hidden.add(event.content_id)
 
     # -- the difference ----------------------------------------------------------------------------------------
 
@@ -77,9 +75,10 @@ class Recount:
             found += [("member", f"{group} {person}", fault) for fault in _member(standing, told)]
         return found
 
-    async def _note(self, client: Client, note: str) -> Any:
+    async def _note(self, client: Client, note: str) -> AsyncIterator[str]:
         told = await client.read("notes", f"notes/{note}", READER) or {}
-        wanted: dict[str, object] = {"comments": len(self._comments[note]), "groups": self._groups_of[note]}
+        readable = self._comments[note] - self._hidden
+        wanted: dict[str, object] = {"comments": len(readable), "groups": self._groups_of[note]}
         wanted |= {name: self._counts[note][name] for name in ("needs", "needs_answered", "advice")}
         got = told | {"groups": set(told.get("groups", ()))}
         for name, value in wanted.items():
@@ -90,12 +89,12 @@ class Recount:
         read = [comment async for comment in _pages(client, note)]
         if len(read) != len(set(read)):
             yield "a comment is read twice"
-        if set(read) != self._comments[note]:
-            yield f"comments read: {len(read)}, must be {len(self._comments[note])}"
+        if set(read) != readable:
+            yield f"comments read: {len(read)}, must be {len(readable)}"
         if await client.read("recommend", f"suggestions/notes/{note}", READER) is None:
             yield "recommend does not know it"
 
-    async def _group(self, client: Client, group: str) -> Any:
+    async def _group(self, client: Client, group: str) -> AsyncIterator[str]:
         told = await client.read("groups", f"groups/{group}", READER) or {}
         people = self._ledger.groups[group].people
         if told.get("members") != len(people):
@@ -115,7 +114,7 @@ def _member(standing: Standing, told: dict[str, Any] | None) -> Iterator[str]:
         yield f"{told['tier']} by {told['contributions']}, must be {standing.due} by {wanted}"
 
 
-async def _pages(client: Client, note: str) -> Any:
+async def _pages(client: Client, note: str) -> AsyncIterator[str]:
     cursor: str | None = None
     while True:
         params = {"limit": "100"} | ({"cursor": cursor} if cursor else {})

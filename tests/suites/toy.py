@@ -258,9 +258,7 @@ def _misbehave(event: CommentPosted, work: Work, toy: Toy) -> None:
 
 
 def comment(note_id: str, comment_id: str, text: str = "hello") -> CommentPosted:
-    return CommentPosted(
-        comment_id=comment_id, note_id=note_id, author_id="writer", note_author_id="author", text=text
-    )
+    return CommentPosted(comment_id=comment_id, note_id=note_id, author_id="writer", note_author_id="author", text=text)
 
 
 ROUTERS = {"notes": notes, "moderation": moderation}

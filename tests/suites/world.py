@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from shared.contracts import TOPICS, Envelope, Event, partition_of
+from shared.errors import Transient
 from shared.flow.documents import LANES
 from shared.flow.fold import Limits
 from shared.flow.keylane import KeyLane
@@ -80,11 +81,27 @@ class Node:
         )
 
 
+class _Headers:
+    def __init__(self, headers: Sequence[tuple[str, bytes]]) -> None:
+        self._headers = list(headers)
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return self._headers
+
+
+class Raw(Record):
+    """A record that nobody of ours would make."""
+
+    def __init__(self, topic: str, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
+        super().__init__(topic, partition, "n", value, cast("Envelope", _Headers(headers)))
+
+
 class World(ABC):
     """A broker, a database for every service, a clock. Nodes are made and ended here."""
 
     partitions: int
     now: Now
+    poll: float = 0.02
     patience: float = 20.0
     """Seconds that a test waits for what must come."""
 
@@ -113,6 +130,10 @@ class World(ABC):
         """Take the partitions back; the node may be dead."""
 
     @abstractmethod
+    async def expel(self, node: Node) -> None:
+        """Let the next node that joins have its partitions; it does not hear of it, as after a long pause."""
+
+    @abstractmethod
     async def records(self, topic: str) -> list[Incoming]:
         """All records of a topic since this world began."""
 
@@ -130,9 +151,11 @@ class World(ABC):
         limits: Limits | None = None,
         slots: int = 1,
         views: tuple[View, ...] = (),
+        crash_at: tuple[str, int] | None = None,
     ) -> Node:
         """A new process of a service, with its slots running and its partitions asked for."""
         node = self.make(service, router=router, limits=limits, slots=slots, views=views)
+        node.crash_at = crash_at
         self.nodes.append(node)
         context = contextvars.copy_context()
         context.run(OWNER.set, node)
@@ -201,6 +224,10 @@ class World(ABC):
 
     # -- traffic -------------------------------------------------------------------------------------------
 
+    async def raw(self, topic: str, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Put any record anywhere, under the key ``n``."""
+        await self.publisher("notes").publish([Raw(topic, partition, value, headers)])
+
     async def put(
         self, event: Event, id_: str = "", *, sequence: int = 0, at: datetime | None = None, times: int = 1
     ) -> Envelope:
@@ -227,6 +254,15 @@ class World(ABC):
         await self.until(lambda: node.process.slots.ready, "a slot")
         return await node.process.slots.submit(command, correlation="test", key=key, digest=digest)
 
+    async def insist(self, node: Node, command: Command, key: str | None = None) -> Reply:
+        """A caller that comes again as long as it is told to."""
+        async with asyncio.timeout(self.patience):
+            while True:
+                try:
+                    return await self.submit(node, command, key)
+                except Transient:
+                    await asyncio.sleep(0.05)
+
     async def ids(self, topic: str) -> list[str]:
         """The ``ce_id`` of every record."""
         return [Envelope.of(record.headers).id for record in await self.records(topic) if record.headers]
@@ -246,7 +282,7 @@ class World(ABC):
                     holds = condition()
                     if holds if isinstance(holds, bool) else await holds:
                         return
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(self.poll)
         except TimeoutError:
             raise AssertionError(f"not in {self.patience} s: {what or condition}") from None
 

@@ -1,0 +1,115 @@
+"""What the services say of themselves in the end, against what the accepted commands make of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from local.client import Client, Json
+from local.ledger import Ledger, Verdict
+from local.pool import spread
+from local.standing import EARNS
+
+AT_ONCE = 8
+TRIES = 20
+PAUSE = 0.25
+READER = "auditor-1"
+PAGE = 100
+
+Facts = Mapping[str, Any]
+
+
+class Audit:
+    """Reads groups, members, notes and comments over HTTP, and compares counts, tiers and lists.
+
+    A difference must last for five seconds to be one, since views follow the events. A number too high is
+    doubled, anything else that differs is lost.
+    """
+
+    def __init__(self, client: Client, ledger: Ledger) -> None:
+        self._client, self._ledger = client, ledger
+        self._lost: list[tuple[str, ...]] = []
+        self._doubled: list[tuple[str, ...]] = []
+        self.compared = 0
+        """Values that were compared."""
+
+    async def all(self) -> Verdict:
+        """Everything that the ledger knows of."""
+        ledger = self._ledger
+        await spread(ledger.groups, self._group, AT_ONCE)
+        await spread(ledger.standings, self._standing, AT_ONCE)
+        await spread(ledger.notes, self._note, AT_ONCE)
+        await spread([note for note, written in ledger.comments.items() if written], self._comments, AT_ONCE)
+        return Verdict(tuple(self._lost), tuple(self._doubled))
+
+    async def _group(self, id_: str) -> None:
+        group = self._ledger.groups[id_]
+        must = {"state": group.state, "seats": group.seats, "members": len(group.people)}
+        await self._compare(("group", id_), must, lambda: self._read("groups", f"groups/{id_}", READER))
+
+    async def _standing(self, who: tuple[str, str]) -> None:
+        group, person = who
+        standing = self._ledger.standings[who]
+        must: dict[str, Any] = {"member": False}
+        if standing.member:
+            must = {"tier": standing.due} | {kind: standing.earned.get(kind, 0) for kind in EARNS}
+
+        async def told() -> Json:
+            member = await self._read("groups", f"groups/{group}/members/{person}", READER)
+            return member | member.get("contributions", {}) if member else {"member": False}
+
+        await self._compare(("member", group, person), must, told)
+
+    async def _note(self, id_: str) -> None:
+        ledger = self._ledger
+        thread = ledger.threads.get(id_)
+        helps = Counter(kind for _, kind in thread.helps) if thread else Counter[str]()
+        must = {
+            "comments": sum(not ledger.hidden.get(comment) for comment in ledger.comments.get(id_, ())),
+            "hidden": ledger.hidden.get(id_, False),
+            "needs_answered": helps["answer_accepted"],
+            "advice": helps["advice_taken"],
+            "groups": sorted(thread.groups) if thread else [],
+        }
+
+        async def told() -> Json:
+            note = await self._read("notes", f"notes/{id_}", ledger.notes[id_])
+            return note | {"groups": sorted(note.get("groups", []))}
+
+        await self._compare(("note", id_), must, told)
+
+    async def _comments(self, id_: str) -> None:
+        """The list of comments as the note's author reads it: each once, hidden ones only if they are their own."""
+        ledger, author = self._ledger, self._ledger.notes.get(id_, READER)
+        shown = [c for c in ledger.comments[id_] if not ledger.hidden.get(c) or ledger.authors[c] == author]
+
+        async def told() -> Json:
+            found: list[str] = []
+            params = {"sort": "new", "limit": str(PAGE)}
+            while True:
+                page = await self._client.read("notes", f"notes/{id_}/comments", author, params=params) or {}
+                found += [item["comment_id"] for item in page.get("items", [])]
+                if not page.get("next"):
+                    return {"listed": len(found), "different": len(set(found)), "wrong": len(set(found) - set(shown))}
+                params["cursor"] = page["next"]
+
+        must = {"listed": len(shown), "different": len(shown), "wrong": 0}
+        await self._compare(("comments of", id_), must, told)
+
+    async def _read(self, service: str, path: str, person: str) -> Json:
+        return await self._client.read(service, path, person) or {}
+
+    async def _compare(self, what: tuple[str, ...], must: Facts, told: Callable[[], Awaitable[Json]]) -> None:
+        found: Json = {}
+        for _ in range(TRIES):
+            found = await told()
+            if all(found.get(name) == value for name, value in must.items()):
+                break
+            await asyncio.sleep(PAUSE)
+        self.compared += len(must)
+        for name, value in must.items():
+            is_ = found.get(name)
+            if is_ == value:
+                continue
+            more = isinstance(is_, int) and isinstance(value, int) and is_ > value
+            (self._doubled if more else self._lost).append((*what, f"{name} is {is_}, must be {value}"))

@@ -1,0 +1,21 @@
+"""The lane suite on the fakes."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes.world import FakeWorld
+from tests.suites.lane import LaneSuite
+
+pytestmark = pytest.mark.jumping
+
+
+@pytest.fixture(params=range(2))
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
+    made = FakeWorld(request.param)
+    yield made
+    await made.close()
+
+
+class TestFakeLane(LaneSuite):
+    """Lanes keep their promises in a world in memory, whatever the seed of its timing."""
