@@ -40,8 +40,8 @@ feed: setup ## feed real data (NOTES NODES SPAM HAM: files; LIMIT COMMENTS RATE:
 stack: setup ## broker and database alone, until Ctrl-C; prints their addresses (STACK=local|embedded)
 	@exec $(PY) -m local.stack $(if $(STACK),--stack='$(STACK)')
 
-test: check ## checks, then all tests
-	@exec $(PY) -m pytest
+test: check ## all that CI runs: lint, format, types, then every test that this machine can run
+	@exec $(PY) -m coverage run -m pytest
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from local.client import Client, Json
+from local.client import Client, Json, NoAnswerError, Refusal
 from local.ledger import Ledger, Verdict
 from local.pool import spread
 from local.standing import EARNS
@@ -63,7 +63,7 @@ class Audit:
     async def _note(self, id_: str) -> None:
         ledger = self._ledger
         thread = ledger.threads.get(id_)
-        helps = Counter(kind for _, kind in thread.helps) if thread else Counter[str]()
+        helps = Counter(kind for kind, _ in thread.helps) if thread else Counter[str]()
         must = {
             "comments": sum(not ledger.hidden.get(comment) for comment in ledger.comments.get(id_, ())),
             "hidden": ledger.hidden.get(id_, False),
@@ -81,7 +81,7 @@ class Audit:
     async def _comments(self, id_: str) -> None:
         """The list of comments as the note's author reads it: each once, hidden ones only if they are their own."""
         ledger, author = self._ledger, self._ledger.notes.get(id_, READER)
-        shown = [c for c in ledger.comments[id_] if not ledger.hidden.get(c) or ledger.authors[c] == author]
+        shown = [c for c in ledger.comments[id_] if not ledger.hidden.get(c) or ledger.authors[c][0] == author]
 
         async def told() -> Json:
             found: list[str] = []
@@ -102,7 +102,11 @@ class Audit:
     async def _compare(self, what: tuple[str, ...], must: Facts, told: Callable[[], Awaitable[Json]]) -> None:
         found: Json = {}
         for _ in range(TRIES):
-            found = await told()
+            try:
+                found = await told()
+            except (NoAnswerError, Refusal) as error:
+                self._lost.append((*what, f"cannot be read: {error}"))
+                return
             if all(found.get(name) == value for name, value in must.items()):
                 break
             await asyncio.sleep(PAUSE)

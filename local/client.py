@@ -64,11 +64,18 @@ class Wire:
     correlation id names the attempt that was applied.
     """
 
-    def __init__(self, urls: Mapping[str, str], token: Token, journal: Journal, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        token: Token,
+        journal: Journal,
+        patience: float = PATIENCE,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._urls, self._token, self.journal = dict(urls), token, journal
         self._patience = patience
         limits = httpx.Limits(max_connections=128, max_keepalive_connections=128)
-        self._http = httpx.AsyncClient(timeout=30.0, limits=limits)
+        self._http = httpx.AsyncClient(timeout=30.0, limits=limits, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -157,10 +157,16 @@ def _effects(session: Session) -> Iterable[Row]:
 
 
 def _odd(outcome: Outcome) -> Iterable[Row]:
-    """Rows and commands that did not go through as they were."""
-    yield Row("rows left out", _counts(outcome.odd.left_out) or "none")
-    yield Row("texts made to fit", _counts(outcome.odd.changed) or "none")
-    yield Row("commands refused", _counts(outcome.refused) or "none")
+    """Rows and commands that did not go through as they were, by reason."""
+    for what, counts in (
+        ("rows left out", outcome.odd.left_out),
+        ("texts made to fit", outcome.odd.changed),
+        ("commands refused", outcome.refused),
+    ):
+        yield Row(what, f"{counts.total():,}")
+        for reason, count in counts.most_common():
+            known = " (moderation had hidden the note)" if reason.endswith("unknown-note") else ""
+            yield Row(f"  {reason}", f"{count:,}{known}")
     if outcome.homeless:
         yield Row("notes of nodes that were not given", f"{outcome.homeless:,}")
 

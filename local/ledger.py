@@ -90,9 +90,9 @@ class Group:
 
 @dataclass(slots=True)
 class Thread:
-    """A note: who helped in it and how, and to which groups it was handed over."""
+    """A note: who helped in it, by kind and source, and to which groups it was handed over."""
 
-    helps: list[tuple[str, str]] = field(default_factory=list)
+    helps: dict[tuple[str, str], str] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
 
 
@@ -129,8 +129,8 @@ class Ledger:
         self.need_of: dict[str, str] = {}
         self.notes: dict[str, str] = {}
         """Authors of the notes."""
-        self.authors: dict[str, str] = {}
-        """Authors of the comments."""
+        self.authors: dict[str, tuple[str, str]] = {}
+        """Author and note of each comment."""
         self.comments: defaultdict[str, list[str]] = defaultdict(list)
         """Accepted comments by note."""
         self.threads: defaultdict[str, Thread] = defaultdict(Thread)
@@ -152,7 +152,7 @@ class Ledger:
                 expect("ContentJudged", done.note, size=done.size)
                 expect("GroupsSuggested", done.note, size=done.size)
             case "comment":
-                self.authors[done.comment] = done.person
+                self.authors[done.comment] = (done.person, done.note)
                 self.comments[done.note].append(done.comment)
                 expect("CommentPosted", done.comment)
                 expect("ContentJudged", done.comment, size=done.size)
@@ -162,11 +162,14 @@ class Ledger:
                 if need := self.needs.get(done.need):
                     need.accepted = min(need.accepted, self.clock())
                 expect("NeedAnswered", done.need)
+                self._helped(done.comment, "answer_accepted", done.need)
             case "advice":
                 expect("AdviceTaken", done.comment)
+                self._helped(done.comment, "advice_taken", done.comment)
             case "relay":
                 expect("NoteRelayed", done.note, done.group)
                 expect("ProfileTaught", done.group, done.note)
+                self._relayed(done.note, done.group)
             case _:
                 self._accepted_of_group(done)
 
@@ -185,6 +188,26 @@ class Ledger:
                 group.people.discard(done.person)
                 self.standings[done.group, done.person].member = False
                 self.book.expect_another("MemberLeft", done.group, done.person)
+
+    def _helped(self, comment: str, kind: str, source: str) -> None:
+        """Help counts once in every group of its note, whether the relay comes before it or after."""
+        person, note = self.authors[comment]
+        thread = self.threads[note]
+        if (kind, source) not in thread.helps:
+            thread.helps[kind, source] = person
+            for group in thread.groups:
+                self._earned(group, note, person, kind)
+
+    def _relayed(self, note: str, group: str) -> None:
+        thread = self.threads[note]
+        if group not in thread.groups:
+            thread.groups.append(group)
+            for (kind, _), person in thread.helps.items():
+                self._earned(group, note, person, kind)
+
+    def _earned(self, group: str, note: str, person: str, kind: str) -> None:
+        self.book.expect_another("ContributionMade", group, person, note, kind)
+        self.standings[group, person].earn(kind)
 
     def failed(self, failed: Failed) -> None:
         """A command was given up: whatever it may have done, its caller was not told."""
@@ -219,18 +242,13 @@ class Ledger:
                     self.book.expect("NeedWithdrawn", event.need_id)
             case n.NeedAnswered() as event:
                 self._over(event.need_id)
-                self._helped(event.note_id, (event.answer_id, event.helper_id), "answer_accepted")
+                self._credited("NeedAnswered", event.answer_id, event.helper_id)
             case n.NeedWithdrawn() as event:
                 self._over(event.need_id)
             case n.NeedEscalated() as event:
                 self._escalated(event)
             case n.AdviceTaken() as event:
-                self._helped(event.note_id, (event.comment_id, event.adviser_id), "advice_taken")
-            case n.NoteRelayed() as event:
-                thread = self.threads[event.note_id]
-                thread.groups.append(event.group_id)
-                for person, kind in thread.helps:
-                    self._earned(event.group_id, event.note_id, person, kind)
+                self._credited("AdviceTaken", event.comment_id, event.adviser_id)
             case DeadLetter() as event:
                 self.dead.append((seen.kind, event.reason, event.handler, event.fingerprint))
             case _:
@@ -274,18 +292,9 @@ class Ledger:
         need.step, due = event.step, event.due_at.timestamp()
         need.due = due if due > need.due else math.inf
 
-    def _helped(self, note: str, by: tuple[str, str], kind: str) -> None:
-        comment, person = by
-        if self.authors.get(comment) != person:
+    def _credited(self, kind: str, comment: str, person: str) -> None:
+        if self.authors.get(comment, (person, ""))[0] != person:
             self._strange.append((kind, comment, "credited to somebody who did not write it"))
-        thread = self.threads[note]
-        thread.helps.append((person, kind))
-        for group in thread.groups:
-            self._earned(group, note, person, kind)
-
-    def _earned(self, group: str, note: str, person: str, kind: str) -> None:
-        self.book.expect_another("ContributionMade", group, person, note, kind)
-        self.standings[group, person].earn(kind)
 
     # -- the difference ------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from local.journal import Journal
@@ -211,6 +212,8 @@ async def _read(consumer: AIOKafkaConsumer, witness: Witness) -> None:
             for records in (await consumer.getmany(timeout_ms=100, max_records=500)).values():
                 for record in records:
                     witness.take(record)
+    except KafkaError as error:
+        witness.broken = CannotStartError(f"the witness cannot read any more: {type(error).__name__}")
     except Exception as error:
         witness.broken = error
 

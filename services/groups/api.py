@@ -1,7 +1,7 @@
 """HTTP of groups: parse, authorise, hand a command to the lane, answer."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -13,6 +13,8 @@ from services.groups.store import Store
 from shared.desk import Calling, Desk
 from shared.errors import Rejected
 from shared.http import Body, Id, Someone, problems
+
+Answer = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class NewCharter(Body):
@@ -30,7 +32,7 @@ class NewQuestion(Body):
     """What the group asks at its door."""
 
     text: str = Field(min_length=1, max_length=200, examples=["你最常去哪一带?"])
-    accepted: tuple[str, ...] = Field(min_length=1, max_length=20, examples=[["老城区", "old town"]])
+    accepted: tuple[Answer, ...] = Field(min_length=1, max_length=20, examples=[["老城区", "old town"]])
 
 
 class NewGroup(Body):
@@ -45,7 +47,7 @@ class NewGroup(Body):
 class NewMember(Body):
     """What a person says at the door."""
 
-    answer: str | None = Field(default=None, min_length=1, max_length=200, examples=["老城区"])
+    answer: Answer | None = Field(default=None, examples=["老城区"])
 
 
 class Change(Body):
@@ -130,7 +132,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
     """The routes of groups."""
     api = APIRouter(prefix="/v1/groups", tags=["groups"])
 
-    @api.post("", status_code=201, response_model=GroupFounded, responses=problems(422, 503))
+    @api.post("", status_code=201, response_model=GroupFounded, responses=problems(400, 422, 503))
     async def open_group(body: NewGroup, call: Calling) -> Response:
         """Found a group. A missing part of the charter is named in the 422."""
         parts = {part: getattr(body.charter, part) for part in core.CHARTER_PARTS}
@@ -153,7 +155,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
             raise Rejected("unknown-group", 404)
         return GroupView.of(group)
 
-    @api.patch("/{group_id}", response_model=Changed, responses=problems(403, 404, 422, 503, types=UNKNOWN))
+    @api.patch("/{group_id}", response_model=Changed, responses=problems(400, 403, 404, 422, 503, types=UNKNOWN))
     async def change_group(group_id: Id, body: Change, call: Calling) -> Response:
         """The owner opens or closes the door."""
         return await desk.handle(ChangeGroup(person_id=call.person, group_id=group_id, state=body.state), call)
@@ -163,7 +165,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         status_code=201,
         response_model=Joined,
         responses=problems(
-            403, 404, 409, 422, 503, types={**UNKNOWN, 403: ["wrong-answer", "group-full", "group-closed"]}
+            400, 403, 404, 409, 422, 503, types={**UNKNOWN, 403: ["wrong-answer", "group-full", "group-closed"]}
         ),
     )
     async def join_group(group_id: Id, call: Calling, body: NewMember | None = None) -> Response:
@@ -174,7 +176,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
     @api.delete(
         "/{group_id}/members/me",
         status_code=204,
-        responses=problems(404, 503, types={404: ["unknown-group", "not-a-member"]}),
+        responses=problems(400, 404, 422, 503, types={404: ["unknown-group", "not-a-member"]}),
     )
     async def leave_group(group_id: Id, call: Calling) -> Response:
         """Leave in one call."""

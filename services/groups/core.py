@@ -107,8 +107,8 @@ def admit(group: Group | None, member: Member | None, answer: str | None) -> Gro
     if group.state == "closed":
         raise Rejected("group-closed", 403, detail="The group takes nobody in at present.")
     if group.question is not None and not answers(group.question, answer):
-        title = "The question was not answered" if answer is None else "The answer is not one of those accepted"
-        raise Rejected("wrong-answer", 403, title=title, extra={"question": group.question.text})
+        detail = "The group asks a question." if answer is None else "The answer is not one of those accepted."
+        raise Rejected("wrong-answer", 403, detail=detail, extra={"question": group.question.text})
     if answer is not None and group.question is None:
         raise Rejected("no-question", 422, detail="The group asks no question.")
     if group.members >= group.seats:

@@ -24,4 +24,6 @@ class Store:
     async def member(self, group_id: str, person_id: str) -> Member | None:
         """A person in a group, members and others alike."""
         found = await self._database.load(Member.COLLECTION, [member_id(group_id, person_id)])
-        return from_mongo(Member, found[0]) if found else None
+        member = from_mongo(Member, found[0]) if found else None
+        # Ids may hold the colon that joins them: "a:b" of "c" is not "a" of "b:c".
+        return member if member is not None and member.group_id == group_id else None

@@ -14,6 +14,8 @@ from shared.desk import Calling, Desk
 from shared.errors import Rejected
 from shared.http import Body, Cursor, Id, Page, Paging, Someone, page, problems
 
+SOME_ID = "0b9f8a52-6c1d-4e55-9d0a-3a6f0d6f7c11"
+
 
 class NewNote(Body):
     """A note to write."""
@@ -21,7 +23,9 @@ class NewNote(Body):
     title: str = Field(min_length=1, max_length=200, examples=["周末有人一起去岩馆吗"])
     text: str = Field(min_length=1, max_length=20_000, examples=["新手, 想找附近的抱石馆, 最好周日下午."])
     topic: str | None = Field(default=None, min_length=1, max_length=100, examples=["climbing"])
-    place: str | None = Field(default=None, pattern=r"^[0-9a-z]{4,7}$", description="A coarse cell, never a point.")
+    place: str | None = Field(
+        default=None, pattern=r"^[0-9a-z]{4,7}$", description="A coarse cell, never a point.", examples=["wtw3s"]
+    )
     intent: Intent | None = None
 
 
@@ -29,19 +33,19 @@ class NewComment(Body):
     """A comment to write."""
 
     text: str = Field(min_length=1, max_length=4_000, examples=["请问周末需要预约吗?"])
-    parent_id: Id | None = None
+    parent_id: Id | None = Field(default=None, examples=[SOME_ID])
 
 
 class Answer(Body):
     """Which comment answers a need."""
 
-    comment_id: Id
+    comment_id: Id = Field(examples=[SOME_ID])
 
 
 class NewRelay(Body):
     """Where a note's talk is to go on."""
 
-    group_id: Id
+    group_id: Id = Field(examples=[SOME_ID])
 
 
 class NotePosted(BaseModel):
@@ -102,7 +106,8 @@ class NoteView(BaseModel):
             intent=note.intent,
             created_at=note.created_at,
             hidden=note.hidden,
-            comments=note.comments - note.hidden_comments,
+            # A verdict may be counted before its comment.
+            comments=max(0, note.comments - note.hidden_comments),
             needs=note.needs,
             needs_answered=note.needs_answered,
             advice=note.advice,
@@ -156,7 +161,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
     """The routes of notes."""
     api = APIRouter(prefix="/v1", tags=["notes"])
 
-    @api.post("/notes", status_code=201, response_model=NotePosted, responses=problems(422, 503))
+    @api.post("/notes", status_code=201, response_model=NotePosted, responses=problems(400, 422, 503))
     async def post_note(body: NewNote, call: Calling) -> Response:
         """Write a note."""
         command = PostNote(
@@ -179,7 +184,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         "/notes/{note_id}/comments",
         status_code=201,
         response_model=CommentPosted,
-        responses=problems(404, 422, 503, types={404: ["unknown-note", "unknown-comment"]}),
+        responses=problems(400, 404, 422, 503, types={404: ["unknown-note", "unknown-comment"]}),
     )
     async def post_comment(note_id: Id, body: NewComment, call: Calling) -> Response:
         """Write a comment. A question in it opens a need within moments."""
@@ -207,7 +212,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
     @api.post(
         "/needs/{need_id}/accept",
         response_model=NeedClosed,
-        responses=problems(403, 404, 409, 422, 503, types={404: ["unknown-need", "unknown-comment"]}),
+        responses=problems(400, 403, 404, 409, 422, 503, types={404: ["unknown-need", "unknown-comment"]}),
     )
     async def accept_answer(need_id: Id, body: Answer, call: Calling) -> Response:
         """The asker accepts a comment as the answer."""
@@ -217,7 +222,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
     @api.post(
         "/comments/{comment_id}/advice",
         response_model=AdviceTaken,
-        responses=problems(403, 404, 422, 503, types={404: ["unknown-comment"]}),
+        responses=problems(400, 403, 404, 422, 503, types={404: ["unknown-comment"]}),
     )
     async def take_advice(comment_id: Id, call: Calling) -> Response:
         """The note's author takes a comment's advice (听劝)."""
@@ -227,7 +232,10 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         "/notes/{note_id}/relays",
         status_code=201,
         response_model=Relayed,
-        responses=problems(403, 404, 409, 503, types={404: ["unknown-note", "unknown-group"]}),
+        responses={
+            **problems(400, 403, 404, 409, 422, 503, types={404: ["unknown-note", "unknown-group"]}),
+            200: {"model": Relayed, "description": "It had been before."},
+        },
     )
     async def relay_note(note_id: Id, body: NewRelay, call: Calling) -> Response:
         """Hand a note over to a group; 200 if it had been before."""

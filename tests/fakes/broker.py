@@ -103,6 +103,8 @@ class Consumer:
         self.paused: set[tuple[str, int]] = set()
         self.more = asyncio.Event()
         self.dead = False
+        self.blocked = False
+        """While set nothing is delivered: the broker has it, the lane does not."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -126,7 +128,7 @@ class Consumer:
             self.more.clear()
             delivered = False
             for place in sorted(self.positions.keys() - self.paused):
-                if not self._broker.away:
+                if not self._broker.away and not self.blocked:
                     delivered |= await self._deliver(place)
             if not delivered:
                 await self.more.wait()

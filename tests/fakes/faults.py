@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from shared.errors import Transient
-from shared.flow.ports import Database, Json, Publisher, Record, Session, UnknownCommit, Write
+from shared.flow.ports import Conflict, Database, Json, Publisher, Record, Session, UnknownCommit, Write
 
-CommitFault = Literal["refused", "applied, reply lost", "not applied, reply lost"]
+CommitFault = Literal["refused", "conflict", "applied, reply lost", "not applied, reply lost"]
 SendFault = Literal["lost", "doubled", "late", "acknowledgement lost", "acknowledged never"]
 
 
@@ -62,6 +62,8 @@ class FaultyDatabase:
         fault = self.commits.popleft() if self.commits else None
         if fault == "refused":
             raise Transient("the commit was refused", retry_after=0.05)
+        if fault == "conflict":
+            raise Conflict("another lane")
         if fault == "not applied, reply lost":
             raise UnknownCommit
         await self.inner.transact(session, writes)

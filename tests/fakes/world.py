@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from shared.contracts import TOPICS
 from shared.flow.ports import Incoming, Json
@@ -59,11 +59,18 @@ class FakeWorld(World):
             if service == node.service:
                 await group.expel(node.process)
 
+    def consumer(self, node: Node) -> Consumer:
+        """The consumer of a node's note lanes."""
+        return next(c for p, c in self.groups[node.service, "note"].members if p is node.process)
+
     async def records(self, topic: str) -> list[Incoming]:
         return self.broker.records(topic)
 
     async def documents(self, service: str, collection: str) -> dict[str, Json]:
         return self.servers[service].dump(collection)
+
+    async def ends(self, topics: Sequence[str], partition: int) -> dict[str, int]:
+        return {topic: self.broker.topics[topic][partition].end for topic in topics}
 
     def all_ids(self) -> set[str]:
         """Every ``ce_id`` in every topic."""

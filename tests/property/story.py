@@ -55,18 +55,18 @@ class End:
 FULL = Story(
     commands=[
         *(
-            PostComment(person_id="p", comment_id=f"c{n}", note_id=f"n{n % 2}", text="spam" if n == 1 else "t")
+            PostComment(person_id="p", comment_id=f"c{n}", note_id=f"n{3 + n % 2}", text="spam" if n == 1 else "t")
             for n in range(6)
         ),
         Accept(person_id="p", need_id="w0"),
         Accept(person_id="p", need_id="absent"),
     ],
     comments=[
-        ("n0", "why?", 1),
-        ("n1", "how?", 2),
-        ("n0", "bug", 1),
-        ("n0", "rejected", 1),
-        *((f"n{n % 3}", "hello", 1 + n % 2) for n in range(6)),
+        ("n3", "why?", 1),
+        ("n4", "how?", 2),
+        ("n3", "bug", 1),
+        ("n4", "rejected", 1),
+        *((f"n{2 + n % 3}", "hello", 1 + n % 2) for n in range(6)),
     ],
     limits=Limits(inputs=3, writes=8, outbox=1_500),
 )

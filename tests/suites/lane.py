@@ -446,15 +446,16 @@ class LaneSuite:
 
     async def test_a_cancelled_timer_does_not_fire(self, world: World) -> None:
         """What was answered in time is not escalated, though a later timer of the same lane fires."""
-        world.toy.patience = timedelta(milliseconds=1_000)
+        world.toy.patience = timedelta(seconds=3)
         node = await world.start("notes")
+        await world.until(lambda: node.process.slots.ready, "a slot")
         await world.put(comment("n", "c0", "why?"))
-        await world.quiet()
+        await world.until(lambda: node.outcomes["done"] >= 2, "the need is open")
         await world.submit(node, Accept(person_id="p", need_id="c0"))
         await world.quiet()
         assert await world.documents("notes", Timer.COLLECTION) == {}
         world.toy.patience = timedelta(milliseconds=50)
-        await world.put(comment("n", "c1", "why?"), at=world.now() + timedelta(seconds=1))
+        await world.put(comment("n", "c1", "why?"), at=world.now() + timedelta(seconds=3))
 
         async def escalated() -> bool:
             return (await world.types(NOTE.name))["need_escalated"] == 1

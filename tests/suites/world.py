@@ -61,6 +61,11 @@ class Node:
         assert found is not None
         return found
 
+    def ended(self, task: "asyncio.Task[Any]") -> None:
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that a crash is not logged as a surprise
+
     @property
     def outcomes(self) -> Counter[str]:
         """How the inputs ended, by outcome."""
@@ -140,6 +145,10 @@ class World(ABC):
     @abstractmethod
     async def documents(self, service: str, collection: str) -> dict[str, Json]:
         """What is stored, by id."""
+
+    @abstractmethod
+    async def ends(self, topics: Sequence[str], partition: int) -> dict[str, int]:
+        """Offset of the next record to come, by topic."""
 
     # -- nodes ---------------------------------------------------------------------------------------------
 
@@ -287,28 +296,28 @@ class World(ABC):
             raise AssertionError(f"not in {self.patience} s: {what or condition}") from None
 
     async def quiet(self) -> None:
-        """Wait until every topic is read to its end, every outbox sent and trimmed, twice over."""
+        """Wait until every topic is read to its end, every outbox sent, twice over."""
         for _ in range(2):
             await self.until(self._still, "quiet")
 
     async def _still(self) -> bool:
-        for node in self.nodes:
-            for lanes in node.process.keys.values():
-                for lane in lanes.lanes:
-                    if lane.held:
-                        continue
-                    if lane.own is None or not lane.done:
-                        return False
-                    if await self._behind(lane):
-                        return False
-            stored = await self.documents(node.service, LANES)
-            if any(lane.get("outbox") and not lane.get("held") for lane in stored.values()):
+        owned = {(node.service, lane.name): lane for node in self.nodes for lane in node.process.lanes}
+        for lane in owned.values():
+            if lane.held:
+                continue
+            if lane.own is None or lane.outbox.size:
                 return False
+            if isinstance(lane, KeyLane) and await self._behind(lane):
+                return False
+        for service in {node.service for node in self.nodes}:
+            for name, stored in (await self.documents(service, LANES)).items():
+                if (service, name) not in owned and stored.get("outbox") and not stored.get("held"):
+                    return False
         return True
 
     async def _behind(self, lane: KeyLane) -> bool:
-        ends = await lane._source.ends(lane.topics, lane.partition)
-        return any(lane.done[topic] < end for topic, end in ends.items())
+        ends = await self.ends(lane.topics, lane.partition)
+        return any(lane.done.get(topic, -1) < end for topic, end in ends.items())
 
 
 def owned_tasks(
@@ -320,5 +329,5 @@ def owned_tasks(
     owner = context.get(OWNER) if context is not None else OWNER.get()
     if owner is not None:
         owner.tasks.add(task)
-        task.add_done_callback(owner.tasks.discard)
+        task.add_done_callback(owner.ended)
     return task

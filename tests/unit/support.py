@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import pytest
 from msgspec.structs import replace
 
 from shared.contracts import KEYS, TOPICS, Envelope, Event, event_type, partition_of, topics_read_by
+from shared.errors import Rejected
 from shared.flow.documents import Document, Timer, from_mongo
 from shared.flow.fold import Folded, Limits, fold
 from shared.flow.inputs import Asked, Input, of_command, of_record, of_timer
@@ -54,6 +56,7 @@ class World:
         self.documents: dict[tuple[str, str], Document] = {}
         self.marks: set[bytes] = set()
         self.records: list[Record] = []
+        self.pending: list[Record] = []
         self.outcomes: list[str] = []
         self._views = tuple(views)
         self._scope = Scope(
@@ -63,19 +66,23 @@ class World:
             self._views,
         )
         self._reads = {topic.name for topic in topics_read_by(self.service)}
-        self._settled = 0
         self._causes = 0
 
     # -- what goes in --------------------------------------------------------------------------------------
 
     def ask(self, command: Command, key: str | None = None) -> Reply:
         """Fold a command; its reply, or the Rejected that it raised."""
-        cause = Cause(f"cmd:{key or self._next()}", self.now, "chain")
-        folded = self.fold([of_command(command, cause, Asked(NOBODY_WAITS, key), self.router)])
-        ((_, answer),) = folded.answers
+        (answer,) = self.ask_at_once([command], key)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def ask_at_once(self, commands: Sequence[Command], key: str | None = None) -> list[Reply | Exception]:
+        """Fold commands as one batch; what each caller is told."""
+        causes = (Cause(f"cmd:{key or self._next()}", self.now, "chain") for _ in commands)
+        asked = Asked(NOBODY_WAITS, key)
+        inputs = [of_command(c, cause, asked, self.router) for c, cause in zip(commands, causes, strict=True)]
+        return [answer for _, answer in self.fold(inputs).answers]
 
     def hear(self, event: Event, sequence: int = 1, id_: str = "") -> str:
         """Fold an event as another service (or an earlier release) tells it; its outcome."""
@@ -91,11 +98,12 @@ class World:
 
     def settle(self) -> None:
         """Fold what the service has told on topics that it reads itself, until it says nothing more."""
-        while self._settled < len(self.records):
-            record = self.records[self._settled]
-            self._settled += 1
-            if record.topic in self._reads:
-                self.take([wire(record)])
+        while self.pending:
+            self.deliver()
+
+    def deliver(self, index: int = 0) -> None:
+        """Fold one of the records that wait in the service's own topics."""
+        self.take([wire(self.pending.pop(index))])
 
     def wait(self, **span: float) -> None:
         """Let time pass; timers fire when they are due, in their order, and what they tell is settled."""
@@ -123,6 +131,7 @@ class World:
             view.committed(work.changed())
         self.marks.update(folded.marks)
         self.records += work.records
+        self.pending += [record for record in work.records if record.topic in self._reads]
         self.outcomes += [outcome for _, outcome in folded.outcomes]
         return folded
 
@@ -171,3 +180,8 @@ def wire(record: Record) -> Incoming:
     return Incoming(
         record.topic, record.partition, 0, record.key.encode(), record.value, tuple(record.envelope.headers())
     )
+
+
+def refused(slug: str, status: int) -> "pytest.RaisesExc[Rejected]":
+    """That the block is refused, with this type and status."""
+    return pytest.raises(Rejected, check=lambda error: (error.type, error.status) == (slug, status))

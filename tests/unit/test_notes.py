@@ -21,9 +21,8 @@ from shared.contracts.notes import (
     NoteRelayed,
     NoteVisibilityChanged,
 )
-from shared.errors import Rejected
 from shared.flow.router import Reply
-from tests.unit.support import START, World
+from tests.unit.support import START, World, refused
 
 STEPS = (3_600, 7_200, 14_400)
 SETTINGS = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i", need_steps=STEPS)
@@ -83,10 +82,6 @@ def relay(world: World, person: str = "ann", group_id: str = "g", *, staff: bool
     reply = world.ask(RelayNote(person_id=person, note_id=note_id, group_id=group_id, any_note=staff))
     world.settle()
     return reply
-
-
-def refused(slug: str, status: int) -> "pytest.RaisesExc[Rejected]":
-    return pytest.raises(Rejected, check=lambda error: (error.type, error.status) == (slug, status))
 
 
 # -- notes and comments -------------------------------------------------------------------------------------
@@ -272,7 +267,7 @@ def test_another_answer_comes_too_late(world: World) -> None:
         ("q", "bob", "q", "own-answer", 422),
     ],
 )
-def test_what_closes_no_need(world: World, answer: str, person: str, need: str, slug: str, status: int) -> None:
+def test_what_closes_no_need(world: World, *, answer: str, person: str, need: str, slug: str, status: int) -> None:
     """Only the asker closes a need, with somebody else's visible comment of the same note."""
     comment(world, "q", QUESTION)
     comment(world, "a", person="cat")

@@ -34,7 +34,9 @@ titles = st.lists(st.sampled_from([title for _, title in NOTES]), min_size=1, ma
 def fresh() -> dict[str, GroupProfile]:
     return {
         "ride": opened(GroupProfile(id="ride"), "骑行", purpose="一起骑车", audience="爱骑车的人", seats_left=5),
-        "code": opened(GroupProfile(id="code"), "程序员", purpose="Talk about code", audience="Python 后端", seats_left=5),
+        "code": opened(
+            GroupProfile(id="code"), "程序员", purpose="Talk about code", audience="Python 后端", seats_left=5
+        ),
         "cook": opened(GroupProfile(id="cook"), "厨房", purpose="做饭和菜谱", audience="想学做饭的人", seats_left=5),
     }
 
@@ -290,7 +292,10 @@ def test_a_term_of_no_weight_is_harmless() -> None:
 
 def test_more_groups_than_the_first_table() -> None:
     """The view grows past its first size without losing a group."""
-    profiles = {f"g{n}": opened(GroupProfile(id=f"g{n}"), f"topic{n}", purpose="", audience="", seats_left=1) for n in range(150)}
+    profiles = {
+        f"g{n}": opened(GroupProfile(id=f"g{n}"), f"topic{n}", purpose="", audience="", seats_left=1)
+        for n in range(150)
+    }
     view = view_of(profiles)
     assert len(view) == 150
     assert names(view.place(features("topic149", ""))) == ["g149"]

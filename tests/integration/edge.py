@@ -1,0 +1,193 @@
+"""One service's HTTP API over a real api lane, on a database and a broker in memory."""
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from bson import encode
+from fastapi import APIRouter, FastAPI
+
+from services.groups.api import routes as groups_routes
+from services.groups.handlers import router as groups_router
+from services.groups.settings import Settings as GroupsSettings
+from services.groups.store import Store as GroupsStore
+from services.moderation.api import routes as moderation_routes
+from services.moderation.core import RULES
+from services.moderation.handlers import router as moderation_router
+from services.moderation.store import Store as ModerationStore
+from services.notes.api import routes as notes_routes
+from services.notes.handlers import router as notes_router
+from services.notes.settings import Settings as NotesSettings
+from services.notes.store import Store as NotesStore
+from services.recommend.api import routes as recommend_routes
+from services.recommend.handlers import router as recommend_router
+from services.recommend.settings import Settings as RecommendSettings
+from services.recommend.store import Store as RecommendStore
+from services.recommend.view import ProfilesView
+from shared.auth import Authenticator, Caller
+from shared.contracts import KEYS, TOPICS, Event, event_type
+from shared.desk import Desk
+from shared.flow.documents import LANES, Document, to_mongo
+from shared.flow.ports import View
+from shared.flow.router import Router
+from shared.flow.runtime import Runtime
+from shared.flow.slots import Slots
+from shared.flow.work import Scope
+from shared.http import Red, application
+from shared.telemetry import Metrics
+from tests.fakes.broker import Broker, FakePublisher
+from tests.fakes.database import FakeDatabase, Server
+
+SERVICES = ("notes", "groups", "recommend", "moderation")
+EVERYTHING: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
+PROBLEM = "urn:lianyi:problem:"
+
+
+def wall() -> datetime:
+    """Now, in whole milliseconds."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Doorman:
+    """Believes ``Bearer ann`` or ``Bearer ann/scope``; anything with a dot is judged by the real authenticator."""
+
+    def __init__(self) -> None:
+        self._real = Authenticator("http://127.0.0.1:1/jwks.json", "issuer", "lianyi")
+
+    async def caller(self, token: str) -> Caller:
+        """Who it is."""
+        if "." in token:
+            return await self._real.caller(token)
+        person, _, scope = token.partition("/")
+        return Caller(person, frozenset(scope.split()))
+
+
+@dataclass
+class Edge:
+    """A running service, and what was written and published so far."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+    server: Server
+    broker: Broker
+    desk: Desk
+    slots: Slots
+    _paths: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for path in self.app.openapi()["paths"]:
+            self._paths.append((re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path))
+
+    def seed(self, *documents: Document) -> None:
+        """Put documents into the database as if they had been there before."""
+        for document in documents:
+            place = (document.COLLECTION, document.id)
+            self.server.store({place: encode({**to_mongo(document), "v": max(1, document.v)})})
+
+    async def ask(
+        self, method: str, path: str, person: str = "ann", *, key: str | None = None, **request: Any
+    ) -> httpx.Response:
+        """One request of a person; whatever is answered has a status that the OpenAPI document names."""
+        headers = {"Authorization": f"Bearer {person}", **request.pop("headers", {})}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        reply = await self.http.request(method, path, headers=headers, **request)
+        named = self.operation(method, path)["responses"]
+        assert str(reply.status_code) in named, f"{method} {path}: {reply.status_code} is not in the document"
+        return reply
+
+    async def refuse(
+        self, slug: str, status: int, method: str, path: str, *args: str, **request: Any
+    ) -> dict[str, Any]:
+        """Ask for what must be refused: a problem of this type, nothing written and nothing published."""
+        before = await self.standing()
+        reply = await self.ask(method, path, *args, **request)
+        body = problem(reply, slug, status)
+        assert await self.standing() == before
+        return body
+
+    async def standing(self) -> tuple[Any, ...]:
+        """All documents, how far each lane has come, and all that was published, once what was committed is sent."""
+        for lane in self.slots.lanes:
+            assert await lane.outbox.below(1, 5.0)
+        stored = self.server.dump()
+        lanes = {id_: lane["batch"] for id_, lane in stored.pop(LANES, {}).items()}
+        return lanes, stored, [self.broker.ids(topic) for topic in TOPICS]
+
+    async def told(self) -> list[Event]:
+        """All events that were published."""
+        await self.standing()
+        records = [record for topic in TOPICS for record in self.broker.records(topic)]
+        return [event_type(dict(r.headers)["ce_type"].decode()).model_validate_json(r.value or b"") for r in records]
+
+    def operation(self, method: str, path: str) -> dict[str, Any]:
+        """What the OpenAPI document says of a request; a path that is nobody's has the framework's answers."""
+        path = path.partition("?")[0]
+        for pattern, template in self._paths:
+            if pattern.fullmatch(path) and method.lower() in self.app.openapi()["paths"][template]:
+                found: dict[str, Any] = self.app.openapi()["paths"][template][method.lower()]
+                return found
+        return {"responses": {"404": {}, "405": {}}}
+
+
+def problem(reply: httpx.Response, slug: str, status: int) -> dict[str, Any]:
+    """The body of a reply that is a problem of this type and status."""
+    assert (reply.status_code, reply.headers["content-type"]) == (status, "application/problem+json"), reply.text
+    assert reply.headers["x-correlation-id"]
+    body: dict[str, Any] = reply.json()
+    assert (body["type"], body["status"]) == (PROBLEM + slug, status), body
+    assert body["title"]
+    return body
+
+
+def parts(service: str, database: FakeDatabase, desk: Desk) -> tuple[Router, APIRouter, Sequence[View]]:
+    """What ``app.py`` puts together, here on a database in memory."""
+    if service == "notes":
+        return notes_router(NotesSettings(**EVERYTHING)), notes_routes(desk, NotesStore(database)), ()
+    if service == "groups":
+        return groups_router(GroupsSettings(**EVERYTHING)), groups_routes(desk, GroupsStore(database)), ()
+    if service == "recommend":
+        view = ProfilesView(database, 1.0)
+        return recommend_router(RecommendSettings(**EVERYTHING)), recommend_routes(RecommendStore(database)), (view,)
+    why = {rule.name: rule.why for rule in RULES.table}
+    return moderation_router(RULES), moderation_routes(ModerationStore(database), why), ()
+
+
+@asynccontextmanager
+async def running(service: str, *, patience: float = 5.0) -> AsyncIterator[Edge]:
+    """The service with its api lane claimed; commands wait ``patience`` seconds for their commit."""
+    server, broker, desk = Server(), Broker(random.Random(1)), Desk(patience)
+    database, metrics = FakeDatabase(server), Metrics(service)
+    router, routes, views = parts(service, database, desk)
+    owned = {name: broker.partitions for name, topic in TOPICS.items() if topic.owner == service}
+    scope = Scope(service, owned, dict.fromkeys(KEYS, broker.partitions), tuple(views))
+    runtime = Runtime(router, database, FakePublisher(broker), metrics, wall, scope, views=tuple(views))
+    desk.slots = Slots(1, runtime)
+    app = application(
+        service, "1", "Test.", authenticator=Doorman(), metrics=Red(metrics.http_requests, metrics.http_seconds)
+    )
+    app.include_router(routes)
+    task = asyncio.create_task(desk.slots.run(), name="slots")
+    try:
+        await until(lambda: desk.slots is not None and desk.slots.ready)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+            yield Edge(app, http, server, broker, desk, desk.slots)
+    finally:
+        for slots in (desk.slots,):
+            if slots is not None:
+                slots.stop()
+        await task
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the others run until something holds."""
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0)

@@ -1,0 +1,178 @@
+"""The feed: a note's group is told after its suggestions, what cannot be used is counted, and it holds back."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from local.client import NoAnswerError, Refusal
+from local.feeder import Bounds, Feeder, Files, Outcome
+from local.journal import Accepted, Journal
+from local.ledger import Seen
+from local.live import Live
+from local.session import Session
+from local.witness import Witness
+from shared.contracts import Envelope
+from shared.contracts.recommend import GroupsSuggested, Suggestion
+
+
+class System:
+    """A system as small as can be: every note is suggested the groups opened so far, first one first.
+
+    `hidden` are titles of notes that nobody finds; `refused` are texts of comments that are refused.
+    """
+
+    def __init__(self, hidden: Sequence[str] = (), refused: Sequence[str] = ()) -> None:
+        self.journal = Journal()
+        self.witness = Witness(self.journal, 4)
+        self.hidden, self.refused = hidden, refused
+        self.groups: list[str] = []
+        self.notes: list[str] = []
+        self.relayed: list[tuple[str, str]] = []
+        self.comments: list[tuple[str, str]] = []
+        self.suggests = True
+
+    @property
+    def session(self) -> Session:
+        return Session(Live("embedded", "", {}, "", 4), cast("Any", self), self.witness)
+
+    async def open_group(self, person: str, body: dict[str, Any]) -> str:
+        assert all(body["charter"].values())
+        self.groups.append(body["name"])
+        return str(body["name"])
+
+    async def note(self, person: str, body: dict[str, str]) -> str:
+        note = body["title"]
+        self.notes.append(note)
+        self.journal.accept(Accepted("note", person, note=note, size=len(body["text"])))
+        if self.suggests:
+            asyncio.get_running_loop().call_soon(self.suggest, note, list(self.groups))
+        return note
+
+    def suggest(self, note: str, groups: list[str]) -> None:
+        found = tuple(Suggestion(group_id=group, score=0.5, reasons=()) for group in groups)
+        event = GroupsSuggested(note_id=note, suggestions=found, model="m")
+        self.ledger_sees(event)
+        for watcher in self.witness.watchers:
+            watcher(Seen(event, self.envelope(note), 0.0), None)
+
+    def ledger_sees(self, event: GroupsSuggested) -> None:
+        for kind in ("NotePosted", "ContentJudged", "GroupsSuggested"):
+            self.witness.ledger.book.see(kind, event.note_id)
+
+    def envelope(self, note: str) -> Envelope:
+        return cast("Envelope", None)
+
+    async def relay(self, person: str, note: str, group: str, scopes: frozenset[str]) -> dict[str, Any]:
+        assert self.witness.ledger.book.seen("GroupsSuggested", note)
+        if note in self.hidden:
+            raise Refusal(404, "unknown-note", {})
+        self.relayed.append((note, group))
+        return {}
+
+    async def comment(self, person: str, note: str, body: dict[str, str]) -> str:
+        if note in self.hidden:
+            raise Refusal(404, "unknown-note", {})
+        if body["text"] in self.refused:
+            raise NoAnswerError("500")
+        self.comments.append((note, body["text"]))
+        return body["text"]
+
+
+def write(path: Path, rows: Sequence[object]) -> Path:
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    return path
+
+
+async def fed(system: System, files: Files, bounds: Bounds | None = None) -> Outcome:
+    return await Feeder(system.session, files, bounds or Bounds(), lambda what, more: None).run()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """Six notes of two nodes, newest first in the file; the nodes; eight comments."""
+    notes = [{"title": f"n{i}", "text": "t", "node": "ab"[i % 2], "created": i} for i in reversed(range(6))]
+    nodes = [{"node": node, "title": node, "header": ""} for node in "ab"]
+    return Files(
+        notes=write(tmp_path / "notes", notes),
+        nodes=write(tmp_path / "nodes", nodes),
+        spam=write(tmp_path / "spam", [{"text": f"s{i}"} for i in range(4)]),
+        ham=write(tmp_path / "ham", [{"text": f"h{i}"} for i in range(4)]),
+    )
+
+
+async def test_notes_go_in_time_order_and_their_group_is_told_after(files: Files) -> None:
+    """Whatever the order of the file; every relay follows the suggestions that were made without it."""
+    system = System()
+    outcome = await fed(system, files)
+    assert system.notes == [f"n{i}" for i in range(6)]
+    assert sorted(system.relayed) == [(f"n{i}", "ab"[i % 2]) for i in range(6)]
+    assert outcome.placed.asked == outcome.popular.asked == 6
+    assert outcome.placed.among == {1: 3, 3: 6, 5: 6}
+
+
+async def test_comments_are_spread_over_the_notes_with_their_labels(files: Files) -> None:
+    """All of them go somewhere, evenly, and what is an advertisement is remembered by id."""
+    system = System()
+    outcome = await fed(system, files)
+    assert outcome.labels == {f"{kind}{i}": kind == "s" for kind in "sh" for i in range(4)}
+    under = [sum(note == f"n{i}" for note, _ in system.comments) for i in range(6)]
+    assert max(under) - min(under) <= 1
+
+
+async def test_limits_hold(files: Files) -> None:
+    """Not more notes than the limit, the earliest ones, and not more comments."""
+    system = System()
+    some = Files(files.notes, files.nodes, files.spam, files.ham, limit=2, comments=3)
+    await fed(system, some)
+    assert system.notes == ["n0", "n1"]
+    assert len(system.comments) == 3
+
+
+async def test_a_hidden_note_takes_nothing_with_it(files: Files) -> None:
+    """Its comments go under a note of ours, its relay is counted as refused, and the feed goes on."""
+    system = System(hidden=["n1", "n2"], refused=["h0"])
+    outcome = await fed(system, files)
+    assert len(system.comments) == 7
+    assert outcome.refused == {"relay: 404 unknown-note": 2, "comment: 500": 1}
+
+
+async def test_comments_alone_go_under_notes_of_our_own(files: Files) -> None:
+    """Without notes, those of our own writing take them; nothing is placed and nothing is homeless."""
+    system = System()
+    outcome = await fed(system, Files(spam=files.spam, ham=files.ham))
+    assert len(system.comments) == 8
+    assert outcome.placed.asked == outcome.homeless == 0
+
+
+async def test_notes_of_unknown_nodes_are_counted(files: Files) -> None:
+    """A note whose node is not among the nodes is posted and measured nowhere."""
+    system = System()
+    outcome = await fed(system, Files(notes=files.notes))
+    assert (outcome.homeless, outcome.placed.asked, len(system.notes)) == (6, 0, 6)
+
+
+@pytest.mark.parametrize("bounds", [Bounds(waiting=3), Bounds(bytes=2)])
+async def test_the_feed_holds_back_while_too_much_is_under_way(files: Files, bounds: Bounds) -> None:
+    """No further command is sent before effects have come, be they many or large."""
+    system = System()
+    system.suggests = False
+    feeding = asyncio.create_task(fed(system, Files(notes=files.notes), bounds))
+    assert await system.witness.until(lambda: len(system.notes) > 0, 5)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    first = len(system.notes)
+    assert first <= 2
+    for note in list(system.notes):
+        system.suggest(note, [])
+    assert await system.witness.until(lambda: len(system.notes) > first, 10)
+    system.suggests = True
+    for note in system.notes[first:]:
+        system.suggest(note, [])
+    async with asyncio.timeout(20):
+        await feeding
+    assert len(system.notes) == 6
