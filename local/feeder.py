@@ -26,7 +26,7 @@ AT_ONCE = 24
 UNDER_ONE = 50
 """Comments under a note of our own."""
 SUGGESTED = 60.0
-"""Seconds after which a note that got no suggestion is not handed over."""
+"""Seconds after which a note that got no suggestion is not handed over; the notes after it wait a second only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ class Feeder:
         self.outcome = Outcome()
         self._groups: dict[str, str] = {}
         self._popularity = Popularity()
+        self._patience = SUGGESTED
         self._suggested: dict[str, asyncio.Future[list[str]]] = {}
         self._witness.watchers.append(self._hear)
         self._order = InTime(files.notes, session.directory) if files.notes else None
@@ -274,10 +275,14 @@ class Feeder:
 
     async def _offered(self, note: str) -> list[str] | None:
         try:
-            async with asyncio.timeout(SUGGESTED):
-                return await self._future(note)
+            async with asyncio.timeout(self._patience):
+                offered = await self._future(note)
         except TimeoutError:
+            self._patience = 1.0
             return None
+        else:
+            self._patience = SUGGESTED
+            return offered
         finally:
             del self._suggested[note]
 

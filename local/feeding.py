@@ -131,7 +131,7 @@ def _flow(session: Session, outcome: Outcome, held: float) -> Iterable[Row]:
         yield Row("  over time", sparkline(values))
     yield Row("503 and broken connections got over", f"{session.client.journal.waits:,}")
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    peaks = [f"{s.name} {_peak(s.child.pid):.0f}" for s in session.fleet.services] if session.fleet else []
+    peaks = [f"{child.name} {_peak(child.pid):.0f}" for child in session.children]
     yield Row("most memory, MB", ", ".join([f"feed {own:.0f}", *peaks]))
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from local.issuer import Issuer
 from local.places import free_port
-from local.processes import CannotStartError, Child, together, until, wait_for
+from local.processes import CannotStartError, Child, together, wait_for
 from local.stack import Stack
 from shared.bus import make_topics
 from shared.contracts import TOPICS
@@ -121,11 +121,10 @@ class Fleet:
         """Base URL of each service's API."""
         return {service.name: service.url for service in self.services}
 
-    async def watch(self) -> None:
-        """Returns never. Raises CannotStartError, with the end of its log, when a service dies by itself."""
-        await until(lambda: not all(service.child.alive for service in self.services), every=0.2)
-        dead = next(service.child for service in self.services if not service.child.alive)
-        raise CannotStartError(f"{dead.name} died, status {dead.status}{dead.tail()}")
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Their processes."""
+        return tuple(service.child for service in self.services)
 
 
 async def topics(stack: Stack) -> None:

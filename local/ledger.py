@@ -301,7 +301,7 @@ class Ledger:
     def remember_overdue(self) -> None:
         """Expect the escalations whose time has passed without an answer."""
         for need_id, need in self.needs.items():
-            if not need.over and min(need.accepted, self.clock()) > need.due + LATE:
+            if not need.over and need.accepted == math.inf and self.clock() > need.due + LATE:
                 self.book.expect("NeedEscalated", need_id, str(need.step + 1))
 
     def verdict(self) -> Verdict:

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from local.client import Client, Wire, fetched, minted
-from local.fleet import PARTITIONS, Fleet, World, fleet, topics
+from local.fleet import PARTITIONS, World, fleet, topics
 from local.issuer import Issuer
 from local.journal import Journal
 from local.live import Live, find
+from local.processes import CannotStartError, Child, until
 from local.stack import pick, running
 from local.witness import Witness, reading
 
@@ -24,19 +25,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A system that is ready, ours or found. `fleet` and `directory` are None when another process owns it."""
+    """A system that is ready, ours or found. `children` and `directory` are of ours; empty when another process
+    owns it."""
 
     live: Live
     client: Client
     witness: Witness
-    fleet: Fleet | None = None
+    children: tuple[Child, ...] = ()
     directory: Path | None = None
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T:
-        """Does the work; raises CannotStartError, with the end of its log, when a service of ours dies meanwhile."""
-        if self.fleet is None:
-            return await work
-        doing, watch = asyncio.create_task(work), asyncio.create_task(self.fleet.watch())
+        """Does the work; raises CannotStartError, with the end of its log, when a process of ours dies meanwhile."""
+        doing, watch = asyncio.create_task(work), asyncio.create_task(self._death())
         try:
             await asyncio.wait({doing, watch}, return_when=asyncio.FIRST_COMPLETED)
             if not doing.done():
@@ -46,6 +46,11 @@ class Session:
             doing.cancel()
             watch.cancel()
             await asyncio.gather(doing, watch, return_exceptions=True)
+
+    async def _death(self) -> None:
+        await until(lambda: not all(child.alive for child in self.children), every=0.2)
+        dead = next(child for child in self.children if not child.alive)
+        raise CannotStartError(f"{dead.name} died, status {dead.status}{dead.tail()}")
 
 
 class Steps:
@@ -67,30 +72,34 @@ async def started(choice: str, need_steps: Sequence[int] | None, tell: Steps) ->
     kind, why = pick(choice)
     tell(f"stack: {kind} ({why})")
     async with running(kind, why) as stack, Issuer() as issuer:
-        _log_to(stack.directory / "clients.log")
         tell(f"broker and database answer ({stack.database.server})")
         await topics(stack)
         journal = Journal()
-        witness = Witness(journal, PARTITIONS)
-        async with reading(stack.kafka, witness), fleet(World(stack, issuer, need_steps), tell) as ships:
-            base = issuer.jwks_url.removesuffix("/jwks.json")
-            async with Wire(ships.urls, minted(issuer.token), journal) as wire:
+        witness, world = Witness(journal, PARTITIONS), World(stack, issuer, need_steps)
+        base = issuer.jwks_url.removesuffix("/jwks.json")
+        with logged(stack.directory / "clients.log"):
+            async with (
+                reading(stack.kafka, witness),
+                fleet(world, tell) as ships,
+                Wire(ships.urls, minted(issuer.token), journal) as wire,
+            ):
                 live = Live(kind, stack.kafka, ships.urls, base, PARTITIONS)
-                yield Session(live, Client(wire), witness, ships, stack.directory)
+                children = (*ships.children, stack.broker.child, stack.database.child)
+                yield Session(live, Client(wire), witness, children, stack.directory)
 
 
 @asynccontextmanager
 async def joined(live: Live, tell: Steps) -> AsyncIterator[Session]:
     """A system of another process, which goes on when this one ends."""
-    _log_to(None)
     journal = Journal()
     witness = Witness(journal, live.partitions)
-    async with (
-        reading(live.kafka, witness, fresh=False),
-        Wire(live.urls, fetched(f"{live.issuer}/token"), journal) as wire,
-    ):
-        tell(f"using the system that runs already (stack: {live.stack})")
-        yield Session(live, Client(wire), witness)
+    with logged(None):
+        async with (
+            reading(live.kafka, witness, fresh=False),
+            Wire(live.urls, fetched(f"{live.issuer}/token"), journal) as wire,
+        ):
+            tell(f"using the system that runs already (stack: {live.stack})")
+            yield Session(live, Client(wire), witness)
 
 
 def found_or_started(choice: str, tell: Steps) -> AbstractAsyncContextManager[Session]:
@@ -99,7 +108,12 @@ def found_or_started(choice: str, tell: Steps) -> AbstractAsyncContextManager[Se
     return started(choice, None, tell) if live is None else joined(live, tell)
 
 
-def _log_to(file: Path | None) -> None:
-    """What the libraries of this process log: into the run's directory, for they call ERROR what is "not yet"."""
+@contextmanager
+def logged(file: Path | None) -> Iterator[None]:
+    """What the libraries of this process log goes into the file or nowhere: they call ERROR what is "not yet"."""
     handler = logging.FileHandler(file, delay=True) if file else logging.NullHandler()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    try:
+        yield
+    finally:
+        logging.basicConfig(handlers=[logging.NullHandler()], force=True)

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from shared.consumer import incoming
 from shared.contracts import TOPICS, dead_topic
 from shared.errors import Transient
 from shared.flow.ports import Incoming
+
+_EXISTS = TopicAlreadyExistsError.errno
 
 
 async def make_topics(servers: str, partitions: int | None = None, replicas: int = 1) -> list[str]:
@@ -35,7 +37,10 @@ async def make_topics(servers: str, partitions: int | None = None, replicas: int
             for t in missing
         ]
         if wanted:
-            await admin.create_topics(wanted)
+            answer = await admin.create_topics(wanted)
+            refused = [(topic, code) for topic, code, *_ in answer.topic_errors if code not in (0, _EXISTS)]
+            if refused:
+                raise Transient(f"kafka refuses topics: {refused}")
         return [t.name for t in missing]
     except KafkaError as error:
         raise Transient(f"kafka: {type(error).__name__}") from error

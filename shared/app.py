@@ -67,6 +67,11 @@ class App:
     commands: Mapping[str, Callable[[Sequence[str]], int]] = field(default_factory=dict)
 
     @property
+    def all_collections(self) -> tuple[str, ...]:
+        """The service's and those of the lanes."""
+        return (*self.collections, *FLOW_COLLECTIONS)
+
+    @property
     def all_indexes(self) -> tuple[Index, ...]:
         """The service's and those of the lanes."""
         return (*self.indexes, *FLOW_INDEXES)
@@ -105,17 +110,21 @@ async def _migrate(app: App, settings: Settings) -> int:
     """Wait for the database, then make what is missing."""
     async with _database(app, settings) as database:
         await _until(database.ping, "waiting_for_mongo")
-        made = await migrate(database, app.all_indexes, {*app.collections, *FLOW_COLLECTIONS})
+        made = await migrate(database, app.all_indexes, app.all_collections)
         log.info("migrated", made=made)
     return 0
 
 
 async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> int:
     async with _database(app, settings) as database:
+        if chosen.act != "replay":
+            # Lanes can be held and released while the broker is away: then most of all.
+            return await ops.operate(database, chosen)
         bus = Bus(settings.kafka, app.name)
         try:
-            runtime = await _runtime(app, settings, database, bus, Metrics(app.name))
-            return await ops.operate(runtime, settings.kafka, chosen)
+            parts = app.build(settings, database, Desk(settings.command_seconds))
+            runtime = await _wired(app, settings, parts, (database, bus, Metrics(app.name)))
+            return await ops.replay_letters(runtime, settings.kafka)
         finally:
             await bus.stop()
 
@@ -127,11 +136,6 @@ async def _database(app: App, settings: Settings) -> AsyncIterator[MongoDatabase
         yield database
     finally:
         await database.close()
-
-
-async def _runtime(app: App, settings: Settings, database: MongoDatabase, bus: Bus, metrics: Metrics) -> Runtime:
-    parts = app.build(settings, database, Desk(settings.command_seconds))
-    return await _wired(app, settings, parts, (database, bus, metrics))
 
 
 async def _wired(app: App, settings: Settings, parts: Parts, world: tuple[MongoDatabase, Bus, Metrics]) -> Runtime:
@@ -246,7 +250,7 @@ class Server:
 
     async def _migrated(self) -> bool:
         try:
-            return await migrated(self._database, self._app.all_indexes)
+            return await migrated(self._database, self._app.all_indexes, self._app.all_collections)
         except Transient:
             return False
 

@@ -53,7 +53,7 @@ def _is_text(data: object) -> bool:
 class BodyLimits:
     """What a request body may cost before it is looked at."""
 
-    max_body: int = 64 * 1024
+    max_body: int = 256 * 1024
     """Bytes; one more is 413, whatever `Content-Length` claims."""
     max_depth: int = 16
     """Brackets inside brackets; one more is 400."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -84,6 +84,8 @@ class Bus:
                 batch_timeout_ms=50,
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,
+                # Longer than the grace in which revoked lanes end their steps, or a slow one expels the member.
+                rebalance_timeout_ms=30_000,
             )
             consumer.subscriber = subscriber
             subscriber(consumer.deliver)
@@ -110,13 +112,16 @@ class Bus:
             await asyncio.gather(*sent)
         except KafkaError as error:
             await self._renew(producer)
+            if isinstance(error, MessageSizeTooLargeError | InvalidTopicError | TopicAuthorizationFailedError):
+                raise  # it will not pass by itself: the outbox logs it, keeps it and tries again
             raise Transient(f"kafka: {type(error).__name__}", retry_after=0.2) from error
 
     async def reachable(self) -> bool:
         """Whether a broker answers now."""
         try:
-            producer = await self._live()
-            await asyncio.wait_for(producer.client.fetch_all_metadata(), 2.0)
+            async with asyncio.timeout(2.0):
+                producer = await self._live()
+                await producer.client.fetch_all_metadata()
         except (KafkaError, Transient, TimeoutError):
             return False
         return True

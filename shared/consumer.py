@@ -20,6 +20,21 @@ from shared.flow.process import KeyLanes, Process
 log = structlog.get_logger()
 
 
+class _Guarded:
+    """A consumer's ``getmany`` that hands an undecodable record to ``isolate`` and goes on."""
+
+    def __init__(self, fetch: Any, isolate: Any) -> None:
+        self._fetch = fetch
+        self._isolate = isolate
+
+    async def __call__(self, *places: TopicPartition, **limits: Any) -> Any:
+        try:
+            return await self._fetch(*places, **limits)
+        except UnicodeDecodeError:
+            await self._isolate(self._fetch)
+            return {}
+
+
 class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """The consumer of one key's topics, and the ``Source`` of its lanes.
 
@@ -42,6 +57,7 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Start the lanes that are whole."""
+        self._guard()
         if assigned:
             self._consumer.pause(*assigned)
         held: dict[str, set[int]] = {}
@@ -51,8 +67,29 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """End the steps at hand before somebody else takes over."""
-        self._committed.clear()
         await self._lanes.revoked()
+        await self.commit()
+        self._committed.clear()
+
+    def _guard(self) -> None:
+        """A header name that is not UTF-8 makes the client's fetch raise for all partitions: only its lane may stop."""
+        consumer = self._consumer
+        if isinstance(consumer.getmany, _Guarded):
+            return
+        consumer.getmany = _Guarded(consumer.getmany, self._isolate)
+
+    async def _isolate(self, fetch: Any) -> None:
+        consumer = self._consumer
+        for place in consumer.assignment() - consumer.paused():
+            try:
+                for records in (await fetch(place, timeout_ms=0, max_records=1)).values():
+                    await self.deliver(records)
+            except UnicodeDecodeError:
+                log.error("record_unreadable", topic=place.topic, partition=place.partition)
+                consumer.pause(place)
+                lane = self._lanes.lane(place.partition)
+                if lane is not None:
+                    lane.unreadable(place.topic)
 
     # -- Source --------------------------------------------------------------------------------------------
 
@@ -94,10 +131,9 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def commit(self) -> None:
         """Tell Kafka how far the lanes are, for lag and autoscaling; a failure is no loss."""
         moved = {
-            TopicPartition(topic, lane.partition): offset
-            for lane in self._lanes.lanes
-            for topic, offset in lane.done.items()
-            if self._committed.get(TopicPartition(topic, lane.partition)) != offset
+            TopicPartition(topic, partition): offset
+            for (topic, partition), offset in self._lanes.positions().items()
+            if self._committed.get(TopicPartition(topic, partition)) != offset
         }
         if not moved or self._consumer is None:
             return
@@ -130,6 +166,7 @@ def parser(consumer: KeyConsumer) -> Any:
 
 
 async def decoder(message: Any) -> Any:
+    """Nothing is decoded here: the lanes read records one by one."""
     return message.raw_message
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from fastapi import Depends, Header, Response
 
+from shared.contracts.envelope import is_traceparent
 from shared.errors import Transient
 from shared.flow.inputs import body_digest
 from shared.flow.router import Command
@@ -41,7 +42,7 @@ def _call(
     key: IdempotencyKey,
     traceparent: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Call:
-    return Call(who.person, who.scopes, correlation, key, traceparent[:55])
+    return Call(who.person, who.scopes, correlation, key, traceparent if is_traceparent(traceparent) else "")
 
 
 Calling = Annotated[Call, Depends(_call)]

@@ -28,7 +28,19 @@ class Index:
     def name(self) -> str:
         """Name of the migration that makes it."""
         fields = ",".join(f"{field}:{order}" for field, order in self.keys)
-        return f"{self.collection}({fields}){'!' if self.unique else ''}"
+        kept = f" for {int(self.expire.total_seconds())} s" if self.expire is not None else ""
+        return f"{self.collection}({fields}){'!' if self.unique else ''}{kept}"
+
+    async def make(self, collection: Any) -> None:
+        """Create it, in place of one with the same keys and other options."""
+        options = self.options()
+        for name, known in (await reached(collection.index_information())).items():
+            same_keys = list(known["key"]) == list(self.keys)
+            if same_keys and {k: known.get(k) for k in ("unique", "expireAfterSeconds")} != {
+                k: options.get(k) for k in ("unique", "expireAfterSeconds")
+            }:
+                await reached(collection.drop_index(name))
+        await reached(collection.create_index(list(self.keys), **options))
 
     def options(self) -> dict[str, Any]:
         """What the driver is told beside the keys."""
@@ -72,25 +84,39 @@ class _MigrationLock:
 async def migrate(database: MongoDatabase, indexes: Sequence[Index], collections: Collection[str]) -> list[str]:
     """Make collections and indexes that are missing, one process at a time; returns what was made.
 
-    Collections are made here because making them inside concurrent transactions conflicts.
+    Collections are made here because making them inside concurrent transactions conflicts. An index whose
+    expiry has changed is made anew.
     """
     raw = database.raw
     async with _MigrationLock(raw):
         existing = set(await reached(raw.list_collection_names()))
+        done = await _done(database)
         made = []
-        for name in sorted({*collections, *(i.collection for i in indexes)} - existing):
-            await reached(raw.create_collection(name))
-            made.append(name)
-        done = {d["_id"] for d in await database.find(_VERSIONS, {})}
+        for name in _names((), {*collections, *(i.collection for i in indexes)}):
+            if name not in done:
+                if name not in existing:
+                    await reached(raw.create_collection(name))
+                made.append(await _note(raw, name))
         for index in indexes:
             if index.name not in done:
-                await reached(raw[index.collection].create_index(list(index.keys), **index.options()))
-                await reached(raw[_VERSIONS].insert_one({"_id": index.name, "at": datetime.now(UTC)}))
-                made.append(index.name)
+                await index.make(raw[index.collection])
+                made.append(await _note(raw, index.name))
         return made
 
 
-async def migrated(database: MongoDatabase, indexes: Sequence[Index]) -> bool:
+async def migrated(database: MongoDatabase, indexes: Sequence[Index], collections: Collection[str]) -> bool:
     """Whether ``migrate`` has been done for all of these."""
-    done = {d["_id"] for d in await database.find(_VERSIONS, {})}
-    return all(index.name in done for index in indexes)
+    return set(_names(indexes, collections)) <= await _done(database)
+
+
+def _names(indexes: Sequence[Index], collections: Collection[str]) -> list[str]:
+    return [*sorted(collections), *(index.name for index in indexes)]
+
+
+async def _done(database: MongoDatabase) -> set[str]:
+    return {d["_id"] for d in await database.find(_VERSIONS, {})}
+
+
+async def _note(raw: Any, name: str) -> str:
+    await reached(raw[_VERSIONS].insert_one({"_id": name, "at": datetime.now(UTC)}))
+    return name

@@ -10,8 +10,9 @@ from shared.contracts import dead_topic
 from shared.errors import Transient
 from shared.flow import control
 from shared.flow.documents import LANES
-from shared.flow.lane import Runtime
+from shared.flow.ports import Conflict, Database
 from shared.flow.replay import replay
+from shared.flow.runtime import Runtime
 
 
 def add_parser(verbs: Any) -> None:
@@ -27,30 +28,35 @@ def add_parser(verbs: Any) -> None:
     acts.add_parser("replay", help="feed dead letters to the handler that failed, once each")
 
 
-async def operate(runtime: Runtime, servers: str, chosen: argparse.Namespace) -> int:
-    """Carry out one act; 0 when it was done, 1 when there was nothing to do it to, 75 to try again."""
+async def operate(database: Database, chosen: argparse.Namespace) -> int:
+    """Look at lanes, hold or release one; 0 when it was done, 1 when there was none to do it to, 75 to try again."""
     try:
         match chosen.act:
             case "lanes":
-                return await _lanes(runtime)
+                return await _lanes(database)
             case "hold":
-                await control.hold(runtime.database, chosen.lane, chosen.reason)
-                return _say({"held": chosen.lane})
-            case "release":
-                done = await control.release(runtime.database, chosen.lane)
-                return _say({"released": chosen.lane}) if done else _say({"not held": chosen.lane}, 1)
+                done = await control.hold(database, chosen.lane, chosen.reason)
+                return _say({"held": chosen.lane}) if done else _say({"no such lane": chosen.lane}, 1)
             case _:
-                service = runtime.scope.service
-                partitions = runtime.scope.partitions[dead_topic(service).name]
-                counts = await replay(runtime, dead_letters(servers, service, partitions))
-                return _say({"replayed": counts})
+                done = await control.release(database, chosen.lane)
+                return _say({"released": chosen.lane}) if done else _say({"not held": chosen.lane}, 1)
+    except (Transient, Conflict) as error:
+        return _say({"try again": str(error)}, 75)
+
+
+async def replay_letters(runtime: Runtime, servers: str) -> int:
+    """Feed the dead letters that are there now to the handlers that failed; 0 when done, 75 to try again."""
+    service = runtime.scope.service
+    partitions = runtime.scope.partitions[dead_topic(service).name]
+    try:
+        counts = await replay(runtime, dead_letters(servers, service, partitions))
     except Transient as error:
         return _say({"try again": error.reason}, 75)
+    return _say({"replayed": counts})
 
 
-async def _lanes(runtime: Runtime) -> int:
-    stored = await runtime.database.find(LANES, {}, sort=[("_id", 1)])
-    for document in stored:
+async def _lanes(database: Database) -> int:
+    for document in await database.find(LANES, {}, sort=[("_id", 1)]):
         lane = control.read_control(document["_id"], document)
         _say(
             {

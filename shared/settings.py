@@ -29,7 +29,7 @@ class Settings(BaseSettings):
         description="Name of this process, stable over its restarts; a restart then keeps its partitions.",
     )
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
-    api_slots: int = Field(default=8, ge=1, le=64, description="Api lanes of the service: most processes that write.")
+    api_slots: int = Field(default=16, ge=1, le=64, description="Api lanes of the service: most processes that write.")
     batch_inputs: int = Field(default=200, ge=1, le=1000, description="Most inputs folded into one transaction.")
     command_seconds: float = Field(default=15.0, gt=0, description="Longest wait of a caller for a commit.")
     grace_seconds: float = Field(default=10.0, gt=0, description="Time to finish and send after a signal to stop.")

@@ -53,7 +53,7 @@ class Metrics:
             **made,
         )
         self.effect_seconds = Histogram(
-            "lianyi_lane_effect_seconds", "From an event's time to its commit here.", ["key"], buckets=_SECONDS, **made
+            "lianyi_lane_effect_seconds", "From an input's time to its commit here.", ["key"], buckets=_SECONDS, **made
         )
         self.dead_letters = Counter("lianyi_lane_dead_letters_total", "Dead letters by reason.", ["reason"], **made)
         self.trouble = Counter(
@@ -92,13 +92,17 @@ class LaneGauges(Collector):
         unsent = GaugeMetricFamily("lianyi_lane_outbox_seconds", "Age of the oldest unsent batch.", labels=["lane"])
         held = GaugeMetricFamily("lianyi_lane_held", "1 while an operator or an alarm holds the lane.", labels=["lane"])
         idle = GaugeMetricFamily("lianyi_lane_idle_seconds", "Time since the lane last moved.", labels=["lane"])
+        part = GaugeMetricFamily(
+            "lianyi_lane_partial", "1 while this process holds only some of the lane's topics.", labels=["lane"]
+        )
         for report in self._reports():
             lag.add_metric([report.name], report.lag_records)
             late.add_metric([report.name], report.lag_seconds)
             unsent.add_metric([report.name], report.outbox_seconds)
             held.add_metric([report.name], 1.0 if report.held else 0.0)
             idle.add_metric([report.name], report.idle_seconds)
-        yield from (lag, late, unsent, held, idle)
+            part.add_metric([report.name], 1.0 if report.phase == "partial" else 0.0)
+        yield from (lag, late, unsent, held, idle, part)
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:

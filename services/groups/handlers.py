@@ -175,7 +175,7 @@ def contribution_made(event: ContributionMade, work: Work, rules: Rules) -> str 
     work.emit(
         TierChanged(group_id=event.group_id, person_id=event.person_id, old=old, new=tier, reasons=reasons), member
     )
-    return "promoted"
+    return "tier-changed"
 
 
 def router(settings: Settings) -> Router:

@@ -24,7 +24,7 @@ class NewNote(Body):
     text: str = Field(min_length=1, max_length=20_000, examples=["新手, 想找附近的抱石馆, 最好周日下午."])
     topic: str | None = Field(default=None, min_length=1, max_length=100, examples=["climbing"])
     place: str | None = Field(
-        default=None, pattern=r"^[0-9a-z]{4,7}$", description="A coarse cell, never a point.", examples=["wtw3s"]
+        default=None, pattern=r"^[0-9a-z]{4,6}$", description="A coarse cell, never a point.", examples=["wtw3s"]
     )
     intent: Intent | None = None
 

@@ -34,12 +34,13 @@ class Store:
         self, note_id: str, reader: str, after: tuple[datetime, str] | None, limit: int
     ) -> list[Comment]:
         """Comments of a note, newest first, after a place in that order; hidden ones only to their author."""
-        visible: Json = {"$or": [{"hidden": False}, {"author_id": reader}]}
-        where: Json = {"note_id": note_id, **visible}
+        visible: list[Json] = [{"hidden": False}, {"author_id": reader}]
+        where: Json = {"note_id": note_id, "$or": visible}
         if after is not None:
             time, id_ = after
-            older: Json = {"$or": [{"created_at": {"$lt": time}}, {"created_at": time, "_id": {"$lt": id_}}]}
-            where = {"note_id": note_id, "$and": [visible, older]}
+            older: list[Json] = [{"created_at": {"$lt": time}}, {"created_at": time, "_id": {"$lt": id_}}]
+            both = [{**one, **other} for one in visible for other in older]
+            where = {"note_id": note_id, "created_at": {"$lte": time}, "$or": both}
         order = [("created_at", -1), ("_id", -1)]
         found = await self._database.find(Comment.COLLECTION, where, sort=order, limit=limit)
         return [from_mongo(Comment, stored) for stored in found]

@@ -3,11 +3,11 @@
 from msgspec.structs import replace
 
 from services.recommend.core import GroupProfile, changed, features, learn, opened
-from services.recommend.placed import NoteTerms, Suggestions, kept
+from services.recommend.placed import NoteTerms, Suggestions, Visibility, kept
 from services.recommend.settings import Settings
 from services.recommend.view import ProfilesView
 from shared.contracts.groups import GroupChanged, GroupOpened
-from shared.contracts.notes import NotePosted, NoteRelayed
+from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
 from shared.contracts.recommend import GroupsSuggested, ProfileTaught, Reason, Suggestion
 from shared.flow.router import Router
 from shared.flow.work import Work
@@ -62,6 +62,15 @@ def note_relayed(event: NoteRelayed, work: Work) -> str | None:
     return None
 
 
+def note_visibility_changed(event: NoteVisibilityChanged, work: Work) -> str | None:
+    """Follow what a verdict made of a note."""
+    known = work.get(Visibility, event.note_id) or Visibility(id=event.note_id, hidden=False, sequence=0)
+    if work.cause.sequence <= known.sequence:
+        return "older"
+    work.put(replace(known, hidden=event.hidden, sequence=work.cause.sequence))
+    return None
+
+
 def teach(note: NoteTerms, group_id: str, work: Work) -> None:
     """Hand the terms over to the lane of the group."""
     work.emit(ProfileTaught(group_id=group_id, note_id=note.id, terms=note.terms))
@@ -107,6 +116,7 @@ def router(settings: Settings) -> Router:
         name="note_posted",
     )
     table.on(NoteRelayed, note_relayed, lambda e: [(NoteTerms, e.note_id)])
+    table.on(NoteVisibilityChanged, note_visibility_changed, lambda e: [(Visibility, e.note_id)])
     table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id)])
     table.on(GroupChanged, group_changed, lambda e: [(GroupProfile, e.group_id)])
     table.on(ProfileTaught, profile_taught, lambda e: [(GroupProfile, e.group_id)])

@@ -45,6 +45,15 @@ class Suggestions(Document, frozen=True, kw_only=True):
     at: datetime
 
 
+class Visibility(Document, frozen=True, kw_only=True):
+    """Whether a note is hidden, by the event of the highest sequence; a hidden note's terms are not shown."""
+
+    COLLECTION: ClassVar[str] = "visibility"
+
+    hidden: bool
+    sequence: int
+
+
 def kept(placement: Placement) -> Suggested:
     """A placement as it is kept; scores to four digits, which is more than they mean."""
     reasons = tuple(Why(r.kind, r.term, round(r.weight, 4)) for r in placement.reasons)

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 
 from services.recommend.core import GroupProfile
-from services.recommend.placed import NoteTerms, Suggestions
+from services.recommend.placed import NoteTerms, Suggestions, Visibility
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database
 from shared.migrations import Index
 
-COLLECTIONS = (GroupProfile.COLLECTION, NoteTerms.COLLECTION, Suggestions.COLLECTION)
+COLLECTIONS = (GroupProfile.COLLECTION, NoteTerms.COLLECTION, Suggestions.COLLECTION, Visibility.COLLECTION)
 INDEXES: tuple[Index, ...] = ()
 """Everything is read by key; the view reads ids and versions of all profiles."""
 
@@ -20,7 +20,10 @@ class Store:
         self._database = database
 
     async def suggestions(self, note_id: str) -> Suggestions | None:
-        """What was suggested for a note."""
+        """What was suggested for a note; None while it is hidden, because the reasons quote it."""
+        seen = await self._database.load(Visibility.COLLECTION, [note_id])
+        if seen and from_mongo(Visibility, seen[0]).hidden:
+            return None
         found = await self._database.load(Suggestions.COLLECTION, [note_id])
         return from_mongo(Suggestions, found[0]) if found else None
 

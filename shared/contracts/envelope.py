@@ -76,8 +76,13 @@ class Envelope:
             sequence=int(sequence),
             correlation=_text(got, "ce_correlationid"),
             causation=_text(got, "ce_causationid"),
-            traceparent=trace if _TRACEPARENT.match(trace) else "",
+            traceparent=trace if is_traceparent(trace) else "",
         )
+
+
+def is_traceparent(text: str) -> bool:
+    """Whether a text is a W3C trace context of version 00."""
+    return _TRACEPARENT.match(text) is not None
 
 
 def format_time(time: datetime) -> str:

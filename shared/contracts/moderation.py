@@ -11,7 +11,10 @@ ContentKind = Literal["note", "comment"]
 
 
 class VerdictReason(BaseModel):
-    """A rule that fired: its name, what it adds to the score, and the characters where it saw it."""
+    """A rule that fired: its name, what it adds to the score, and the characters where it saw it.
+
+    Of a note they are counted in title, line feed and text, one after the other.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -18,6 +18,8 @@ from .router import Reply
 LEASE = timedelta(seconds=8)
 """A slot whose owner has not renewed it for so long is anybody's."""
 RENEW = 2.5
+MOST_TRIES = 12
+"""How often a contended command stands back before its caller is told to come again."""
 MOST_WAITING = 2_000
 """Commands that may wait in a process; one more is told to come again."""
 
@@ -28,10 +30,15 @@ class ApiLane(Lane):
     A fenced slot is given up: its callers get 503, and ``run`` raises Fenced, so that the process takes another.
     """
 
+    most_conflicts = 3
+
     def __init__(self, slot: str, epoch: int, runtime: Runtime) -> None:
         super().__init__(slot, runtime)
         self._expected = epoch
         self._queue: deque[Input] = deque()
+        self._back: dict[str, Input] = {}
+        """Commands that stand back after conflicts, until their turn comes again."""
+        self._tries: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._renewed = 0.0
         self.ready = asyncio.Event()
@@ -44,9 +51,10 @@ class ApiLane(Lane):
         self._wake.set()
 
     def abandon(self) -> list[Input]:
-        """Take out what waits and was never tried, for another slot."""
-        left = list(self._queue)
+        """Take out what waits: queued, or standing back."""
+        left = [*self._queue, *self._back.values()]
         self._queue.clear()
+        self._back.clear()
         return left
 
     async def take(self, session: Session) -> tuple[Control, Ownership]:
@@ -72,7 +80,7 @@ class ApiLane(Lane):
     async def next_inputs(self) -> Sequence[Input]:
         """Commands that wait, up to a batch. The lease is renewed on the way."""
         await self._renew_when_due()
-        if not self._queue and not self.stopping.is_set():
+        if not self._queue and (self._back or not self.stopping.is_set()):
             self._wake.clear()
             try:
                 async with asyncio.timeout(RENEW / 3):
@@ -94,7 +102,7 @@ class ApiLane(Lane):
 
     def pending(self) -> bool:
         """Commands in the queue are answered before a stop."""
-        return bool(self._queue)
+        return bool(self._queue or self._back)
 
     def lease(self) -> datetime | None:
         """Every commit renews the lease."""
@@ -104,6 +112,7 @@ class ApiLane(Lane):
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Answer the callers of the committed commands."""
         for input_, answer in folded.answers:
+            self._tries.pop(input_.cause.id, None)
             _answer(input_, answer)
         self.at("reply:sent")
 
@@ -113,10 +122,30 @@ class ApiLane(Lane):
             _answer(input_, Transient("the slot was lost", retry_after=1.0))
 
     def give_up(self, inputs: Sequence[Input], error: Exception) -> Sequence[Input]:
-        """A command never becomes a dead letter: its caller hears of the bug, or comes again."""
+        """A command never becomes a dead letter: its caller hears of the bug, or it stands back for a moment.
+
+        What a command contends for may be held by a dead owner's transaction for the length of a lease, and
+        nobody behind it should wait so long.
+        """
         for input_ in inputs:
-            _answer(input_, Transient("contended", retry_after=1.0) if isinstance(error, Conflict) else error)
+            if not isinstance(error, Conflict):
+                _answer(input_, error)
+                continue
+            tries = self._tries[input_.cause.id] = self._tries.get(input_.cause.id, 0) + 1
+            if tries > MOST_TRIES:
+                del self._tries[input_.cause.id]
+                _answer(input_, Transient("contended", retry_after=1.0))
+            else:
+                self._back[input_.cause.id] = input_
+                wait = self.runtime.rng.uniform(0.5, 1.0) * min(0.02 * 2**tries, 0.5)
+                asyncio.get_running_loop().call_later(wait, self._come_back, input_.cause.id)
         return []
+
+    def _come_back(self, id_: str) -> None:
+        input_ = self._back.pop(id_, None)
+        if input_ is not None:
+            self._queue.append(input_)
+            self._wake.set()
 
     async def resolve(self, own: Ownership) -> None:
         """Claim anew and compare: applied only if the epoch was still ours and the batch is one on.

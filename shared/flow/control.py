@@ -57,6 +57,8 @@ class Ownership:
         return found
 
 
+GAP = "gap: "
+"""How the reason of a hold begins that a release may go past."""
 _FRESH: Json = {"batch": 0, "next": [], "outbox": []}
 
 
@@ -141,10 +143,12 @@ async def renew(database: Database, own: Ownership, lease: datetime | None) -> b
     return await database.modify(LANES, own.where(), {"$set": {"lease": lease}}) is not None
 
 
-async def hold(database: Database, lane: str, reason: str) -> None:
-    """Stop a lane, whoever owns it: the epoch moves on, and an owner that claims again finds the reason."""
-    change: Json = {**_held(reason), "$setOnInsert": _FRESH}
-    await database.modify(LANES, {"_id": lane}, change, upsert=True)
+async def hold(database: Database, lane: str, reason: str) -> bool:
+    """Stop a lane, whoever owns it: the epoch moves on, and an owner that claims again finds the reason.
+
+    False for a lane that nobody has ever claimed.
+    """
+    return await database.modify(LANES, {"_id": lane}, _held(reason)) is not None
 
 
 async def hold_own(database: Database, own: Ownership, reason: str) -> None:
@@ -160,10 +164,16 @@ async def release(database: Database, lane: str) -> bool:
     """Let a held lane go on, past a gap if that is what held it; False for a lane that is not held.
 
     ``skip`` stands until the lane has stored a position behind the gap, so a crash in between costs nothing.
+    Raises Conflict when it was held anew for something else meanwhile.
     """
-    where: Json = {"_id": lane, "held": {"$exists": True}}
-    change: Json = {"$unset": {"held": ""}, "$set": {"skip": True}}
-    return await database.modify(LANES, where, change) is not None
+    stored = await database.load(LANES, [lane])
+    held = read_control(lane, stored[0] if stored else None).held
+    if not held:
+        return False
+    change: Json = {"$unset": {"held": ""}, "$set": {"skip": held.startswith(GAP)}}
+    if await database.modify(LANES, {"_id": lane, "held": held}, change) is None:
+        raise Conflict(lane)
+    return True
 
 
 def _stored(record: Record) -> list[Any]:

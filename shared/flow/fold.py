@@ -1,6 +1,6 @@
 """The fold: inputs and loaded documents in, changes out. In memory, without await, deterministic."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,10 +10,7 @@ from shared.errors import Rejected
 from .documents import StoredReply
 from .inputs import Death, Input, fingerprint, letter
 from .router import Handler, Reply
-from .work import TooLarge, Work
-
-Count = Callable[[str, str], None]
-"""Told of every input's end: the payload's name and its outcome."""
+from .work import Cause, TooLarge, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,8 @@ class Folded:
     taken: int = 0
     marks: list[bytes] = field(default_factory=list)
     answers: list[tuple[Input, Reply | Exception]] = field(default_factory=list)
-    outcomes: list[tuple[str, str]] = field(default_factory=list)
+    outcomes: list[tuple[str, str, Cause]] = field(default_factory=list)
+    """Every input's end: what it is called in metrics, the outcome, and which it was."""
 
 
 def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes], limits: Limits) -> Folded:
@@ -50,7 +48,7 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
         elif input_.death is not None:
             _bury(service, folded, input_, "", input_.death)
         elif input_.timer is not None and not work.untouched(input_.timer):
-            folded.outcomes.append((_name(input_), "cancelled"))
+            _ended(folded, input_, "cancelled")
         else:
             _deliver(service, folded, input_, known)
     return folded
@@ -59,7 +57,7 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
 def _deliver(service: str, folded: Folded, input_: Input, known: set[bytes]) -> None:
     for handler, mark in zip(input_.handlers, input_.marks or (b"",) * len(input_.handlers), strict=True):
         if mark and mark in known:
-            folded.outcomes.append((_name(input_), "double"))
+            _ended(folded, input_, "double")
             continue
         died = _run(folded.work, input_, handler)
         if isinstance(died, Death):
@@ -71,7 +69,7 @@ def _deliver(service: str, folded: Folded, input_: Input, known: set[bytes]) -> 
         if mark:
             known.add(mark)
             folded.marks.append(mark)
-        folded.outcomes.append((_name(input_), died if isinstance(died, str) else "done"))
+        _ended(folded, input_, died if isinstance(died, str) else "done")
 
 
 def _run(work: Work, input_: Input, handler: Handler) -> Reply | str | Death | None:
@@ -95,7 +93,7 @@ def _command(folded: Folded, input_: Input) -> None:
     assert asked is not None
     if asked.key is not None and (stored := work.get(StoredReply, asked.key)):
         folded.answers.append((input_, _again(stored, asked.digest)))
-        folded.outcomes.append((_name(input_), "repeated"))
+        _ended(folded, input_, "repeated")
         return
     work.begin(handler.name, input_.cause)
     try:
@@ -109,11 +107,11 @@ def _command(folded: Folded, input_: Input) -> None:
         # Refusals are not kept under the key: the caller may come again when things have changed.
         work.rollback()
         outcome = error.type if isinstance(error, Rejected) else "bug"
-        folded.outcomes.append((_name(input_), outcome))
+        _ended(folded, input_, outcome)
         folded.answers.append((input_, error))
         return
     folded.answers.append((input_, reply))
-    folded.outcomes.append((_name(input_), "done"))
+    _ended(folded, input_, "done")
 
 
 def _again(stored: StoredReply, digest: bytes) -> Reply | Rejected:
@@ -125,11 +123,16 @@ def _again(stored: StoredReply, digest: bytes) -> Reply | Rejected:
 
 
 def _bury(service: str, folded: Folded, input_: Input, handler: str, death: Death) -> None:
-    folded.work.begin(f"dead:{handler}", input_.cause)
+    # A double on the wire makes the same letter; one that dies again in its replay makes another.
+    folded.work.begin(f"dead:{handler}{input_.again}", input_.cause)
     folded.work.emit(letter(service, input_, handler, death))
     if input_.timer is not None:
         folded.work.fire(input_.timer)
-    folded.outcomes.append((_name(input_), f"dead:{death.reason}"))
+    _ended(folded, input_, f"dead:{death.reason}")
+
+
+def _ended(folded: Folded, input_: Input, outcome: str) -> None:
+    folded.outcomes.append((_name(input_), outcome, input_.cause))
 
 
 def _name(input_: Input) -> str:

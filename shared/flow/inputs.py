@@ -54,6 +54,8 @@ class Input:
     marks: tuple[bytes, ...] = ()
     refs: tuple[Ref, ...] = ()
     """Every document that the handlers declare."""
+    again: str = ""
+    """In a replay: where its letter stands, so that another letter of it has an id of its own."""
     upto: Mapping[str, int] = field(default_factory=dict)
     """Position of the lane, by topic, once this input is committed."""
 
@@ -170,8 +172,10 @@ def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
         return None
     if dead.cut:
         return None
+    place = f"@{record.partition}:{record.offset}"
     if dead.topic == Timer.COLLECTION:
-        return _of_timers_letter(msgspec.json.decode(base64.b64decode(dead.value), type=Timer), router)
+        timer = msgspec.json.decode(base64.b64decode(dead.value), type=Timer)
+        return replace(_of_timers_letter(timer, router), again=place)
     raw = Incoming(
         dead.topic,
         dead.partition,
@@ -181,7 +185,7 @@ def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
         tuple((name, base64.b64decode(content)) for name, content in dead.headers),
     )
     made = of_record(raw, router, now, only=dead.handler)
-    return made if made is not None and (made.handlers or made.death) else None
+    return replace(made, again=place) if made is not None and (made.handlers or made.death) else None
 
 
 def _of_timers_letter(timer: Timer, router: Router) -> Input:

@@ -100,7 +100,13 @@ class KeyLane(Lane):
         return False
 
     def _found_gap(self, topic: str, want: int, found: int) -> None:
-        self._gap = f"gap: {topic} has nothing from {want} to {found - 1}"
+        self._gap = f"{control.GAP}{topic} has nothing from {want} to {found - 1}"
+        self._open = False
+        self._wake.set()
+
+    def unreadable(self, topic: str) -> None:
+        """The client cannot decode what comes next on a topic: the lane is held, the others go on."""
+        self._gap = f"unreadable: {topic} from {self._accept.get(topic, 0)}"
         self._open = False
         self._wake.set()
 
@@ -119,7 +125,9 @@ class KeyLane(Lane):
         for topic in self.topics:
             first = await self._source.beginning(topic, self.partition)
             start[topic] = before.next.get(topic, first)
-            if start[topic] < first and not before.skip and not before.held:
+            if before.skip:
+                start[topic] = max(start[topic], first)
+            if start[topic] < first and not before.held:
                 self._found_gap(topic, start[topic], first)
         self._accept, self.done, self._stored = dict(start), dict(start), dict(before.next)
         self._sought.clear()

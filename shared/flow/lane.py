@@ -175,8 +175,7 @@ class Lane(Steps):
         self.held = reason
         log.error("lane_held", lane=self.name, reason=reason)
         while not self.stopping.is_set():
-            await self._pause(HELD_POLL)
-            self.phase = "held"
+            await self._pause(HELD_POLL, phase="held")
             try:
                 stored = await self.runtime.database.load(LANES, [self.name])
             except Transient:

@@ -38,6 +38,8 @@ class KeyLanes:
         self._lanes: dict[int, tuple[KeyLane, asyncio.Task[None]]] = {}
         self.partial: set[int] = set()
         self.assigned_once = False
+        self.last: dict[tuple[str, int], int] = {}
+        """Where lanes that were stopped last stood, by (topic, partition)."""
 
     @property
     def lanes(self) -> list[KeyLane]:
@@ -61,12 +63,18 @@ class KeyLanes:
             lane = KeyLane(self.key, number, self.topics, source, self._runtime)
             self._lanes[number] = (lane, asyncio.create_task(lane.run(), name=lane.name))
 
-    async def revoked(self) -> None:
+    async def revoked(self, grace: float | None = None) -> None:
         """Stop all lanes: the step at hand ends and is sent, within the grace; a next owner would fence them."""
         running, self._lanes = self._lanes, {}
         for lane, _ in running.values():
             lane.stop()
-        await stop_tasks([task for _, task in running.values()], self._grace)
+        await stop_tasks([task for _, task in running.values()], grace or self._grace)
+        stopped = [lane for lane, _ in running.values()]
+        self.last = {(topic, lane.partition): done for lane in stopped for topic, done in lane.done.items()}
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """How far the lanes are, by (topic, partition); of stopped ones where they last stood."""
+        return self.last | {(t, lane.partition): done for lane in self.lanes for t, done in lane.done.items()}
 
     def deliver(self, records: Iterable[Incoming]) -> None:
         """Hand records over to their lanes."""
@@ -98,6 +106,7 @@ class Process:
         self.slots = Slots(slots, runtime)
         self._tasks: list[asyncio.Task[None]] = []
         self._sources: dict[str, Source] = {}
+        self._stopping = False
 
     def start(self) -> None:
         """Start the api slots and the timers; key lanes start as partitions are assigned."""
@@ -108,15 +117,17 @@ class Process:
 
     def assigned(self, key: str, held: Mapping[str, set[int]], source: Source) -> None:
         """The group has given this process partitions."""
-        self._sources[key] = source
-        self.keys[key].assigned(held, source)
+        if not self._stopping:
+            self._sources[key] = source
+            self.keys[key].assigned(held, source)
 
     async def stop(self, grace: float) -> None:
         """Answer what waits, end the steps at hand, send what is committed, give the slot back."""
+        self._stopping = True
         self.slots.stop()
         slots, timers = self._tasks
         timers.cancel()
-        await asyncio.gather(stop_tasks([slots, timers], grace), *(k.revoked() for k in self.keys.values()))
+        await asyncio.gather(stop_tasks([slots, timers], grace), *(k.revoked(grace) for k in self.keys.values()))
 
     @property
     def lanes(self) -> list[Lane]:
@@ -124,8 +135,9 @@ class Process:
         return [*self.slots.lanes, *(lane for keys in self.keys.values() for lane in keys.lanes)]
 
     def reports(self) -> list[LaneReport]:
-        """How every lane stands."""
-        return [lane.report() for lane in self.lanes]
+        """How every lane stands, and which this process holds in part: another must have the rest of them."""
+        parts = [f"{key}:{number}" for key, keys in self.keys.items() for number in sorted(keys.partial)]
+        return [*(lane.report() for lane in self.lanes), *(LaneReport(p, "partial", 0, 0, 0, 0, "") for p in parts)]
 
     def stuck(self) -> list[str]:
         """Lanes that neither move, nor wait, nor are held."""

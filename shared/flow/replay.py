@@ -120,7 +120,7 @@ class ReplayLane(Lane):
 
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Let go of the committed letters."""
-        self.counts.update(outcome for _, outcome in folded.outcomes)
+        self.counts.update(outcome for _, outcome, _ in folded.outcomes)
         self._next = self.position(inputs)[self._topic]
         if folded.work.records or folded.marks or folded.work.changed():
             self._stored = self._next

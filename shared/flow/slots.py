@@ -33,6 +33,7 @@ class Slots:
         self._lane: ApiLane | None = None
         self._stopping = asyncio.Event()
         self._sweeping: ApiLane | None = None
+        self.needed = any(issubclass(kind, Command) for kind, _ in runtime.router.table())
 
     @property
     def lanes(self) -> list[ApiLane]:
@@ -41,8 +42,8 @@ class Slots:
 
     @property
     def ready(self) -> bool:
-        """Whether commands can be taken."""
-        return self._lane is not None and self._lane.ready.is_set()
+        """Whether commands can be taken, if there are any in this service."""
+        return not self.needed or (self._lane is not None and self._lane.ready.is_set())
 
     async def submit(
         self, command: Command, *, correlation: str, traceparent: str = "", key: str | None = None, digest: bytes = b""
@@ -57,7 +58,9 @@ class Slots:
         lane = self._lane
         if lane is None or not self.ready or self._stopping.is_set():
             raise Transient("no api slot", retry_after=1.0)
-        id_ = f"cmd:{key}" if key is not None else f"cmd:{uuid.UUID(int=self._runtime.rng.getrandbits(128), version=4)}"
+        # With the digest: a key used again for something else, when its reply is forgotten, is another cause.
+        once = uuid.UUID(int=self._runtime.rng.getrandbits(128), version=4)
+        id_ = f"cmd:{once}" if key is None else f"cmd:{key}:{digest.hex()}"
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         cause = Cause(id_, self._runtime.now(), correlation, traceparent)
         lane.put(of_command(command, cause, Asked(answer, key, digest), self._runtime.router))
@@ -65,6 +68,9 @@ class Slots:
 
     async def run(self) -> None:
         """Keep one slot while the process lives, and sweep the orphans beside it."""
+        if not self.needed:
+            await self._stopping.wait()
+            return
         sweeper = asyncio.create_task(self._sweep(), name="sweeper")
         try:
             while not self._stopping.is_set():

@@ -31,6 +31,9 @@ class Steps:
     does not commit leaves no trace. Inputs are settled, lost or given up, every one, however the step ends.
     """
 
+    most_conflicts = MOST_CONFLICTS
+    """After so many an input that goes alone is given up."""
+
     def __init__(self, name: str, runtime: Runtime) -> None:
         self.name = name
         self.key = name.partition(":")[0]
@@ -62,6 +65,7 @@ class Steps:
 
     def give_up(self, inputs: Sequence[Input], error: Exception) -> Sequence[Input]:
         """What to fold instead of an input that cannot be committed: it dies as a bug does."""
+        log.error("input_given_up", lane=self.name, error=fingerprint(error), exc_info=error)
         death = Death("bug", "conflict without end" if isinstance(error, Conflict) else fingerprint(error))
         return [
             replace(i, handlers=(), marks=(), death=death, refs=((Timer, i.timer.id),) if i.timer else ())
@@ -100,7 +104,7 @@ class Steps:
                 conflicts += 1
                 if conflicts >= 2 and len(inputs) > 1:
                     return await self._alone(inputs)
-                if conflicts > MOST_CONFLICTS:
+                if conflicts > self.most_conflicts:
                     return await self._without(inputs, error)
                 await asyncio.sleep(self.runtime.rng.uniform(0.001, 0.01 * min(conflicts, 10)))
             except Transient as error:
@@ -123,7 +127,6 @@ class Steps:
         return len(inputs)
 
     async def _without(self, inputs: Sequence[Input], error: Exception) -> int:
-        log.error("input_given_up", lane=self.name, error=fingerprint(error), exc_info=error)
         await self._attempt(self.give_up(inputs, error))
         return len(inputs)
 
@@ -217,18 +220,21 @@ class Steps:
     def _count(self, folded: Folded, taken: Sequence[Input]) -> None:
         metrics = self.runtime.metrics
         metrics.batch.labels(self.key).observe(len(taken))
-        for name, outcome in folded.outcomes:
+        for name, outcome, cause in folded.outcomes:
             metrics.inputs.labels(name, outcome).inc()
+            told = {"lane": self.name, "type": name, "event_id": cause.id, "correlation_id": cause.correlation}
             if outcome.startswith("dead:"):
                 metrics.dead_letters.labels(outcome[5:]).inc()
-                log.warning("dead_letter", lane=self.name, type=name, reason=outcome[5:])
-        if taken:
-            age = (self.runtime.now() - taken[0].cause.at).total_seconds()
-            metrics.effect_seconds.labels(self.key).observe(max(0.0, age))
+                log.warning("dead_letter", reason=outcome[5:], **told)
+            else:
+                log.debug("folded", outcome=outcome, **told)
+        now, age = self.runtime.now(), metrics.effect_seconds.labels(self.key)
+        for input_ in taken:
+            age.observe(max(0.0, (now - input_.cause.at).total_seconds()))
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, phase: str = "waiting") -> None:
         """Wait with jitter, or until the lane is to stop. A wait counts as moving: liveness stays green."""
-        self.phase = "waiting"
+        self.phase = phase
         self.moved = asyncio.get_running_loop().time()
         seconds = min(seconds, 5.0) * self.runtime.rng.uniform(0.5, 1.0)
         try:

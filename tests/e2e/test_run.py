@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -128,6 +129,20 @@ async def test_an_end_at_any_moment_leaves_nothing(moment: str, number: signal.S
         if number == signal.SIGINT:
             assert directories() <= before
             assert "Traceback" not in run.output
+
+
+async def test_a_service_that_dies_ends_the_run() -> None:
+    """The run says which one died and how, ends with a status that is not 0, and leaves nothing."""
+    async with command("run", "ONCE=1") as run:
+        await run.says("comment posted")
+        started = descendants(run.process.pid)
+        found = re.search(r"moderation ready, pid (\d+)", run.output)
+        assert found is not None
+        os.kill(int(found[1]), signal.SIGKILL)
+        await run.end(END)
+        assert run.status != 0
+        assert "moderation died, status -9" in run.output
+        assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
 async def test_a_feed_of_odd_rows_goes_through(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ a snapshot at the first operation, locks on what is written, a conflict at once 
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from bson import decode, encode
 from bson.codec_options import CodecOptions
-from datetime import UTC
 
 from shared.errors import Transient
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, Upsert, Write

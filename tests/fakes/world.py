@@ -1,6 +1,5 @@
 """A world in memory: one broker, a database server for every service, time that jumps."""
 
-import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from tests.fakes.broker import Broker, Consumer, FakePublisher, Group
 from tests.fakes.clock import wall
 from tests.fakes.database import FakeDatabase, Server
 from tests.suites import toy
-from tests.suites.world import Node, World, owned_tasks
+from tests.suites.world import Node, World, own_tasks
 
 
 class FakeWorld(World):
@@ -28,7 +27,7 @@ class FakeWorld(World):
         self.servers: dict[str, Server] = defaultdict(Server)
         self.groups = {(service, key): Group(self.broker, key) for service, keys in toy.READS.items() for key in keys}
         self._made: dict[str, tuple[FakeDatabase, FakePublisher]] = {}
-        asyncio.get_running_loop().set_task_factory(owned_tasks)
+        own_tasks()
 
     def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> FakeDatabase:
         return FakeDatabase(self.servers[service], at)

@@ -15,7 +15,7 @@ from shared.contracts.notes import NeedOpened
 
 NEED_STEPS = (20,)
 """Seconds until a need escalates: once, and while the load still runs."""
-HASTE = 8.0
+HASTE = 14.0
 """An answer comes at least so many seconds before its need is due, or not at all: so however long a service was
 away, it is never unclear whether the answer was in time."""
 HARMLESS = frozenset({"group-full", "need-closed", "unknown-comment"})

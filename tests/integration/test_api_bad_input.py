@@ -10,6 +10,7 @@ from shared.http import open_routes
 from tests.integration.edge import SERVICES, Edge, problem, running
 
 EACH_SERVICE = pytest.mark.parametrize("edge", SERVICES, indirect=True)
+EACH_WITH_COMMANDS = pytest.mark.parametrize("edge", ["notes", "groups"], indirect=True)
 JSON = {"Content-Type": "application/json"}
 DEEP = b"[" * (DEFAULT_LIMITS.max_depth + 1) + b"]" * (DEFAULT_LIMITS.max_depth + 1)
 BODIES: dict[str, tuple[bytes, dict[str, str], str, int]] = {
@@ -46,7 +47,7 @@ def operations(edge: Edge) -> list[tuple[str, str, dict[str, Any]]]:
     """Method, path with ids that nobody has, and what the document says."""
     return [
         (method.upper(), path.replace("{", "").replace("}", ""), operation)
-        for path, methods in edge.app.openapi()["paths"].items()
+        for path, methods in edge.document["paths"].items()
         for method, operation in methods.items()
     ]
 
@@ -65,7 +66,7 @@ async def test_nobody_is_served_without_a_token(edge: Edge) -> None:
     assert await edge.standing() == before
 
 
-@EACH_SERVICE
+@EACH_WITH_COMMANDS
 @pytest.mark.parametrize("given", BODIES)
 async def test_a_bad_body_is_refused(edge: Edge, given: str) -> None:
     """What is too large, too deep, no text, no JSON or not what was asked for is a problem with a type of its own."""
@@ -98,7 +99,7 @@ async def test_an_unknown_id_is_a_404(edge: Edge) -> None:
             assert await edge.standing() == before
 
 
-@EACH_SERVICE
+@EACH_WITH_COMMANDS
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 129, "\t", "k\x7f"])
 async def test_a_key_that_is_none_is_refused(edge: Edge, key: str) -> None:
     """An Idempotency-Key is 1 to 128 visible characters, or the command is not looked at."""
@@ -107,7 +108,7 @@ async def test_a_key_that_is_none_is_refused(edge: Edge, key: str) -> None:
             await edge.refuse("invalid-idempotency-key", 400, method, path, key=key, **example(edge, operation))
 
 
-@EACH_SERVICE
+@EACH_WITH_COMMANDS
 async def test_a_service_without_a_lane_says_so(edge: Edge) -> None:
     """While no lane can take commands each is a 503 with Retry-After; nothing was written."""
     edge.desk.slots = None
@@ -125,7 +126,7 @@ async def test_a_service_without_a_lane_says_so(edge: Edge) -> None:
 async def test_a_service_without_its_database_says_so(edge: Edge) -> None:
     """Reading while the database is away is a 503 with Retry-After that tells nothing of our insides."""
     edge.server.away = True
-    for method, path, operation in operations(edge):
+    for method, path, _ in operations(edge):
         if method == "GET":
             reply = await edge.http.request(method, path, headers={"Authorization": "Bearer ann"})
             body = problem(reply, "unavailable", 503)
@@ -162,7 +163,7 @@ async def test_every_error_has_its_body_in_the_document(edge: Edge) -> None:
 
 @EACH_SERVICE
 async def test_every_operation_says_what_may_go_wrong(edge: Edge) -> None:
-    """The framework's refusals are in the document: a token for all, ids in paths, bodies, keys, a lane that is away."""
+    """The document names the framework's refusals: of tokens, ids, bodies and keys, and while no lane is there."""
     for method, path, operation in operations(edge):
         named = operation["responses"].keys()
         wanted = {"401", "default"}
@@ -175,21 +176,19 @@ async def test_every_operation_says_what_may_go_wrong(edge: Edge) -> None:
         assert wanted <= named, f"{method} {path} lacks {wanted - named}"
 
 
-@EACH_SERVICE
+@EACH_WITH_COMMANDS
 async def test_every_field_of_a_body_has_an_example(edge: Edge) -> None:
     """A reader of the document sees for each field of a body what to send, or the values it may have."""
-    schemas = edge.app.openapi()["components"]["schemas"]
-    bodies = {
-        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-        for _, _, operation in operations(edge)
-        if "$ref" in operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    }
-    for reference in bodies:
-        for name, field in schemas[reference.rpartition("/")[2]]["properties"].items():
-            assert {"examples", "enum", "$ref"} & {*field, *(k for one in field.get("anyOf", ()) for k in one)}, name
+    schemas = edge.document["components"]["schemas"]
+    bodies = [schema for schema in schemas.values() if schema.get("additionalProperties") is False]
+    assert bodies
+    for schema in bodies:
+        for name, field in schema["properties"].items():
+            known = {*field, *(key for one in field.get("anyOf", ()) for key in one)}
+            assert known & {"examples", "enum", "$ref"}, f"{schema['title']}.{name}"
 
 
-@EACH_SERVICE
+@EACH_WITH_COMMANDS
 async def test_the_example_of_a_body_is_a_body(edge: Edge) -> None:
     """What the document gives as an example passes the validation: another refusal comes, or none."""
     for method, path, operation in operations(edge):
@@ -217,7 +216,7 @@ def example(edge: Edge, operation: dict[str, Any]) -> dict[str, Any]:
     if "requestBody" not in operation:
         return {}
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    return {"json": value(edge.app.openapi()["components"]["schemas"], schema)}
+    return {"json": value(edge.document["components"]["schemas"], schema)}
 
 
 def value(schemas: dict[str, Any], schema: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from tests.fakes.world import FakeWorld
 from tests.suites.toy import COLLECTIONS, Accept, PostComment, comment
 from tests.suites.world import Node
 
-PATIENCE = timedelta(seconds=60)
+PATIENCE = timedelta(seconds=45)
 """How long a need waits: longer than all crashes and outages of a story take."""
 
 
@@ -88,6 +88,7 @@ class _Teller:
         self._crashes = list(crashes)
         self._world = FakeWorld(story.seed)
         self._world.toy.patience = PATIENCE
+        self._world.poll = 0.2
         self._now: dict[str, Node] = {}
         self._labels: dict[str, Counter[str]] = {"notes": Counter(), "moderation": Counter()}
         self._crashed = 0

@@ -1,10 +1,10 @@
 """The database suite on the fake."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from shared.flow.ports import Write
+from shared.flow.ports import Session, Write
 from tests.fakes.database import FakeDatabase, Server
 from tests.suites.database import Bench, DatabaseSuite
 
@@ -13,21 +13,22 @@ pytestmark = pytest.mark.jumping
 
 class FakeBench(Bench):
     def __init__(self) -> None:
-        server = Server()
-        self.database = FakeDatabase(server)
-        self.other = FakeDatabase(server)
+        self.server = Server()
+        self.fake = FakeDatabase(self.server)
+        self.database = self.fake
+        self.other = FakeDatabase(self.server)
 
-    async def leave_open(self, writes: Sequence[Write]) -> bytes:
-        session = await self.database.open_session()
-        transaction = self.database.server.begin(session.id)
+    async def leave_open(self, writes: Sequence[Write], session: Session | None = None) -> bytes:
+        session = session or await self.fake.open_session()
+        transaction = self.server.begin(session.id)
         for write in writes:
-            self.database.write(transaction, write)
+            self.fake.write(transaction, write)
         return session.id
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    yield FakeBench()
+async def bench() -> Bench:
+    return FakeBench()
 
 
 class TestFakeDatabase(DatabaseSuite):

@@ -413,7 +413,7 @@ class TestContention:
         await world.put(comment("n0", "c"))
         await world.quiet()
         assert [d.fingerprint for d in await letters(world)] == ["conflict without end"]
-        node.database.commits.extend(faults)
+        node.database.commits.extend(faults * 2)
         with pytest.raises(Transient, match="contended"):
             await world.submit(node, EditNote(person_id="p", note_id="x"))
         node.database.commits.clear()
@@ -529,6 +529,22 @@ class TestTimers:
         await world.until(both, "two letters")
         assert sorted(d.reason for d in await letters(world)) == ["body", "type"]
         assert await world.documents("notes", Timer.COLLECTION) == {}
+
+    async def test_a_timer_that_is_moved_meanwhile_does_not_fire(self, world: FakeWorld) -> None:
+        """Another lane gives more time between the fold and the commit: the commit finds out, the new time holds."""
+        node = await self._asked(world)
+        node.database.gate.clear()
+        # Folded at its due time, and kept before the commit.
+        await node.database.waiting.wait()
+        database = world.database("notes")
+        (stored,) = (await world.documents("notes", Timer.COLLECTION)).values()
+        later = {**stored, "v": 2, "due": world.now() + timedelta(seconds=60)}
+        await database.transact(await database.open_session(), [Upsert(Timer.COLLECTION, later)])
+        node.database.gate.set()
+        await asyncio.sleep(30)
+        assert await self._state(world) == "open"
+        await world.until(lambda: self._is(world, "escalated"), "escalated")
+        assert world.now() > later["due"]
 
     async def test_two_processes_do_not_fire_one_timer_twice(self, world: FakeWorld) -> None:
         """The partition moves while the timer is due: one escalation."""

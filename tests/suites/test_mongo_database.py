@@ -26,13 +26,13 @@ class MongoBench(Bench):
         self.other = self.second = MongoDatabase(url, name)
         self._left: list[Any] = []
 
-    async def leave_open(self, writes: Sequence[Write]) -> bytes:
-        session = await self.real.open_session()
+    async def leave_open(self, writes: Sequence[Write], session: Any = None) -> bytes:
+        session = session or await self.real.open_session()
         session.raw.start_transaction()
         for write in writes:
             await self.real._write(session.raw, write.collection, [write])
         self._left.append(session)  # or the driver would end it when it is collected
-        return session.id
+        return bytes(session.id)
 
     async def close(self) -> None:
         for session in self._left:

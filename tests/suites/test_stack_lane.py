@@ -27,7 +27,7 @@ from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
 from shared.mongo import MongoDatabase
 from tests.suites import toy
 from tests.suites.lane import LaneSuite
-from tests.suites.world import Node, World, owned_tasks
+from tests.suites.world import Node, World, own_tasks
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 PARTITIONS = 4
@@ -121,7 +121,7 @@ class StackWorld(World):
         self._own: dict[str, MongoDatabase] = {}
         self._read: dict[str, list[Incoming]] = {}
         self._positions: dict[tuple[str, int], int] = {}
-        asyncio.get_running_loop().set_task_factory(owned_tasks)
+        own_tasks()
 
     async def open(self) -> None:
         self._positions = await self._base.ends(TOPICS)

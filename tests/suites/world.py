@@ -5,7 +5,7 @@ import contextvars
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -320,14 +320,16 @@ class World(ABC):
         return any(lane.done.get(topic, -1) < end for topic, end in ends.items())
 
 
-def owned_tasks(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **kwargs: Any
-) -> "asyncio.Task[Any]":
-    """A task factory: a task belongs to the node that it was started for, so that a kill finds all of them."""
-    task = asyncio.Task(coroutine, loop=loop, **kwargs)
-    context = kwargs.get("context")
-    owner = context.get(OWNER) if context is not None else OWNER.get()
-    if owner is not None:
-        owner.tasks.add(task)
-        task.add_done_callback(owner.ended)
-    return task
+def own_tasks() -> None:
+    """From here on a task of this loop belongs to the node that it was started for, so that a kill finds all."""
+
+    def make(loop: asyncio.AbstractEventLoop, coroutine: Any, **kwargs: Any) -> "asyncio.Task[Any]":
+        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **kwargs)
+        context = kwargs.get("context")
+        owner = context.get(OWNER) if context is not None else OWNER.get()
+        if owner is not None:
+            owner.tasks.add(task)
+            task.add_done_callback(owner.ended)
+        return task
+
+    asyncio.get_running_loop().set_task_factory(cast("Any", make))

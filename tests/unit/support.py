@@ -132,7 +132,7 @@ class World:
         self.marks.update(folded.marks)
         self.records += work.records
         self.pending += [record for record in work.records if record.topic in self._reads]
-        self.outcomes += [outcome for _, outcome in folded.outcomes]
+        self.outcomes += [ended[1] for ended in folded.outcomes]
         return folded
 
     # -- what came out -------------------------------------------------------------------------------------

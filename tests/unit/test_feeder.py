@@ -23,7 +23,8 @@ from shared.contracts.recommend import GroupsSuggested, Suggestion
 class System:
     """A system as small as can be: every note is suggested the groups opened so far, first one first.
 
-    `hidden` are titles of notes that nobody finds; `refused` are texts of comments that are refused.
+    The id of a note is its title, unless it is of our own writing. `hidden` are notes that nobody finds;
+    `refused` are texts of comments that are given up.
     """
 
     def __init__(self, hidden: Sequence[str] = (), refused: Sequence[str] = ()) -> None:
@@ -46,7 +47,7 @@ class System:
         return str(body["name"])
 
     async def note(self, person: str, body: dict[str, str]) -> str:
-        note = body["title"]
+        note = body["title"] if len(body["title"]) == 2 else f"own-{len(self.notes)}"
         self.notes.append(note)
         self.journal.accept(Accepted("note", person, note=note, size=len(body["text"])))
         if self.suggests:
@@ -56,16 +57,10 @@ class System:
     def suggest(self, note: str, groups: list[str]) -> None:
         found = tuple(Suggestion(group_id=group, score=0.5, reasons=()) for group in groups)
         event = GroupsSuggested(note_id=note, suggestions=found, model="m")
-        self.ledger_sees(event)
-        for watcher in self.witness.watchers:
-            watcher(Seen(event, self.envelope(note), 0.0), None)
-
-    def ledger_sees(self, event: GroupsSuggested) -> None:
         for kind in ("NotePosted", "ContentJudged", "GroupsSuggested"):
-            self.witness.ledger.book.see(kind, event.note_id)
-
-    def envelope(self, note: str) -> Envelope:
-        return cast("Envelope", None)
+            self.witness.ledger.book.see(kind, note)
+        for watcher in self.witness.watchers:
+            watcher(Seen(event, cast("Envelope", None), 0.0), None)
 
     async def relay(self, person: str, note: str, group: str, scopes: frozenset[str]) -> dict[str, Any]:
         assert self.witness.ledger.book.seen("GroupsSuggested", note)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from services.notes.core import MAX_DEPTH, Comment, GroupCard, Need, Note, need_id, relay_id
 from services.notes.handlers import AcceptAnswer, PostComment, PostNote, RelayNote, TakeAdvice, router
@@ -545,3 +546,10 @@ def test_an_event_of_a_note_that_is_not_there_is_an_outcome(world: World) -> Non
     before = world.state()
     assert [world.hear(event) for event in events] == ["unknown"] * 4
     assert world.state() == before
+
+
+@pytest.mark.parametrize("steps", [(), (0,), (60, 60), (60, 30), (1,) * 11])
+def test_steps_of_escalation_ascend(steps: tuple[int, ...]) -> None:
+    """Settings whose steps would fire at once, twice or backwards end the start, not the night."""
+    with pytest.raises(ValidationError):
+        Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i", need_steps=steps)

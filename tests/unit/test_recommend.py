@@ -6,11 +6,11 @@ import pytest
 
 from services.recommend.core import GroupProfile, counts, features
 from services.recommend.handlers import router
-from services.recommend.placed import NoteTerms, Suggestions
+from services.recommend.placed import NoteTerms, Suggestions, Visibility
 from services.recommend.settings import Settings
 from services.recommend.view import ProfilesView
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened
-from shared.contracts.notes import NotePosted, NoteRelayed
+from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
 from shared.contracts.recommend import GroupsSuggested, ProfileTaught
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World
@@ -124,6 +124,26 @@ def test_no_more_groups_than_the_setting_says() -> None:
         opened(world, f"g{i}", "攀岩抱石", "岩馆")
     posted(world, "n")
     assert len(suggested(world, "n")) == 2
+
+
+# -- hidden notes -------------------------------------------------------------------------------------------
+
+
+def seen(world: World, sequence: int, *, hidden: bool) -> str:
+    return world.hear(NoteVisibilityChanged(note_id="n", author_id="a", hidden=hidden), sequence)
+
+
+def test_a_notes_visibility_is_that_of_the_highest_sequence(world: World) -> None:
+    """What hides or restores a note may come in any order, also before the note; the newest holds."""
+    assert [seen(world, 3, hidden=True), seen(world, 2, hidden=False), seen(world, 3, hidden=False)] == [
+        "done",
+        "older",
+        "older",
+    ]
+    assert world.get(Visibility, "n").hidden
+    posted(world, "n")
+    assert seen(world, 4, hidden=False) == "done"
+    assert not world.get(Visibility, "n").hidden
 
 
 # -- learning -----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from shared.contracts import moderation as m
 from shared.contracts import notes as n
 from shared.contracts import recommend as r
 from shared.contracts.dead import NotesDeadLetter
+from shared.contracts.topics import GROUP
 
 PARTITIONS = 4
 NOON = 1_800_000_000.0
@@ -286,7 +287,7 @@ def test_what_was_there_before_is_not_missed(world: World) -> None:
         {"value": b"{"},
         {"key": b"other"},
         {"partition": 9},
-        {"topic": "lianyi.groups.group.v1"},
+        {"topic": GROUP.name},
     ],
 )
 def test_a_record_that_is_not_as_published_is_lost(world: World, broken: dict[str, Any]) -> None:

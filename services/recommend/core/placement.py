@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.recommend.core.profiles import GroupProfile, counts
-from services.recommend.core.terms import WORD, kind
+from services.recommend.core.terms import CHAR, WORD, kind
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,36 @@ _STEPS = 8
 # A fall below this is rounding.
 _NOTHING = 1e-9
 _FIRST_SLOTS = 64
+_SMALL_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "i",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "we",
+        "with",
+        "you",
+    ]
+)
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -140,7 +170,7 @@ class Profiles:
         """The best groups with seats left, at most `k`, none under `floor`, highest score first.
 
         Nothing comes out without a reason: a note of which no term is known goes nowhere.
-        Full groups compete and do not come out, so a score is not raised by a better place being full.
+        Full and closed groups compete and do not come out, so that no score is raised by a better place being shut.
         """
         evidence = self._evidence(terms)
         said, square = evidence.says.sum(axis=0), evidence.square.sum()
@@ -176,12 +206,12 @@ class Profiles:
         return _Evidence(names, (count * weight) ** 2, says)
 
     def _share(self, said: Floats, square: Floats) -> Floats:
-        """Scores `[n, slots]` of n notes' dot products; closed groups and free slots get 0."""
+        """Scores `[n, slots]` of n notes' dot products; free slots get 0, closed groups keep their share."""
         norms = np.sqrt(np.maximum(np.array(self._norms, dtype=float), 1.0))
         learned = np.array(self._learned, dtype=float)
         norms /= np.sqrt((1 + learned) / (self._method.trust + learned))
         near = said / norms / np.sqrt(np.maximum(square, 1.0))[:, None]
-        power = near**self._method.sharpness * np.array(self._open, dtype=bool)
+        power = near**self._method.sharpness
         return np.asarray(power / (power.sum(axis=1, keepdims=True) + self._method.none**self._method.sharpness))
 
     def _take(self, slot: int, old: Mapping[str, int], new: Mapping[str, int]) -> None:
@@ -236,9 +266,22 @@ class Profiles:
 
 
 def _told(names: list[str], falls: list[float]) -> tuple[Reason, ...]:
-    """Up to three reasons, strongest first; of overlapping terms (`显示`, `示器`) the stronger speaks for both."""
+    """Up to three reasons, strongest first; of overlapping terms (`显示`, `示器`) the stronger speaks for both.
+
+    A single character or a small word tells a person little: it is a reason only where there is nothing else.
+    """
+    strongest = sorted(zip(falls, names, strict=True), key=lambda item: (-item[0], item[1]))
+    telling = [(fall, term) for fall, term in strongest if not _says_little(term)]
+    return _distinct(telling) or _distinct(strongest)
+
+
+def _says_little(term: str) -> bool:
+    return kind(term) == CHAR or term in _SMALL_WORDS
+
+
+def _distinct(strongest: list[tuple[float, str]]) -> tuple[Reason, ...]:
     told: list[Reason] = []
-    for fall, term in sorted(zip(falls, names, strict=True), key=lambda item: (-item[0], item[1])):
+    for fall, term in strongest:
         if fall <= _NOTHING or len(told) == MAX_REASONS:
             break
         if not any(_overlap(term, other.term) for other in told):

@@ -1,0 +1,112 @@
+"""The fold: in order, each input alone, doubles dropped, cut where the batch is full."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.contracts import Envelope
+from shared.contracts.topics import NOTE, NOTES_DEAD
+from shared.flow import control
+from shared.flow.control import Batch
+from shared.flow.documents import Document
+from shared.flow.fold import Folded, Limits, fold
+from shared.flow.inputs import Input, of_record
+from shared.flow.ports import Fence, Incoming, Record
+from shared.flow.work import Scope, Work
+from tests.suites.toy import Tally, Toy, comment, notes
+
+AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
+ROUTER = notes(Toy())
+SCOPE = Scope("notes", {NOTE.name: 12, NOTES_DEAD.name: 12}, {"note": 12})
+
+
+def inputs(*made: tuple[str, str]) -> list[Input]:
+    found = []
+    for n, (id_, text) in enumerate(made):
+        event = comment("n", id_, text)
+        envelope = Envelope(id_, event.TYPE, event.source, AT, id_, 0, "c", "c")
+        value = event.model_dump_json().encode()
+        input_ = of_record(Incoming(NOTE.name, 0, n, b"n", value, tuple(envelope.headers())), ROUTER, AT)
+        assert input_ is not None
+        found.append(input_)
+    return found
+
+
+def folded(given: list[Input], seen: tuple[bytes, ...] = (), limits: Limits | None = None) -> Folded:
+    loaded: dict[tuple[str, str], Document | None] = {
+        (kind.COLLECTION, id_): None for input_ in given for kind, id_ in input_.refs
+    }
+    return fold("notes", Work(SCOPE, loaded), given, seen, limits or Limits())
+
+
+def count(made: Folded) -> int:
+    tally = made.work.get(Tally, "n")
+    return tally.comments if tally else 0
+
+
+def test_doubles_inside_a_batch_are_dropped() -> None:
+    """What the batch itself has folded is not folded again."""
+    made = folded(inputs(("a", "t"), ("b", "t"), ("a", "t")))
+    assert count(made) == 2
+    assert len(made.marks) == 4
+    assert [o for _, o, _ in made.outcomes] == ["done"] * 4 + ["double"] * 2
+
+
+def test_marks_are_of_a_handler() -> None:
+    """An input that one handler has folded is still for the other."""
+    given = inputs(("a", "t"))
+    made = folded(given, (given[0].marks[1],))
+    assert count(made) == 1
+    assert made.marks == [given[0].marks[0]]
+
+
+def test_a_failed_handler_leaves_no_mark() -> None:
+    """Its letter goes out, its neighbours are folded, and nothing tells the inbox that it was done."""
+    given = inputs(("a", "t"), ("b", "bug"), ("c", "t"))
+    made = folded(given)
+    assert count(made) == 2
+    assert given[1].marks[0] not in made.marks
+    assert given[1].marks[1] in made.marks
+    assert [r.topic for r in made.work.records] == [NOTES_DEAD.name]
+
+
+@pytest.mark.parametrize(("writes", "taken"), [(1, 1), (3, 2), (1_000, 5)])
+def test_a_batch_is_cut_where_its_writes_are_enough(writes: int, taken: int) -> None:
+    """The first input is always taken; the input that reaches the limit is the last."""
+    given = inputs(*((f"c{n}", "t") for n in range(5)))
+    assert folded(given, limits=Limits(writes=writes)).taken == taken
+
+
+def test_a_batch_is_cut_where_its_events_are_enough() -> None:
+    """Bytes of the outbox, not only writes."""
+    given = inputs(*((f"c{n}", "why?") for n in range(5)))
+    assert folded(given, limits=Limits(outbox=1_000)).taken == 3
+
+
+def test_the_same_inputs_make_the_same_changes() -> None:
+    """A fold again is a fold the same: writes, events, marks."""
+    given = inputs(("a", "why?"), ("b", "bug"), ("c", "t"))
+    first, second = folded(given), folded(given)
+    assert first.work.writes() == second.work.writes()
+    assert first.work.records == second.work.records
+    assert first.marks == second.marks
+
+
+def test_an_outbox_comes_back_as_it_was_stored() -> None:
+    """What a successor sends is what the former owner would have sent."""
+
+    class Session:
+        id = b"s"
+
+        async def close(self) -> None: ...
+
+    envelope = Envelope("i", "lianyi.notes.x.v1", "/lianyi/notes", AT, "s", 5, "c", "d", "trace")
+    batch = Batch(8, (Record("t", 2, "k", b"\0v", envelope),), 302)
+    own = control.Ownership("note:0", 3, Session())
+    fence = control.advance(own, 7, {"b": 2, "a": 1}, [batch], None)
+    assert isinstance(fence, Fence)
+    assert fence.where == {"_id": "note:0", "epoch": 3, "session": b"s", "batch": 7}
+    back = control.read_control("note:0", {"_id": "note:0", "epoch": 3, **fence.change["$set"]})
+    assert back.outbox == (batch,)
+    assert (back.batch, back.next, back.held, back.skip) == (8, {"a": 1, "b": 2}, "", False)
+    assert control.read_control("note:1", None) == control.Control("note:1")
