@@ -209,6 +209,19 @@ def test_an_answered_need_is_not_escalated(world: World) -> None:
     assert world.told.of(NeedEscalated) == []
 
 
+def test_a_timer_of_a_step_that_has_passed_does_nothing(world: World) -> None:
+    """A reminder that is folded again later, as from a dead letter, escalates nothing a second time."""
+    comment(world, "q", QUESTION)
+    (first,) = world.timers
+    world.wait(seconds=STEPS[0])
+    before = world.state()
+    world.documents["timers", first.id] = first
+    world.wait(seconds=1)
+    assert world.outcomes[-1] == "answered"
+    assert world.state() == before
+    assert [e.step for e in world.told.of(NeedEscalated)] == [1]
+
+
 def test_an_answer_after_an_escalation_still_counts(world: World) -> None:
     """Escalation keeps the need open; acceptance then takes the next step's timer back."""
     comment(world, "q", QUESTION)
