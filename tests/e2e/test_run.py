@@ -92,6 +92,11 @@ def descendants(pid: int) -> set[int]:
     return reached
 
 
+def living(pids: Iterable[int]) -> list[int]:
+    """Those that are there still."""
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
 def directories() -> set[str]:
     return {path.name for path in RUNS.glob(f"{PREFIX}*")}
 
@@ -124,7 +129,7 @@ async def test_an_end_at_any_moment_leaves_nothing(moment: str, number: signal.S
         os.killpg(run.process.pid, number)
         await run.end(END)
         async with asyncio.timeout(END):
-            await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+            await until(lambda: not living(started))
         assert run.status != 0
         if number == signal.SIGINT:
             assert directories() <= before
@@ -142,7 +147,7 @@ async def test_a_service_that_dies_ends_the_run() -> None:
         await run.end(END)
         assert run.status != 0
         assert "moderation died, status -9" in run.output
-        assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+        assert not living(started)
 
 
 async def test_a_feed_of_odd_rows_goes_through(tmp_path: Path) -> None:

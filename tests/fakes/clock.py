@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+MOST_TURNS = 200_000
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 
 
@@ -14,10 +15,14 @@ class _Jumping(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
             raise RuntimeError("everything waits and nothing is due: a deadlock")
+        self._turns = 0 if timeout > 0 else self._turns + 1
+        if self._turns > MOST_TURNS:
+            raise RuntimeError("time stands still: a task is busy and never waits")
         self.now += max(timeout, 0.0)
         return super().select(0)
 

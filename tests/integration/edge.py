@@ -3,48 +3,34 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from bson import encode
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from services.groups.api import routes as groups_routes
-from services.groups.handlers import router as groups_router
-from services.groups.settings import Settings as GroupsSettings
-from services.groups.store import Store as GroupsStore
-from services.moderation.api import routes as moderation_routes
-from services.moderation.core import RULES
-from services.moderation.handlers import router as moderation_router
-from services.moderation.store import Store as ModerationStore
-from services.notes.api import routes as notes_routes
-from services.notes.handlers import router as notes_router
-from services.notes.settings import Settings as NotesSettings
-from services.notes.store import Store as NotesStore
-from services.recommend.api import routes as recommend_routes
-from services.recommend.handlers import router as recommend_router
-from services.recommend.settings import Settings as RecommendSettings
-from services.recommend.store import Store as RecommendStore
-from services.recommend.view import ProfilesView
+from services.groups.app import APP as GROUPS
+from services.moderation.app import APP as MODERATION
+from services.notes.app import APP as NOTES
+from services.recommend.app import APP as RECOMMEND
 from shared.auth import Authenticator, Caller
 from shared.contracts import KEYS, TOPICS, Event, event_type
 from shared.desk import Desk
 from shared.flow.documents import LANES, Document, to_mongo
-from shared.flow.ports import View
-from shared.flow.router import Router
 from shared.flow.runtime import Runtime
 from shared.flow.slots import Slots
 from shared.flow.work import Scope
 from shared.http import Red, application
+from shared.mongo import MongoDatabase
 from shared.telemetry import Metrics
 from tests.fakes.broker import Broker, FakePublisher
 from tests.fakes.database import FakeDatabase, Server
 
-SERVICES = ("notes", "groups", "recommend", "moderation")
+SERVICES = {app.name: app for app in (NOTES, GROUPS, RECOMMEND, MODERATION)}
 EVERYTHING: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
 PROBLEM = "urn:lianyi:problem:"
 _DOCUMENTS: dict[str, dict[str, Any]] = {}
@@ -150,33 +136,22 @@ def problem(reply: httpx.Response, slug: str, status: int) -> dict[str, Any]:
     return body
 
 
-def parts(service: str, database: FakeDatabase, desk: Desk) -> tuple[Router, APIRouter, Sequence[View]]:
-    """What ``app.py`` puts together, here on a database in memory."""
-    if service == "notes":
-        return notes_router(NotesSettings(**EVERYTHING)), notes_routes(desk, NotesStore(database)), ()
-    if service == "groups":
-        return groups_router(GroupsSettings(**EVERYTHING)), groups_routes(desk, GroupsStore(database)), ()
-    if service == "recommend":
-        view = ProfilesView(database, 1.0)
-        return recommend_router(RecommendSettings(**EVERYTHING)), recommend_routes(RecommendStore(database)), (view,)
-    why = {rule.name: rule.why for rule in RULES.table}
-    return moderation_router(RULES), moderation_routes(ModerationStore(database), why), ()
-
-
 @asynccontextmanager
 async def running(service: str, *, patience: float = 5.0) -> AsyncIterator[Edge]:
     """The service with its api lane claimed; commands wait ``patience`` seconds for their commit."""
     server, broker, desk = Server(), Broker(random.Random(1)), Desk(patience)
     database, metrics = FakeDatabase(server), Metrics(service)
-    router, routes, views = parts(service, database, desk)
+    root = SERVICES[service]
+    # What app.py puts together knows the database by its protocol only.
+    parts = root.build(root.settings(**EVERYTHING), cast("MongoDatabase", database), desk)
     owned = {name: broker.partitions for name, topic in TOPICS.items() if topic.owner == service}
-    scope = Scope(service, owned, dict.fromkeys(KEYS, broker.partitions), tuple(views))
-    runtime = Runtime(router, database, FakePublisher(broker), metrics, wall, scope, views=tuple(views))
+    scope = Scope(service, owned, dict.fromkeys(KEYS, broker.partitions), parts.views)
+    runtime = Runtime(parts.router, database, FakePublisher(broker), metrics, wall, scope, views=parts.views)
     desk.slots = slots = Slots(1, runtime)
     app = application(
-        service, "1", "Test.", authenticator=Doorman(), metrics=Red(metrics.http_requests, metrics.http_seconds)
+        service, "1", root.about, authenticator=Doorman(), metrics=Red(metrics.http_requests, metrics.http_seconds)
     )
-    app.include_router(routes)
+    app.include_router(parts.routes)
     task = asyncio.create_task(slots.run(), name="slots")
     try:
         await until(lambda: slots.ready)

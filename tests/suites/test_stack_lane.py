@@ -53,6 +53,12 @@ class Member:
     def lanes(self) -> list[Any]:
         return list(self.node.process.keys[self.key].lanes) if self.node else []
 
+    def lane(self, partition: int) -> Any:
+        return self.node.process.keys[self.key].lane(partition) if self.node else None
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        return self.node.process.keys[self.key].positions() if self.node else {}
+
     def assigned(self, key: str, held: Mapping[str, set[int]], source: Source) -> None:
         self.held, self.source = held, source
         self.joined.set()

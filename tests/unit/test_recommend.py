@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import pytest
+from bson import encode
 
 from services.recommend.core import GroupProfile, counts, features
 from services.recommend.handlers import router
@@ -12,6 +13,8 @@ from services.recommend.view import ProfilesView
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened
 from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
 from shared.contracts.recommend import GroupsSuggested, ProfileTaught
+from shared.errors import Transient
+from shared.flow.documents import to_mongo
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World
 
@@ -234,3 +237,52 @@ def test_a_suggestion_names_the_profiles_that_decided(world: World) -> None:
     posted(world, "m")
     first, second = (event.model for event in world.told.of(GroupsSuggested))
     assert first != second
+
+
+# -- the view -----------------------------------------------------------------------------------------------
+
+
+def stored(server: Server, profile: GroupProfile) -> None:
+    server.store({(GroupProfile.COLLECTION, profile.id): encode(to_mongo(profile))})
+
+
+async def test_the_view_takes_up_what_others_have_learned() -> None:
+    """A look finds profiles that are new or newer, and leaves those that this process knows better."""
+    server = Server()
+    view = ProfilesView(FakeDatabase(server), seconds=0)
+    stored(server, GroupProfile(id="climb", name="C", v=1, seats_left=3, terms="抱石 9"))
+    await view.refresh()
+    assert [p.group_id for p in view.profiles.place({"抱石": 1})] == ["climb"]
+    view.committed({("profiles", "climb"): GroupProfile(id="climb", name="C", v=3, terms="抱石 9")})
+    stored(server, GroupProfile(id="climb", name="C", v=2, seats_left=3, terms="抱石 9"))
+    await view.refresh()
+    assert view.profiles.place({"抱石": 1}) == []
+    stored(server, GroupProfile(id="climb", name="C", v=4, seats_left=1, terms="抱石 9"))
+    await view.refresh()
+    assert [p.group_id for p in view.profiles.place({"抱石": 1})] == ["climb"]
+
+
+async def test_the_view_does_not_look_too_often() -> None:
+    """Within its seconds it asks the database nothing; what this process commits it knows at once."""
+    server = Server()
+    view = ProfilesView(FakeDatabase(server), seconds=1_000)
+    await view.refresh()
+    stored(server, GroupProfile(id="climb", name="C", v=1))
+    server.away = True
+    await view.refresh()
+    assert len(view.profiles) == 0
+    view.committed({("profiles", "climb"): GroupProfile(id="climb", name="C", v=1), ("notes", "n"): NoteTerms(id="n")})
+    assert len(view.profiles) == 1
+
+
+async def test_a_look_that_fails_is_made_again() -> None:
+    """While the database is away a look is Transient, and the next one reads everything that was missed."""
+    server = Server()
+    view = ProfilesView(FakeDatabase(server), seconds=1_000)
+    stored(server, GroupProfile(id="climb", name="C", v=1))
+    server.away = True
+    with pytest.raises(Transient):
+        await view.refresh()
+    server.away = False
+    await view.refresh()
+    assert len(view.profiles) == 1
