@@ -81,6 +81,7 @@ class Bus:
                 parser=parser(consumer),
                 decoder=decoder,
                 max_records=500,
+                fetch_max_wait_ms=100,
                 batch_timeout_ms=50,
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,

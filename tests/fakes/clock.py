@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 MOST_TURNS = 200_000
+MOST_SECONDS = 3_600.0
+"""After so many turns on one spot, or so much time, a test has failed: it would go on for ever."""
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 
 
@@ -24,6 +26,8 @@ class _Jumping(selectors.SelectSelector):
         if self._turns > MOST_TURNS:
             raise RuntimeError("time stands still: a task is busy and never waits")
         self.now += max(timeout, 0.0)
+        if self.now > MOST_SECONDS:
+            raise RuntimeError("what a task waits for does not come")
         return super().select(0)
 
 

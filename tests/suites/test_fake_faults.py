@@ -52,9 +52,11 @@ class TestGaps:
         for n in range(3):
             await world.put(comment("n0", f"c{n}"))
         await world.quiet()
-        node.lane(0).offer(world.broker.topics[NOTE.name][0].records)
+        for _ in range(3):
+            node.lane(0).offer(world.broker.topics[NOTE.name][0].records)
         await world.put(comment("n0", "c3"))
         await world.quiet()
+        assert node.lane(0).held == ""
         assert await comments(world, "n0") == 4
         assert node.outcomes == {"done": 8}
 

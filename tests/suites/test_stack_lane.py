@@ -1,12 +1,11 @@
 """The lane suite on the embedded stack: librdkafka's mock cluster, SecantusDB, the real bus and client.
 
 A group needs seconds to form on the mock cluster, so its members live as long as the module; each test's
-process is put behind them, with databases of its own, and starts at the end of what earlier tests left.
+process is put behind them, with empty databases, and starts at the end of what earlier tests left.
 """
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -31,7 +30,6 @@ from tests.suites.world import Node, World, own_tasks
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 PARTITIONS = 4
-_numbers = itertools.count()
 
 
 @dataclass
@@ -89,6 +87,7 @@ class Base:
     buses: dict[str, Bus]
     members: dict[str, Member]
     reader: Any
+    databases: dict[str, MongoDatabase]
 
     async def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
@@ -107,14 +106,18 @@ async def base() -> AsyncIterator[Base]:
         reader = AIOKafkaConsumer(bootstrap_servers=stack.kafka, enable_auto_commit=False)
         await reader.start()
         ends.push_async_callback(reader.stop)
+        databases = {service: MongoDatabase(stack.mongo, service) for service in toy.READS}
+        for service, database in databases.items():
+            ends.push_async_callback(database.close)
+            await migrate(database, FLOW_INDEXES, {*FLOW_COLLECTIONS, *toy.COLLECTIONS[service]})
         async with asyncio.timeout(30):
             for member in members.values():
                 await member.joined.wait()
-        yield Base(stack, buses, members, reader)
+        yield Base(stack, buses, members, reader, databases)
 
 
 class StackWorld(World):
-    """Databases of its own over servers that all worlds of the module share."""
+    """Empty databases, and topics from where they end now, over servers that all worlds of the module share."""
 
     partitions = PARTITIONS
 
@@ -122,9 +125,7 @@ class StackWorld(World):
         super().__init__()
         self.now = now
         self._base = base
-        self._name = f"lane{next(_numbers)}"
         self._clients: list[MongoDatabase] = []
-        self._own: dict[str, MongoDatabase] = {}
         self._read: dict[str, list[Incoming]] = {}
         self._positions: dict[tuple[str, int], int] = {}
         own_tasks()
@@ -132,8 +133,9 @@ class StackWorld(World):
     async def open(self) -> None:
         self._positions = await self._base.ends(TOPICS)
         for service, keys in toy.READS.items():
-            own = self._own[service] = self.database(service)
-            await migrate(own, FLOW_INDEXES, {*FLOW_COLLECTIONS, *toy.COLLECTIONS[service]})
+            own = self._base.databases[service]
+            for collection in (*FLOW_COLLECTIONS, *toy.COLLECTIONS[service]):
+                await own.raw[collection].delete_many({})
             for number in range(PARTITIONS):
                 next_ = [[topic, self._positions[topic, number]] for topic in sorted(keys["note"])]
                 change: Json = {"$set": {"next": next_, "batch": 0, "outbox": []}}
@@ -145,7 +147,7 @@ class StackWorld(World):
             await client.close()
 
     def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> MongoDatabase:
-        client = MongoDatabase(self._base.stack.mongo, f"{self._name}_{service}", at)
+        client = MongoDatabase(self._base.stack.mongo, service, at)
         self._clients.append(client)
         return client
 
@@ -179,7 +181,7 @@ class StackWorld(World):
         return sorted(found, key=lambda r: (r.partition, r.offset))
 
     async def documents(self, service: str, collection: str) -> dict[str, Json]:
-        return {d["_id"]: d for d in await self._own[service].find(collection, {})}
+        return {d["_id"]: d for d in await self._base.databases[service].find(collection, {})}
 
     async def ends(self, topics: Sequence[str], partition: int) -> dict[str, int]:
         return {topic: end for (topic, number), end in (await self._base.ends(topics)).items() if number == partition}

@@ -261,7 +261,8 @@ class World(ABC):
     async def submit(self, node: Node, command: Command, key: str | None = None, digest: bytes = b"") -> Reply:
         """A caller's command, at a slot that is ready."""
         await self.until(lambda: node.process.slots.ready, "a slot")
-        return await node.process.slots.submit(command, correlation="test", key=key, digest=digest)
+        async with asyncio.timeout(self.patience):
+            return await node.process.slots.submit(command, correlation="test", key=key, digest=digest)
 
     async def insist(self, node: Node, command: Command, key: str | None = None) -> Reply:
         """A caller that comes again as long as it is told to."""
