@@ -122,8 +122,9 @@ class KeyLane(Lane):
         self._timers_out = False
         self._gap = ""
         start: dict[str, int] = {}
-        for topic in self.topics:
-            first = await self._source.beginning(topic, self.partition)
+        # All at once: on the consumer's connection every question waits behind a fetch.
+        firsts = await asyncio.gather(*(self._source.beginning(topic, self.partition) for topic in self.topics))
+        for topic, first in zip(self.topics, firsts, strict=True):
             start[topic] = before.next.get(topic, first)
             if before.skip:
                 start[topic] = max(start[topic], first)

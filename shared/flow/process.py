@@ -178,13 +178,14 @@ class Process:
         for timer in found:
             due.setdefault(timer.lane, []).append(timer)
         unsent = await self._oldest_unsent(list(due)) if due else {}
-        for name, timers in due.items():
-            lane = takers[name]
-            oldest = unsent.get(name)
-            ready = tuple(t for t in timers if oldest is None or t.due < oldest)
-            if ready:
-                ends = await self._sources[lane.key].ends(lane.topics, lane.partition)
-                lane.remind(DueTimers(ready, ends))
+        ready = {
+            name: tuple(t for t in timers if name not in unsent or t.due < unsent[name]) for name, timers in due.items()
+        }
+        await asyncio.gather(*(self._hand_over(takers[name], timers) for name, timers in ready.items() if timers))
+
+    async def _hand_over(self, lane: KeyLane, timers: tuple[Timer, ...]) -> None:
+        ends = await self._sources[lane.key].ends(lane.topics, lane.partition)
+        lane.remind(DueTimers(timers, ends))
 
     async def _due(self, names: Sequence[str]) -> list[Timer]:
         """Timers of these lanes whose time has come, oldest first; not more than a few batches."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NoReturn
 
 from shared.errors import Transient
 from shared.flow.ports import Conflict, Database, Json, Publisher, Record, Session, UnknownCommit, Write
@@ -23,6 +23,10 @@ class FaultyDatabase:
         self.gate.set()
         self.waiting = asyncio.Event()
         """Set while a commit stands before the closed gate: its owner sleeps."""
+        self.reply = asyncio.Event()
+        self.reply.set()
+        """While cleared, the loss of a reply is not noticed."""
+        self.unanswered = asyncio.Event()
         self.transactions: list[Sequence[Write]] = []
 
     async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
@@ -65,11 +69,16 @@ class FaultyDatabase:
         if fault == "conflict":
             raise Conflict("another lane")
         if fault == "not applied, reply lost":
-            raise UnknownCommit
+            await self._lose_reply()
         await self.inner.transact(session, writes)
         self.transactions.append(writes)
         if fault == "applied, reply lost":
-            raise UnknownCommit
+            await self._lose_reply()
+
+    async def _lose_reply(self) -> NoReturn:
+        self.unanswered.set()
+        await self.reply.wait()
+        raise UnknownCommit
 
     async def _reach(self) -> None:
         if self.away:

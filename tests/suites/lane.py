@@ -347,22 +347,26 @@ class LaneSuite:
         assert await comments(world) == 2
         assert (await world.types(NOTE.name))["need_opened"] == 1
 
-    async def test_another_owner_between_commit_and_reply_is_a_503(self, world: World) -> None:
-        """Nothing can be told of a commit when somebody else has the slot by now; the key tells at the retry."""
+    @pytest.mark.parametrize("fault", ["applied, reply lost", "not applied, reply lost"])
+    async def test_another_owner_between_commit_and_reply_is_a_503(self, world: World, fault: Any) -> None:
+        """Who has had the slot since may have committed, too: nothing can be told, and the key tells at the retry."""
         node = await world.start("notes", slots=2)
         await world.until(lambda: node.process.slots.ready, "a slot")
         slot = node.process.slots.lanes[0].name
-        node.database.gate.clear()
-        node.database.commits.append("applied, reply lost")
-        first = asyncio.ensure_future(world.submit(node, PostNote(person_id="p", note_id="a", title="t"), "key"))
-        await node.database.waiting.wait()
+        node.database.reply.clear()
+        node.database.commits.append(fault)
+        command = PostNote(person_id="p", note_id="a", title="t")
+        first = asyncio.ensure_future(world.submit(node, command, "key"))
+        await node.database.unanswered.wait()
         intruder = world.database("notes")
-        _, own = await control.claim(intruder, slot, await intruder.open_session())
-        await control.renew(intruder, own, world.now() + timedelta(seconds=8))
-        node.database.gate.set()
+        session = await intruder.open_session()
+        before, own = await control.claim(intruder, slot, session)
+        advanced = control.advance(own, before.batch, {}, before.outbox, world.now() + timedelta(seconds=2))
+        await intruder.transact(session, [advanced])
+        node.database.reply.set()
         with pytest.raises(Transient):
             await first
-        assert (await world.insist(node, PostNote(person_id="p", note_id="a", title="t"), "key")).status == 201
+        assert (await world.insist(node, command, "key")).status == 201
         await world.quiet()
         assert set(await world.documents("notes", "notes")) == {"a"}
         assert await world.types(NOTE.name) == {"note_posted": 1}

@@ -87,11 +87,13 @@ class Base:
     buses: dict[str, Bus]
     members: dict[str, Member]
     reader: Any
+    asker: Any
+    """Another client: on the reader's connection a question waits behind its long polls."""
     databases: dict[str, MongoDatabase]
 
     async def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
-        return {(p.topic, p.partition): int(o) for p, o in (await self.reader.end_offsets(places)).items()}
+        return {(p.topic, p.partition): int(o) for p, o in (await self.asker.end_offsets(places)).items()}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -103,9 +105,10 @@ async def base() -> AsyncIterator[Base]:
             ends.push_async_callback(bus.stop)
             assert set((await bus.connect(TOPICS)).values()) == {PARTITIONS}
         await asyncio.gather(*(buses[s].consume(cast("Process", members[s])) for s in buses))
-        reader = AIOKafkaConsumer(bootstrap_servers=stack.kafka, enable_auto_commit=False)
-        await reader.start()
-        ends.push_async_callback(reader.stop)
+        reader, asker = (AIOKafkaConsumer(bootstrap_servers=stack.kafka, enable_auto_commit=False) for _ in range(2))
+        for client in (reader, asker):
+            await client.start()
+            ends.push_async_callback(client.stop)
         databases = {service: MongoDatabase(stack.mongo, service) for service in toy.READS}
         for service, database in databases.items():
             ends.push_async_callback(database.close)
@@ -113,7 +116,7 @@ async def base() -> AsyncIterator[Base]:
         async with asyncio.timeout(30):
             for member in members.values():
                 await member.joined.wait()
-        yield Base(stack, buses, members, reader, databases)
+        yield Base(stack, buses, members, reader, asker, databases)
 
 
 class StackWorld(World):
