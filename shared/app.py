@@ -188,6 +188,7 @@ class Server:
         self._bus = Bus(settings.kafka, app.name, settings.instance)
         self._desk = Desk(settings.command_seconds)
         self._process: Process | None = None
+        self._waiting = "starting"
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -224,10 +225,13 @@ class Server:
             log.info("stopped")
 
     async def _start(self, parts: Parts) -> None:
+        self._waiting = "the database does not answer"
         await _until(self._database.ping, "waiting_for_mongo")
+        self._waiting = "migrations are not done"
         while not await self._migrated():
             log.warning("waiting_for_migrations")
             await asyncio.sleep(WAIT)
+        self._waiting = "the broker does not answer, or topics are missing"
         runtime = await _wired(self._app, self._settings, parts, (self._database, self._bus, self._metrics))
         reads: dict[str, list[str]] = {}
         for topic in topics_read_by(self._app.name):
@@ -243,7 +247,7 @@ class Server:
         if self._process is not None:
             await self._process.stop(self._settings.grace_seconds)
         try:
-            await asyncio.wait_for(self._bus.stop(), self._settings.grace_seconds)
+            await asyncio.wait_for(self._bus.stop(), self._settings.grace_seconds / 2)
         except TimeoutError:
             log.warning("kafka_left_open")
         await self._database.close()
@@ -290,7 +294,7 @@ class Server:
         return JSONResponse({"stuck": stuck}, 503 if stuck else 200)
 
     async def _readyz(self) -> Response:
-        missing = self._process.ready() if self._process else ["starting"]
+        missing = self._process.ready() if self._process else [self._waiting]
         if self._process is not None:
             try:
                 await asyncio.wait_for(self._database.ping(), 2.0)

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.schemas import Topic
 
 from shared.admin import make_topics
 from shared.assignor import LaneAssignor
@@ -44,17 +45,19 @@ class Bus:
 
     async def connect(self, topics: Iterable[str]) -> dict[str, int]:
         """Wait for the broker and for all topics; returns their partition counts."""
+        names = set(topics)
         while True:
             try:
-                producer = await self._live()
-                await producer.client.force_metadata_update()
-                counts = {topic: len(await producer.partitions_for(topic)) for topic in topics}
+                client = (await self._live()).client
+                await client.set_topics(names)
+                await client.force_metadata_update()
+                counts = {topic: len(client.cluster.partitions_for_topic(topic) or ()) for topic in names}
             except (KafkaError, Transient) as error:
                 log.warning("waiting_for_kafka", error=type(error).__name__)
             else:
                 if all(counts.values()):
                     return counts
-                log.warning("waiting_for_topics", missing=[t for t, n in counts.items() if not n])
+                log.warning("waiting_for_topics", missing=sorted(t for t, n in counts.items() if not n))
             await asyncio.sleep(START_WAIT)
 
     async def consume(self, process: Process) -> None:
@@ -70,7 +73,7 @@ class Bus:
         for key, lanes in process.keys.items():
             consumer = KeyConsumer(lanes, process)
             subscriber = broker.subscriber(
-                *lanes.topics,
+                *(Topic(topic, declare=False) for topic in lanes.topics),
                 batch=True,
                 group_id=f"lianyi.{self._service}.{key}",
                 group_instance_id=f"{self._instance}.{key}" if self._instance else None,

@@ -3,11 +3,12 @@
 Read once at start from the environment (prefix ``LIANYI_``), frozen after. No other module reads it.
 """
 
+import re
 import sys
 from typing import TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class Settings(BaseSettings):
@@ -46,4 +47,9 @@ def load(kind: type[S]) -> S:
         for fault in error.errors(include_input=False, include_url=False):
             name = "LIANYI_" + "_".join(str(p) for p in fault["loc"]).upper()
             sys.stderr.write(f"setting {name}: {fault['msg']}\n")
+        raise SystemExit(2) from None
+    except SettingsError as error:
+        # A list or object that is no JSON fails before the model sees it; the message names the field.
+        field = re.search(r'field "(\w+)"', str(error))
+        sys.stderr.write(f"setting LIANYI_{field[1].upper() if field else '?'}: it is not valid JSON\n")
         raise SystemExit(2) from None

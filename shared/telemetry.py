@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_REPEAT_SECONDS = 5.0
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
@@ -125,5 +126,17 @@ def configure_logging(service: str, level: str = "INFO") -> None:
 
 
 class _Bridge(logging.Handler):
+    """Lines of libraries; a client whose broker is away repeats itself hundreds of times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, str], float] = {}
+
     def emit(self, record: logging.LogRecord) -> None:
+        key = (record.name, str(record.msg)[:80])
+        if record.created - self._told.get(key, 0.0) < _REPEAT_SECONDS:
+            return
+        if len(self._told) > 1_000:
+            self._told.clear()
+        self._told[key] = record.created
         structlog.get_logger().warning("library", logger=record.name, message=record.getMessage()[:500])

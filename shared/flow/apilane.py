@@ -31,6 +31,7 @@ class ApiLane(Lane):
     """
 
     most_conflicts = 3
+    most_seconds = 0.0
 
     def __init__(self, slot: str, epoch: int, runtime: Runtime) -> None:
         super().__init__(slot, runtime)

@@ -82,6 +82,8 @@ class Outbox:
             try:
                 await self._publisher.publish(batch.records)
             except Transient as error:
+                if tries == 0:
+                    log.warning("publish_waits", batch=batch.number, reason=error.reason)
                 tries = min(tries + 1, 6)
                 await asyncio.sleep(min(5.0, max(error.retry_after, 0.05 * 2**tries)) * self._rng.uniform(0.5, 1.0))
                 continue

@@ -102,7 +102,7 @@ class Slots:
             lane.lost(lane.abandon())
 
     async def _sweep(self) -> None:
-        """Publish what dead owners left in their slots."""
+        """Publish what dead owners left in their slots, and end what they left open."""
         while True:
             await asyncio.sleep(self._runtime.rng.uniform(0.5, 1.5))
             found = await self._free(orphans=True)
@@ -118,7 +118,10 @@ class Slots:
                 self._sweeping = None
 
     async def _free(self, *, orphans: bool) -> Control | None:
-        """A slot without a living owner; with ``orphans`` only one that has something to send."""
+        """A slot without a living owner; with ``orphans`` only one whose owner died, or that has something to send.
+
+        A claim kills the dead owner's session: a transaction it left open would block others for a minute.
+        """
         try:
             stored = {doc["_id"]: doc for doc in await self._runtime.database.load(LANES, self._names)}
             for name in (name for name in self._names if name not in stored):
@@ -133,7 +136,7 @@ class Slots:
         free = [control.read_control(name, stored.get(name)) for name in self._names if name not in mine]
         free = [c for c in free if not c.held and (c.lease is None or c.lease < now)]
         if orphans:
-            free = [c for c in free if c.outbox]
+            free = [c for c in free if c.outbox or c.lease is not None]
         return self._runtime.rng.choice(free) if free else None
 
     async def _rest(self, seconds: float) -> None:

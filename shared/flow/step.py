@@ -22,6 +22,9 @@ from .work import Work
 log = structlog.get_logger()
 
 MOST_CONFLICTS = 50
+CONTENDED = 90.0
+"""Seconds of conflicts after which an input that goes alone is given up. A server ends the transaction of a dead
+process after a minute, if nobody has killed its session before."""
 
 
 class Steps:
@@ -32,7 +35,8 @@ class Steps:
     """
 
     most_conflicts = MOST_CONFLICTS
-    """After so many an input that goes alone is given up."""
+    most_seconds = CONTENDED
+    """After so many conflicts, and so long, an input that goes alone is given up."""
 
     def __init__(self, name: str, runtime: Runtime) -> None:
         self.name = name
@@ -93,6 +97,7 @@ class Steps:
     async def _through(self, inputs: Sequence[Input]) -> int:
         """Commit a first part of the inputs; returns how many. After two conflicts they go one by one."""
         conflicts = tries = 0
+        began = asyncio.get_running_loop().time()
         while True:
             try:
                 await self.room()
@@ -104,9 +109,10 @@ class Steps:
                 conflicts += 1
                 if conflicts >= 2 and len(inputs) > 1:
                     return await self._alone(inputs)
-                if conflicts > self.most_conflicts:
+                contended = asyncio.get_running_loop().time() - began
+                if conflicts > self.most_conflicts and contended >= self.most_seconds:
                     return await self._without(inputs, error)
-                await asyncio.sleep(self.runtime.rng.uniform(0.001, 0.01 * min(conflicts, 10)))
+                await asyncio.sleep(self.runtime.rng.uniform(0.001, 0.01 * min(conflicts, 30)))
             except Transient as error:
                 self.trouble("transient", error.reason)
                 if self.stopping.is_set():

@@ -61,7 +61,6 @@ async def tell(servers: str, event: ContributionMade, journal: Journal) -> None:
         )
 
 
-@pytest.mark.xfail(strict=True, reason="shared/flow/step.py: after 50 conflicts, 3 s, the event is a dead letter")
 async def test_an_event_waits_for_the_transaction_of_a_dead_process(tmp_path: Path) -> None:
     """Whatever needs a document that the transaction has changed is late, and neither lost nor dead."""
     journal = Journal()

@@ -171,7 +171,6 @@ def migration(service: Service, directory: Path) -> Child:
     return Child("migrate", argv, service.child.env, directory / "early.log")
 
 
-@pytest.mark.xfail(strict=True, reason="shared/app.py: /readyz of a starting service says only that it starts")
 async def test_readyz_of_a_starting_service_names_what_it_waits_for(issuer: Issuer, tmp_path: Path) -> None:
     """Before the first connection, too, /readyz says what is missing: the database, later the migrations."""
     stack = asleep("embedded", tmp_path)
@@ -283,7 +282,6 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             NO_JSON,
             id="no JSON",
-            marks=pytest.mark.xfail(strict=True, reason="shared/settings.py: a list that is no JSON is a traceback"),
         ),
     ],
 )
