@@ -1,6 +1,7 @@
 """Composition root of recommend: the only file that constructs things."""
 
 from services.recommend.api import routes
+from services.recommend.commands import place
 from services.recommend.handlers import router
 from services.recommend.settings import Settings
 from services.recommend.store import COLLECTIONS, INDEXES, Store
@@ -23,4 +24,5 @@ APP = App(
     collections=COLLECTIONS,
     indexes=INDEXES,
     build=build,
+    commands={"place": place},
 )

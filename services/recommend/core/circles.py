@@ -1,0 +1,252 @@
+"""Which groups go together, and so which group a person may like next: pairs of groups that share people.
+
+    near(h, g) = (c_hg / (n_h ** 0.5 * n_g ** 0.2)) ** 0.8
+    score(g)   = (sum_h x_h near(h, g) + popular * n_g / max n) * fade ** seen_g
+
+with c_hg the sum over the people in both of `share` (about 1 / their number of groups), n the members of a group,
+x_h what a tie of this person to h counts for: 1 for a membership, less than 0 for "not for me".
+Item-based collaborative filtering (Deshpande and Karypis, ACM TOIS 2004) with the random walk's weights: RP3beta
+(Paudel et al., ACM TiiS 2016) has the powers 1 and beta for n_h and n_g; ours were chosen on development splits of
+two data sets, where they lie on a wide plateau. c and n are whole numbers, so a view that was followed put by put
+equals one built afresh to the last bit, and the score is a sum: what a membership adds to it is the reason's weight.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Literal
+from zlib import crc32
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from services.recommend.core.people import SHARE, Person, Turn
+from shared.flow.documents import Document
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+METHOD = "circles-1"
+KEEP_OTHERS = 800
+MOST_OTHERS = 1_000
+MAX_REASONS = 3
+_FROM, _TO, _SHARP = 0.5, 0.2, 0.8
+# A contribution below this is rounding.
+_NOTHING = 1e-9
+_FIRST_SLOTS = 64
+_NONE: Ints = np.zeros(0, dtype=np.int32)
+
+
+class Circle(Document, frozen=True, kw_only=True):
+    """One group by the company it keeps: how many members, and in which other groups they are.
+
+    `others` is "group share group share ..." in the order of the ids; one string, as in `GroupProfile`, about 40 KB
+    when full. A share counts 128ths of a person. Turns may come in any order, so a share may be below 0 for a while.
+    """
+
+    COLLECTION: ClassVar[str] = "circles"
+
+    members: int = 0
+    others: str = ""
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What each kind of tie counts for, of settings. Raises ValueError for a number that is none.
+
+    `member`: a group that the person is in, or says they have joined. `refused`: "not for me", for the neighbours of
+    that group. `fade`: what is left of a score when the group was shown once. `popular`: the largest group's own
+    weight, which decides where nothing is known of a person, and is little beside a single person in common.
+    """
+
+    member: float = 1.0
+    refused: float = -1.0
+    fade: float = 0.9
+    popular: float = 0.001
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in msgspec.structs.astuple(self)):
+            raise ValueError("weights must be finite numbers")
+
+
+class Because(msgspec.Struct, frozen=True):
+    """Why a group came out: people in `group_id` are also in it ("members"), or many people are in it ("popular").
+
+    Were the person not in `group_id`, the score would be lower by `weight`; "popular" names no group.
+    """
+
+    kind: Literal["members", "popular"]
+    group_id: str
+    weight: float
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """One group for a person; `score` is comparable inside one list only; strongest reason first."""
+
+    group_id: str
+    score: float
+    reasons: tuple[Because, ...]
+
+
+class _Voice(msgspec.Struct, frozen=True):
+    """What a tie to `group_id` adds to the scores: `says[i]` to the group in slot `at[i]`."""
+
+    group_id: str
+    at: Ints
+    says: Floats
+
+
+def others(circle: Circle) -> dict[str, int]:
+    """The other groups of the members, `{group: share}`, in the order of the ids."""
+    parts = circle.others.split(" ") if circle.others else []
+    return dict(zip(parts[::2], map(int, parts[1::2]), strict=True))
+
+
+def turn(circle: Circle, change: Turn) -> Circle:
+    """The circle after a change. Of more than 1,000 other groups the 800 with the largest shares stay.
+
+    Until then the order of changes leaves no trace; a pair that was dropped starts again at nothing.
+    Raises ValueError for a group whose id is empty or holds white space.
+    """
+    shares = others(circle)
+    for group, more in change.shares:
+        if not group or any(c.isspace() for c in group):
+            raise ValueError(f"not the id of a group: {group!r}")
+        shares[group] = shares.get(group, 0) + more
+    shares = {group: value for group, value in shares.items() if value}
+    if len(shares) > MOST_OTHERS:
+        shares = dict(sorted(shares.items(), key=_rank)[:KEEP_OTHERS])
+    told = " ".join(f"{group} {shares[group]}" for group in sorted(shares))
+    return replace(circle, members=circle.members + change.members, others=told)
+
+
+class Circles:
+    """All groups, ready to be scored for a person; a view, made of circles only.
+
+    The scores depend on the newest circle of each group and on nothing else: neither on the order of `put`s nor on
+    their number. One writer; a reader in the same task sees each `put` whole.
+    """
+
+    def __init__(self) -> None:
+        self._slots: dict[str, int] = {}
+        self._names: list[str] = []
+        self._versions: dict[str, int] = {}
+        # Per slot: the slots of the other groups and their shares; members, 0 for a group that is not held.
+        self._others: list[tuple[Ints, Ints]] = []
+        self._members: Floats = np.zeros(_FIRST_SLOTS)
+        self._draw: NDArray[np.uint32] = np.zeros(_FIRST_SLOTS, dtype=np.uint32)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    @property
+    def model(self) -> str:
+        """Which model spoke: the method, and the updates of all circles (the sum of their versions)."""
+        return f"{METHOD}+{sum(self._versions.values())}"
+
+    def put(self, circle: Circle) -> None:
+        """Take up a circle in place of the group's old one; an older version than the one held is ignored."""
+        if circle.v < self._versions.get(circle.id, circle.v):
+            return
+        shares = {group: value for group, value in others(circle).items() if value > 0}
+        slots = [self._slot(group) for group in shares]
+        slot = self._slot(circle.id)
+        self._others[slot] = np.array(slots, dtype=np.int32), np.array(list(shares.values()), dtype=np.int32)
+        self._members[slot] = max(circle.members, 0)
+        self._versions[circle.id] = circle.v
+
+    def remove(self, group_id: str) -> None:
+        """Forget a group; one that is not held is no error."""
+        if self._versions.pop(group_id, None) is not None:
+            slot = self._slots[group_id]
+            self._others[slot] = _NONE, _NONE
+            self._members[slot] = 0
+
+    def suggest(
+        self,
+        person: Person,
+        k: int = 5,
+        floor: float = 0.0,
+        weights: Weights | None = None,
+        able: Callable[[str], bool] = lambda group_id: True,
+    ) -> list[Fit]:
+        """The best groups for a person, at most `k`, highest score first, none at 0 or under `floor`.
+
+        Never one that they are in or have left, or gave an answer on; none without members; only those that are
+        `able` to take somebody, which is asked from the best one down. Without weights it is `Weights()`.
+        """
+        weights = weights or Weights()
+        voices = self._voices(person, weights)
+        score = self._score(voices, person, weights)
+        out = {tie.group_id for tie in person.ties if tie.member or tie.sequence or tie.answer}
+        faded = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
+        found: list[Fit] = []
+        for slot in self._ranked(score, floor):
+            if len(found) >= k:
+                break
+            if (group := self._names[slot]) not in out and able(group):
+                fade = faded.get(group, 1.0)
+                popular = Because("popular", "", weights.popular * fade * float(self._members[slot]) / self._largest())
+                found.append(Fit(group, float(score[slot]), _told(voices, slot, fade) or (popular,)))
+        return found
+
+    def scores(self, person: Person, weights: Weights | None = None) -> dict[str, float]:
+        """The score of every group that has members, the person's own among them."""
+        weights = weights or Weights()
+        score = self._score(self._voices(person, weights), person, weights)
+        return {group: float(score[slot]) for group, slot in self._slots.items() if self._members[slot]}
+
+    def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
+        found = []
+        for tie in person.ties:
+            x = weights.member if tie.member or tie.answer == "joined" else weights.refused * (tie.answer == "refused")
+            if x and tie.group_id in self._slots:
+                at, shares = self._others[slot := self._slots[tie.group_id]]
+                sizes = max(1.0, self._members[slot]) ** _FROM * np.maximum(self._members[at], 1.0) ** _TO
+                found.append(_Voice(tie.group_id, at, x * (shares / (SHARE * sizes)) ** _SHARP))
+        return found
+
+    def _score(self, voices: list[_Voice], person: Person, weights: Weights) -> Floats:
+        """Scores `[slots]`."""
+        score: Floats = weights.popular * self._members[: len(self._names)] / self._largest()
+        for voice in voices:
+            score[voice.at] += voice.says
+        for tie in person.ties:
+            if tie.seen and tie.group_id in self._slots:
+                score[self._slots[tie.group_id]] *= weights.fade**tie.seen
+        return score
+
+    def _largest(self) -> float:
+        return max(1.0, float(self._members.max()))
+
+    def _ranked(self, score: Floats, floor: float) -> Iterator[int]:
+        """Slots with members and a score, best first; equals by a hash of their names, alike in every process."""
+        fit = np.flatnonzero((score > 0) & (score >= floor) & (self._members[: len(score)] > 0))
+        yield from fit[np.lexsort((self._draw[fit], -score[fit]))].tolist()
+
+    def _slot(self, group_id: str) -> int:
+        slot = self._slots.setdefault(group_id, len(self._names))
+        if slot == len(self._names):
+            if slot == len(self._members):
+                self._members = np.concatenate([self._members, np.zeros(slot)])
+                self._draw = np.concatenate([self._draw, np.zeros(slot, dtype=np.uint32)])
+            self._names.append(group_id)
+            self._others.append((_NONE, _NONE))
+            self._draw[slot] = _draw(group_id)
+        return slot
+
+
+def _told(voices: list[_Voice], slot: int, fade: float) -> tuple[Because, ...]:
+    """Up to three memberships that speak for a group, strongest first."""
+    said = ((float(voice.says[voice.at == slot].sum()) * fade, voice.group_id) for voice in voices)
+    told = sorted((-weight, group) for weight, group in said if weight > _NOTHING)
+    return tuple(Because("members", group, -weight) for weight, group in told[:MAX_REASONS])
+
+
+def _rank(item: tuple[str, int]) -> tuple[int, int]:
+    return -item[1], _draw(item[0])
+
+
+def _draw(group_id: str) -> int:
+    """Between equals a hash decides: by the alphabet the same groups would always be last."""
+    return crc32(group_id.encode("utf-8", "surrogatepass"))
