@@ -4,6 +4,7 @@ What all kinds of lane share. ``keylane`` feeds it records and timers, ``apilane
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import structlog
@@ -33,7 +34,7 @@ class Held(Exception):
     """The lane is held by an operator or an alarm and does nothing until it is released."""
 
 
-class Lane(Steps):
+class Lane(Steps, ABC):
     """One ordered input with one control document.
 
     Guarantees: an owner that lost the lane changes nothing; a new owner sends what the former one left.
@@ -48,9 +49,9 @@ class Lane(Steps):
 
     # -- what the kinds of lane fill in --------------------------------------------------------------------
 
+    @abstractmethod
     async def next_inputs(self) -> Sequence[Input]:
         """Wait for inputs; an empty list after a while without any, or when stopping."""
-        raise NotImplementedError  # pragma: no cover - abstract
 
     async def taken_over(self, before: Control) -> None:
         """The lane is ours; start where ``before`` says. Raises Transient."""

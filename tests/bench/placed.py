@@ -39,6 +39,7 @@ def read(path: Path) -> list[Row]:
 def split(notes: Path, folder: Path) -> None:
     rows = sorted(read(notes), key=lambda row: float(row["created"]))
     at = int(len(rows) * TRAIN)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", rows[:at]), ("test", rows[at:])):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part)
         (folder / f"{name}.jsonl").write_text(text, "utf-8")
