@@ -20,7 +20,7 @@ from shared.flow.process import KeyLanes, Process
 log = structlog.get_logger()
 
 
-class _Guarded:
+class Guarded:
     """A consumer's ``getmany`` that hands an undecodable record to ``isolate`` and goes on."""
 
     def __init__(self, fetch: Any, isolate: Any) -> None:
@@ -74,9 +74,9 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     def _guard(self) -> None:
         """A header name that is not UTF-8 makes the client's fetch raise for all partitions: only its lane may stop."""
         consumer = self._consumer
-        if isinstance(consumer.getmany, _Guarded):
+        if isinstance(consumer.getmany, Guarded):
             return
-        consumer.getmany = _Guarded(consumer.getmany, self._isolate)
+        consumer.getmany = Guarded(consumer.getmany, self._isolate)
 
     async def _isolate(self, fetch: Any) -> None:
         consumer = self._consumer

@@ -424,6 +424,7 @@ class LaneSuite:
         report = next(r for r in node.process.reports() if r.name == f"note:{number}")
         assert report.held == "an operator looks at it"
         assert node.process.stuck() == []
+        assert not [missing for missing in node.process.ready() if "claimed" in missing]
         assert await comments(world) == 0
         assert await control.release(operator, f"note:{number}")
         await world.until(lambda: node.lane(number).held == "", "released")

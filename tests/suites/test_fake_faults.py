@@ -171,6 +171,17 @@ class TestGaps:
         await world.quiet()
         assert await comments(world, "n0") == 300
 
+    async def test_an_unreadable_record_holds_its_lane_alone(self, world: FakeWorld) -> None:
+        """What the client cannot decode stops one lane, with the reason; the others go on."""
+        node = await world.start("notes")
+        await world.quiet()
+        number = partition_of("n", world.partitions)
+        other = next(f"o{i}" for i in range(99) if partition_of(f"o{i}", world.partitions) != number)
+        node.lane(number).unreadable(NOTE.name)
+        await world.until(lambda: node.lane(number).held.startswith("unreadable"), "held")
+        await world.put(comment(other, "c"))
+        await world.until(lambda: node.outcomes["done"] > 0, "the other lane goes on")
+
 
 class TestOwners:
     """One owner at a time; what a dead one left is taken up."""
