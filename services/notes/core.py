@@ -163,8 +163,10 @@ def take_advice(comment: Comment | None, person: str) -> tuple[Comment, bool]:
     return (comment, False) if comment.advice else (replace(comment, advice=True), True)
 
 
-def relayable(note: Note | None, group: GroupCard | None, person: str, *, any_note: bool) -> None:
+def relayable(note: Note | None, group: GroupCard | None, person: str, *, any_note: bool, again: bool) -> None:
     """Whether a person may hand a note over to a group; its author, the group's owner, or staff.
+
+    A closed group takes no new note; ``again`` is one that it has.
 
     Raises:
         Rejected: unknown note or group (404), no right (403), a closed group (409).
@@ -175,7 +177,7 @@ def relayable(note: Note | None, group: GroupCard | None, person: str, *, any_no
         raise Rejected("unknown-group", 404)
     if not any_note and person not in (note.author_id, group.owner_id):
         raise Rejected("not-yours-to-relay", 403, detail="The note's author, the group's owner or staff relay it.")
-    if group.state == "closed":
+    if group.state == "closed" and not again:
         raise Rejected("group-closed", 409)
 
 

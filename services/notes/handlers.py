@@ -185,9 +185,10 @@ def relay_note(command: RelayNote, work: Work) -> Reply:
     """Hand a note over to a group, once for the pair."""
     body = {"note_id": command.note_id, "group_id": command.group_id}
     note, group = work.get(Note, command.note_id), work.get(GroupCard, command.group_id)
-    core.relayable(note, group, command.person_id, any_note=command.any_note)
     id_ = core.relay_id(command.note_id, command.group_id)
-    if work.get(Relay, id_):
+    again = work.get(Relay, id_) is not None
+    core.relayable(note, group, command.person_id, any_note=command.any_note, again=again)
+    if again:
         return Reply(status=200, body=body)
     relay = Relay(id=id_, note_id=command.note_id, group_id=command.group_id, by_id=command.person_id, at=work.now)
     work.emit(NoteRelayed(note_id=command.note_id, group_id=command.group_id, by_id=command.person_id), work.put(relay))

@@ -509,6 +509,14 @@ def test_a_closed_group_takes_no_note(world: World) -> None:
     assert relay(world).status == 201
 
 
+def test_a_closed_group_keeps_the_notes_it_has(world: World) -> None:
+    """A pair that was relayed before is answered with 200, also when the group has closed since."""
+    group(world)
+    assert relay(world).status == 201
+    world.hear(GroupChanged(group_id="g", state="closed", seats=3, members=1), 2)
+    assert relay(world).status == 200
+
+
 @pytest.mark.parametrize(
     ("note_id", "group_id", "slug"), [("none", "g", "unknown-note"), ("n", "none", "unknown-group")]
 )
