@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from services.notes.core import Comment, Need, Note
-from services.notes.handlers import AcceptAnswer, PostComment, PostNote, RelayNote, TakeAdvice
+from services.notes.handlers.commands import AcceptAnswer, PostComment, PostNote, RelayNote, TakeAdvice
 from services.notes.store import Store
 from shared.contracts.notes import Intent
 from shared.desk import Calling, Desk

@@ -59,6 +59,11 @@ def under(root: Path, *folders: str) -> Iterator[Module]:
             yield module
 
 
+def handler_modules(root: Path) -> list[Module]:
+    """The handlers of each service: one file, or a package with the table in its ``__init__``."""
+    return [m for m in under(root, "services") if m.path.split("/")[2:3] in (["handlers.py"], ["handlers"])]
+
+
 def nodes(module: Module) -> Iterator[ast.AST]:
     """Everything in the file."""
     yield from ast.walk(module.tree)

@@ -9,14 +9,16 @@ import pytest
 
 from shared.contracts.topics import GROUP, NOTE, NOTES_DEAD, TOPICS
 from tests.architecture.rules import RULES, Rule, budgets, form, imports, purity, words
-from tests.architecture.source import modules
+from tests.architecture.source import handler_modules, modules
 
 ROOT = Path(__file__).parents[2]
 EACH_RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 
 LONG = "\n".join(f"    x = {i}" for i in range(41))
 SERVICE = {f"services/{owner}/{name}": "" for owner in {t.owner for t in TOPICS.values()} for name in form.FILES}
-SERVICE |= {path.replace("app.py", "core.py"): "" for path in SERVICE if path.endswith("app.py")}
+SERVICE |= {
+    p.replace("app.py", name): "" for p in SERVICE if p.endswith("app.py") for name in ("core.py", "handlers.py")
+}
 
 CORE = "services/notes/core.py"
 HANDLERS = "services/notes/handlers.py"
@@ -93,6 +95,11 @@ PLANTED: tuple[tuple[Rule, Mapping[str, str], str], ...] = (
         {**SERVICE, "services/notes/core/a.py": ""},
         "services/notes: one core",
     ),
+    (
+        form.a_service_has_the_files_of_the_design,
+        {**SERVICE, "services/notes/handlers/a.py": ""},
+        "services/notes: one table of handlers",
+    ),
     (form.the_entry_is_three_lines, {"services/notes/__main__.py": "a = 1\nb = 2\nc = 3\nd = 4"}, "4 statements"),
     (form.handlers_end_with_their_table, {HANDLERS: "def router(): ...\ndef late(): ..."}, "without router()"),
     (
@@ -100,6 +107,12 @@ PLANTED: tuple[tuple[Rule, Mapping[str, str], str], ...] = (
         {HANDLERS: "def f():\n    try:\n        g()\n    except KeyError:\n        pass"},
         "catches",
     ),
+    (
+        form.handlers_end_with_their_table,
+        {"services/notes/handlers/__init__.py": "def router(): ...\ndef late(): ..."},
+        "without router()",
+    ),
+    (form.handlers_catch_nothing, {"services/notes/handlers/a.py": "try:\n    f()\nfinally:\n    g()"}, "catches"),
     (
         form.handlers_catch_nothing,
         {HANDLERS: "from contextlib import suppress\nwith suppress(ValueError): f()"},
@@ -122,6 +135,14 @@ PLANTED: tuple[tuple[Rule, Mapping[str, str], str], ...] = (
         budgets.handlers_are_short,
         {HANDLERS: f"def h(e, w):\n{LONG}\ndef router():\n    t.on(E, lambda e, w: h(e, w), r)"},
         "handlers.py:h: 41 statements",
+    ),
+    (
+        budgets.handlers_are_short,
+        {
+            "services/notes/handlers/a.py": f"def h(e, w):\n{LONG}",
+            "services/notes/handlers/__init__.py": "from a import h\ndef router():\n    t.on(E, h, r)",
+        },
+        "handlers/a.py:h: 41 statements",
     ),
     (budgets.modules_are_short, {"services/notes/api.py": "x = 1\n" * 401}, "401 lines"),
     (budgets.modules_are_short, {"shared/flow/step.py": "x = 1\n" * 251}, "251 lines"),
@@ -248,7 +269,8 @@ def test_every_rule_stands_in_the_table() -> None:
 def test_the_rules_see_the_whole_tree() -> None:
     """Every service, the shared packages, local and the tests are among the files that the rules read."""
     seen = {module.path for module in modules(ROOT)}
-    wanted = {f"services/{topic.owner}/handlers.py" for topic in TOPICS.values()}
+    assert {module.service for module in handler_modules(ROOT)} == {topic.owner for topic in TOPICS.values()}
+    wanted = {f"services/{topic.owner}/app.py" for topic in TOPICS.values()}
     wanted |= {"shared/flow/step.py", "shared/contracts/topics.py", "shared/text/fold.py", "local/stack.py"}
     assert wanted <= seen
     assert len(seen) > 100

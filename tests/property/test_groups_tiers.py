@@ -13,8 +13,8 @@ from services.groups.core import Charter, Member, member_id
 from services.groups.handlers import JoinGroup, LeaveGroup, OpenGroup
 from services.groups.handlers import router as groups_router
 from services.groups.settings import Settings
-from services.notes.handlers import PostComment, PostNote, RelayNote
 from services.notes.handlers import router as notes_router
+from services.notes.handlers.commands import PostComment, PostNote, RelayNote
 from services.notes.settings import Settings as NotesSettings
 from shared.contracts import Event
 from shared.contracts.groups import ContributionKind, ContributionMade, MemberJoined, TierChanged

@@ -15,7 +15,8 @@ from hypothesis.stateful import (
 )
 
 from services.notes.core import Comment, Need, Note, need_id
-from services.notes.handlers import AcceptAnswer, PostComment, PostNote, TakeAdvice, router
+from services.notes.handlers import router
+from services.notes.handlers.commands import AcceptAnswer, PostComment, PostNote, TakeAdvice
 from services.notes.settings import Settings
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import NeedEscalated, NeedOpened, NeedWithdrawn

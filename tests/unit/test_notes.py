@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.notes.core import MAX_DEPTH, Comment, GroupCard, Need, Note, need_id, relay_id
-from services.notes.handlers import AcceptAnswer, PostComment, PostNote, RelayNote, TakeAdvice, router
+from services.notes.handlers import router
+from services.notes.handlers.commands import AcceptAnswer, PostComment, PostNote, RelayNote, TakeAdvice
 from services.notes.settings import Settings
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened
 from shared.contracts.moderation import ContentJudged, ContentKind, VerdictReason

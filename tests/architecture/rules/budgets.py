@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.source import Function, Module, documented, functions, under
+from tests.architecture.source import Function, Module, documented, functions, handler_modules, under
 
 BODY = 40
 """Lines of code of a function: no docstring, comment or blank line, and nothing of a function inside it."""
@@ -33,14 +33,14 @@ def functions_are_short(root: Path) -> list[str]:
 def handlers_are_short(root: Path) -> list[str]:
     """No function in a router's table, nor one that a lambda there calls, has more statements than the budget."""
     told: list[str] = []
-    for module in under(root, "services"):
-        if module.path.endswith("/handlers.py"):
-            table = next((f for name, f in functions(module) if name == "router"), None)
-            named = set(_handled(table)) if table else set()
-            for name, function in functions(module):
-                if name in named:
-                    count = sum(isinstance(node, ast.stmt) for part in function.body for node in ast.walk(part))
-                    told += _over(f"{module.path}:{name}", count - documented(function), HANDLER, "statements")
+    handlers = handler_modules(root)
+    tables = [(m.service, f) for m in handlers for name, f in functions(m) if name == "router"]
+    for module in handlers:
+        named = {name for service, table in tables if service == module.service for name in _handled(table)}
+        for name, function in functions(module):
+            if name in named:
+                count = sum(isinstance(node, ast.stmt) for part in function.body for node in ast.walk(part))
+                told += _over(f"{module.path}:{name}", count - documented(function), HANDLER, "statements")
     return told
 
 

@@ -4,10 +4,11 @@ import ast
 from pathlib import Path
 
 from shared.contracts import TOPICS
-from tests.architecture.source import Function, Module, documented, nodes, under
+from tests.architecture.source import Function, Module, documented, handler_modules, nodes, under
 
-FILES = {"__init__.py", "__main__.py", "app.py", "settings.py", "handlers.py", "store.py", "api.py", "README.md"}
+FILES = {"__init__.py", "__main__.py", "app.py", "settings.py", "store.py", "api.py", "README.md"}
 CORE = {"core.py", "core"}
+HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py"}
 BESIDE = {"notes": {"questions.py"}, "moderation": {"content.py"}, "recommend": {"placed.py", "view.py"}}
 """What a service may have beside them: a part of its core that is long, its state, a view."""
@@ -24,10 +25,11 @@ def a_service_has_the_files_of_the_design(root: Path) -> list[str]:
     for service in sorted(wanted & found):
         there = {path.name for path in (folder / service).iterdir() if path.name != "__pycache__"}
         told += [f"services/{service}/{name}: missing" for name in sorted(FILES - there)]
-        beyond = there - FILES - CORE - ALLOWED - BESIDE.get(service, set())
+        beyond = there - FILES - CORE - HANDLERS - ALLOWED - BESIDE.get(service, set())
         told += [f"services/{service}/{name}: has no place in the design" for name in sorted(beyond)]
-        if len(there & CORE) != 1:
-            told.append(f"services/{service}: one core, core.py or core/")
+        for what, forms in (("core", CORE), ("table of handlers", HANDLERS)):
+            if len(there & forms) != 1:
+                told.append(f"services/{service}: one {what}, {' or '.join(sorted(forms))}")
     return told
 
 
@@ -41,11 +43,12 @@ def the_entry_is_three_lines(root: Path) -> list[str]:
 
 
 def handlers_end_with_their_table(root: Path) -> list[str]:
-    """The last thing in handlers.py is ``def router(...)``, the table of what is handled."""
+    """The last thing in handlers.py (or handlers/__init__.py) is ``def router(...)``, the table of what is handled."""
     return [
         f"{module.path}: ends without router()"
-        for module in _handlers(root)
-        if [node.name for node in module.tree.body[-1:] if isinstance(node, ast.FunctionDef)] != ["router"]
+        for module in handler_modules(root)
+        if module.path.endswith(("/handlers.py", "/handlers/__init__.py"))
+        and [node.name for node in module.tree.body[-1:] if isinstance(node, ast.FunctionDef)] != ["router"]
     ]
 
 
@@ -53,7 +56,7 @@ def handlers_catch_nothing(root: Path) -> list[str]:
     """The lane decides what an error means for the delivery, so no handler swallows one."""
     return [
         module.at(node, "catches an error")
-        for module in _handlers(root)
+        for module in handler_modules(root)
         for node in nodes(module)
         if isinstance(node, ast.Try | ast.TryStar)
         or (isinstance(node, ast.Attribute | ast.Name) and _name(node) in ("suppress", "ExitStack"))
@@ -84,7 +87,3 @@ def _is_plain_answer(module: Module, node: ast.ClassDef | Function) -> bool:
 
 def _name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _handlers(root: Path) -> list[Module]:
-    return [module for module in under(root, "services") if module.path.endswith("/handlers.py")]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from tests.architecture.source import Module, called, imports, nodes, under, within
+from tests.architecture.source import Module, called, handler_modules, imports, nodes, under, within
 
 BESIDE_CORE = ("services/notes/questions.py", "services/moderation/content.py", "services/recommend/placed.py")
 """Rules and state that stand beside a core for its length; they are held to the same."""
@@ -38,8 +38,8 @@ def core_imports_what_is_pure(root: Path) -> list[str]:
 def handlers_import_what_the_fold_has(root: Path) -> list[str]:
     """Handlers see core, settings, state and views of their service, the language, and the working set."""
     told: list[str] = []
-    for module in _handlers(root):
-        files = ("core", "settings", "content", "placed", "view")
+    for module in handler_modules(root):
+        files = ("core", "handlers", "settings", "content", "placed", "view")
         own = [f"services.{module.service}.{name}" for name in files]
         told += _beyond(module, *PURE_LIBRARIES, *PURE_SHARED, *FOLD, *own)
     return told
@@ -91,10 +91,6 @@ def _cores(root: Path) -> Iterator[Module]:
     yield from _matching(root, *CORES)
 
 
-def _handlers(root: Path) -> Iterator[Module]:
-    yield from _matching(root, "services/*/handlers.py")
-
-
 def _matching(root: Path, *patterns: str) -> Iterator[Module]:
     for module in under(root, "services", "shared"):
         if any(fnmatch(module.path, pattern) for pattern in patterns):
@@ -103,7 +99,7 @@ def _matching(root: Path, *patterns: str) -> Iterator[Module]:
 
 def _folded(root: Path) -> Iterator[Module]:
     yield from _cores(root)
-    yield from _handlers(root)
+    yield from handler_modules(root)
 
 
 def _beyond(module: Module, *allowed: str) -> Iterator[str]:

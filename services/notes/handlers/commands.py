@@ -1,0 +1,53 @@
+"""What callers ask of notes, and what its timers ask."""
+
+from shared.contracts.notes import Intent
+from shared.flow.router import Command, Reminder
+
+
+class PostNote(Command, frozen=True, kw_only=True):
+    """Write a note; its id is made at the edge, the same again for a repeated request."""
+
+    note_id: str
+    title: str
+    text: str
+    topic: str | None
+    place: str | None
+    intent: Intent | None
+
+
+class PostComment(Command, frozen=True, kw_only=True):
+    """Write a comment under a note, or under a comment of it."""
+
+    comment_id: str
+    note_id: str
+    text: str
+    parent_id: str | None
+
+
+class AcceptAnswer(Command, frozen=True, kw_only=True):
+    """Close one's own need with somebody's comment."""
+
+    need_id: str
+    comment_id: str
+
+
+class TakeAdvice(Command, frozen=True, kw_only=True):
+    """Mark a comment under one's own note as advice taken."""
+
+    comment_id: str
+
+
+class RelayNote(Command, frozen=True, kw_only=True):
+    """Hand a note over to a group; ``any_note`` for staff."""
+
+    note_id: str
+    group_id: str
+    any_note: bool
+
+
+class NeedDue(Reminder, frozen=True, kw_only=True):
+    """A need may have to be escalated to ``step``."""
+
+    need_id: str
+    note_id: str
+    step: int
