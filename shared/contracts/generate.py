@@ -1,6 +1,8 @@
 """JSON Schemas of all event versions: ``python -m shared.contracts.generate`` writes them, ``--check`` compares.
 
 A schema says what a reader may rely on: required is what every event of that version carries, however old.
+``released.json`` has the schemas of the last release, a line each. Against it ``--check`` finds what would break
+readers, and ``--release`` writes it. A version that nobody reads any more goes when its line is taken out by hand.
 """
 
 import argparse
@@ -12,10 +14,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from .changes import Breaking, breaking
 from .event import Event
 from .samples import published
 
 FOLDER = Path(__file__).parent / "schemas"
+RELEASED = Path(__file__).parent / "released.json"
 
 
 class _Plain(GenerateJsonSchema):
@@ -73,15 +77,37 @@ def write(folder: Path = FOLDER) -> None:
         (folder / name).write_bytes(text.encode())
 
 
-def main(argv: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
-    """Exit code 0, or 1 when ``--check`` finds a file that is not what the models say."""
+def broken(released: Path = RELEASED) -> list[Breaking]:
+    """What the models break of the last release."""
+    today = {type_: schema(model) for type_, model in published().items()}
+    return breaking(json.loads(released.read_text("utf-8")), today)
+
+
+def release(released: Path = RELEASED) -> None:
+    """Make the schemas of today those of the last release."""
+    lines = (
+        f"{json.dumps(type_)}: {json.dumps(schema(model), ensure_ascii=False, separators=(',', ':'), sort_keys=True)}"
+        for type_, model in published().items()
+    )
+    released.write_bytes(("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def main(argv: Sequence[str] | None = None, folder: Path = FOLDER, released: Path = RELEASED) -> int:
+    """Exit code 0, or 1 when a file is not what the models say or the models break readers of the last release."""
     parser = argparse.ArgumentParser(prog="generate", description="JSON Schemas of all event versions.")
-    parser.add_argument("--check", action="store_true", help="write nothing; name stale files and exit with 1")
-    if not parser.parse_args(argv).check:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if files are stale or readers break"
+    )
+    what.add_argument("--release", action="store_true", help="take today's schemas as released, unless readers break")
+    chosen = parser.parse_args(argv)
+    if not (chosen.check or chosen.release):
         write(folder)
         return 0
-    problems = stale(folder)
+    problems = [*stale(folder), *(f"breaking: {found}" for found in broken(released))]
     sys.stderr.writelines(f"{problem}\n" for problem in problems)
+    if chosen.release and not problems:
+        release(released)
     return 1 if problems else 0
 
 
