@@ -4,7 +4,7 @@ Other teams install this folder alone (package ``lianyi_contracts``; it needs py
 so every import inside it is relative.
 """
 
-from . import dead, groups, moderation, notes, recommend  # noqa: F401  registers every type
+from . import dead, groups, moderation, notes, recommend, talk  # noqa: F401  registers every type
 from .envelope import SPECVERSION, BadEnvelope, Envelope
 from .event import EVENTS, Event, event_type
 from .topics import KEYS, TOPICS, Topic, dead_topic, partition_of, topics_read_by

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from .event import Event, Id, Short
-from .topics import NOTE_VERDICT
+from .topics import GROUP_VERDICT, NOTE_VERDICT
 
 ContentKind = Literal["note", "comment"]
 
@@ -35,3 +35,16 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
     score: FiniteFloat
     reasons: tuple[VerdictReason, ...] = Field(max_length=100)
     rules: Short
+
+
+class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="state"):
+    """A verdict on a message in a group. ``rules`` and ``model`` are the versions of what decided."""
+
+    content_id: Id
+    group_id: Id
+    author_id: Id
+    hidden: bool
+    score: FiniteFloat
+    reasons: tuple[VerdictReason, ...] = Field(max_length=100)
+    rules: Short
+    model: Short = ""

@@ -52,6 +52,14 @@ GROUP = Topic(
     about="Groups, their charters and seats, members, contributions and tiers.",
     carries_text=True,
 )
+MESSAGE = Topic(
+    name="lianyi.groups.message.v1",
+    owner="groups",
+    key="group",
+    readers=(),
+    about="The talk in groups: messages, and the needs asked in them.",
+    carries_text=True,
+)
 SUGGESTION = Topic(
     name="lianyi.recommend.suggestion.v1",
     owner="recommend",
@@ -73,6 +81,13 @@ NOTE_VERDICT = Topic(
     key="note",
     readers=("notes",),
     about="Verdicts on notes and comments, with reasons.",
+)
+GROUP_VERDICT = Topic(
+    name="lianyi.moderation.group_verdict.v1",
+    owner="moderation",
+    key="group",
+    readers=(),
+    about="Verdicts on messages in groups, with reasons.",
 )
 
 
@@ -97,9 +112,11 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         NOTE,
         GROUP,
+        MESSAGE,
         SUGGESTION,
         PROFILE,
         NOTE_VERDICT,
+        GROUP_VERDICT,
         NOTES_DEAD,
         GROUPS_DEAD,
         RECOMMEND_DEAD,

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.contracts import EVENTS, TOPICS, Envelope, event_type, partition_of
+from shared.contracts import EVENTS, TOPICS, Envelope, Event, event_type, partition_of
 from shared.contracts.dead import DEAD_LETTERS, DeadLetter, DeadReason
 from shared.contracts.generate import FOLDER
-from shared.contracts.moderation import ContentJudged
+from shared.contracts.groups import GroupOpened
+from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentPosted, NeedOpened, NotePosted
 from shared.contracts.samples import Sample, all_examples, examples, published
+from shared.contracts.talk import GroupNeedOpened, MessagePosted
 from tests.contracts.drafts import problems
 
 SAMPLES = all_examples()
@@ -122,25 +124,25 @@ def test_effects_take_time_and_correlation_from_their_cause() -> None:
 
 
 def test_what_an_example_refers_to_is_in_the_story() -> None:
-    """Every note, comment, need, group that an example names has its own first event among the examples."""
-    heads = {
-        "note_id": "note_posted",
-        "comment_id": "comment_posted",
-        "group_id": "group_opened",
-        "need_id": "need_opened",
+    """Every note, comment, message, need, group that an example names has its own first event among the examples."""
+    heads: dict[str, tuple[type[Event], ...]] = {
+        "note_id": (NotePosted,),
+        "comment_id": (CommentPosted,),
+        "group_id": (GroupOpened,),
+        "message_id": (MessagePosted,),
+        "need_id": (NeedOpened, GroupNeedOpened),
     }
-    owners = {"group_id": "groups"}
-    for field, head in heads.items():
-        first = f"lianyi.{owners.get(field, 'notes')}.{head}.v1"
-        known = {sample.data[field] for sample in examples(first)}
+    for field, firsts in heads.items():
+        known = {sample.data[field] for first in firsts for sample in examples(first.TYPE)}
         assert {sample.data[field] for sample in SAMPLES if field in sample.data} == known
 
 
 def test_a_verdict_points_into_the_text_it_judges() -> None:
-    """The spans of a verdict's reasons lie inside the note or comment that the examples show."""
+    """The spans of a verdict's reasons lie inside the note, comment or message that the examples show."""
     texts = {sample.data["note_id"]: sample.data["text"] for sample in examples(NotePosted.TYPE)}
     texts |= {sample.data["comment_id"]: sample.data["text"] for sample in examples(CommentPosted.TYPE)}
-    for sample in examples(ContentJudged.TYPE):
+    texts |= {sample.data["message_id"]: sample.data["text"] for sample in examples(MessagePosted.TYPE)}
+    for sample in (*examples(ContentJudged.TYPE), *examples(MessageJudged.TYPE)):
         for reason in sample.data["reasons"]:
             assert 0 <= reason["start"] <= reason["end"] <= len(texts[sample.data["content_id"]])
 
