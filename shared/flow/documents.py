@@ -17,6 +17,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
     """
 
     COLLECTION: ClassVar[str]
+    FOLLOWED: ClassVar[bool] = False
+    """Whether a view reads what changed: the lane and batch that wrote it last are then stored beside the fields."""
 
     id: str
     v: int = 0
@@ -54,6 +56,10 @@ class StoredReply(Document, frozen=True, kw_only=True):
 INBOX_KEPT = timedelta(days=7)
 """Horizon within which a double on the wire is recognised."""
 REPLIES_KEPT = timedelta(hours=24)
+
+
+FOLLOW_KEYS = (("_lane", 1), ("_batch", 1))
+"""The index by which a view finds what a lane has written since."""
 
 
 def to_mongo(document: Document) -> dict[str, Any]:

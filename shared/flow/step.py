@@ -148,7 +148,7 @@ class Steps:
         folded = fold(runtime.router.service, work, inputs, seen, runtime.limits)
         self.at("step:folded")
         taken = inputs[: folded.taken]
-        writes = work.writes()
+        writes = work.writes(self.name, self.batch + 1)
         if writes or folded.marks or work.records:
             await self._commit(folded, writes, taken)
         self.settled(folded, taken)

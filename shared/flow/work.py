@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -13,45 +13,15 @@ from shared.contracts import Envelope, Event, partition_of
 from .documents import D, Document, Ref, Timer, to_mongo
 from .ports import Delete, Insert, Record, Replace, Upsert, Write
 from .router import Reminder
+from .scope import Cause, Scope, TooLarge, Undeclared
+
+__all__ = ["Cause", "Scope", "TooLarge", "Undeclared", "Work"]
 
 _NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000001")
 V = TypeVar("V")
 
 MOST_BYTES = 4_000_000
 """Of events from one handler of one input: the outbox stands in one document, and that takes 16 MB."""
-
-
-class Undeclared(LookupError):
-    """A handler asked for a document, view or topic that it had not declared: a bug."""
-
-
-class TooLarge(ValueError):
-    """An event is larger than a topic takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """The input being folded: its id, its own time, and where its chain began.
-
-    ``sequence`` is an event's ``ce_sequence``: of two state events about one subject the higher one holds.
-    """
-
-    id: str
-    at: datetime
-    correlation: str
-    traceparent: str = ""
-    sequence: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a working set knows of its place: service, partition counts by topic and by kind of key."""
-
-    service: str
-    partitions: Mapping[str, int]
-    lanes: Mapping[str, int]
-    views: tuple[Any, ...] = ()
-    max_event: int = 262_144
 
 
 @dataclass(slots=True)
@@ -218,12 +188,17 @@ class Work:
             if document is not None and document is not self._loaded[key]
         }
 
-    def writes(self) -> list[Write]:
-        """The batch's changes as writes, compare-and-set on the versions that were loaded."""
+    def writes(self, lane: str = "", batch: int = 0) -> list[Write]:
+        """The batch's changes as writes, compare-and-set on the versions that were loaded.
+
+        What a view follows is stamped with the lane and the batch.
+        """
         made: list[Write] = []
         for (collection, id_), document in self.changed().items():
             before = self._loaded[collection, id_]
             stored = to_mongo(document)
+            if document.FOLLOWED:
+                stored |= {"_lane": lane, "_batch": batch}
             made.append(Insert(collection, stored) if before is None else Replace(collection, id_, before.v, stored))
         made.extend(self._fired.values())
         made.extend(write for write in self._timers.values() if write is not None)

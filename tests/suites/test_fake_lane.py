@@ -6,6 +6,7 @@ import pytest
 
 from tests.fakes.world import FakeWorld
 from tests.suites.lane import LaneSuite
+from tests.suites.view import ViewSuite
 
 pytestmark = pytest.mark.jumping
 
@@ -17,5 +18,5 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
     await made.close()
 
 
-class TestFakeLane(LaneSuite):
+class TestFakeLane(LaneSuite, ViewSuite):
     """Lanes keep their promises in a world in memory, whatever the seed of its timing."""

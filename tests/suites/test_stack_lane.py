@@ -26,6 +26,7 @@ from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
 from shared.mongo import MongoDatabase
 from tests.suites import toy
 from tests.suites.lane import LaneSuite
+from tests.suites.view import ViewSuite
 from tests.suites.world import Node, World, own_tasks
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
@@ -198,5 +199,5 @@ async def world(base: Base) -> AsyncIterator[StackWorld]:
     await made.close()
 
 
-class TestStackLane(LaneSuite):
+class TestStackLane(LaneSuite, ViewSuite):
     """Lanes keep their promises over the real bus and the real client."""

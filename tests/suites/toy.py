@@ -24,6 +24,7 @@ READS = {"notes": {"note": [NOTE.name, NOTE_VERDICT.name]}, "moderation": {"note
 
 class Note(Document, frozen=True, kw_only=True):
     COLLECTION = "notes"
+    FOLLOWED = True
     author_id: str
     title: str
     edits: int = 0

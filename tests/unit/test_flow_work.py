@@ -37,13 +37,12 @@ def posted(note_id: str = "n") -> NotePosted:
 
 class TestDocuments:
     def test_a_new_document_is_inserted_with_version_one(self) -> None:
-        """Absent when loaded: an insert, so that somebody else's is a conflict."""
+        """Absent when loaded: an insert, so that somebody else's is a conflict; what a view follows is stamped."""
         made = work(absent=((Note, "n"),))
         assert made.get(Note, "n") is None
         assert made.put(note()).v == 1
-        assert made.writes() == [
-            Insert("notes", {"_id": "n", "v": 1, "author_id": "a", "title": "t", "edits": 0}),
-        ]
+        stored = {"_id": "n", "v": 1, "author_id": "a", "title": "t", "edits": 0, "_lane": "api:0", "_batch": 7}
+        assert made.writes("api:0", 7) == [Insert("notes", stored)]
 
     def test_a_version_counts_the_inputs(self) -> None:
         """Several puts of one input are one step; the next input's is another; the write compares with the first."""
