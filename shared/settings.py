@@ -5,10 +5,29 @@ Read once at start from the environment (prefix ``LIANYI_``), frozen after. No o
 
 import re
 import sys
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+
+def _ascending(steps: tuple[int, ...]) -> tuple[int, ...]:
+    if list(steps) != sorted(set(steps)):
+        raise ValueError("each step must be later than the one before")
+    return steps
+
+
+NeedSteps = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=31_536_000)], ...],
+    Field(
+        min_length=1,
+        max_length=10,
+        description="Seconds after its opening at which a need without an accepted answer is escalated.",
+    ),
+    AfterValidator(_ascending),
+]
+"""When a need escalates, in every service that has needs."""
+NEED_STEPS = (7_200, 43_200, 86_400)
 
 
 class Settings(BaseSettings):

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 from msgspec.structs import replace
 
-from services.notes.questions import is_question
 from shared.errors import Rejected
 from shared.flow.documents import Document
+from shared.text import is_question
 
 NeedState = Literal["open", "answered", "withdrawn"]
 MAX_DEPTH = 50

@@ -61,7 +61,7 @@ PLANTED: tuple[tuple[Rule, Mapping[str, str], str], ...] = (
     (purity.core_imports_what_is_pure, {CORE: "from services.notes import store"}, "services.notes.store"),
     (purity.core_imports_what_is_pure, {CORE: "from shared.flow.work import Work"}, "shared.flow.work"),
     (purity.core_imports_what_is_pure, {"services/recommend/core/terms.py": "import time"}, "imports time"),
-    (purity.core_imports_what_is_pure, {"services/notes/questions.py": "import pymongo"}, "pymongo"),
+    (purity.core_imports_what_is_pure, {"services/moderation/content.py": "import pymongo"}, "pymongo"),
     (purity.core_imports_what_is_pure, {"shared/text/fold.py": "import logging"}, "logging"),
     (purity.handlers_import_what_the_fold_has, {HANDLERS: "from services.notes.store import Store"}, "store"),
     (purity.handlers_import_what_the_fold_has, {HANDLERS: "from shared.mongo import MongoDatabase"}, "shared.mongo"),
@@ -155,7 +155,7 @@ INNOCENT = {
         """Core."""
         import re
         from datetime import datetime, timedelta
-        from services.notes.questions import is_question
+        from shared.text import is_question
         from services.notes.settings import Settings
         from shared.flow.documents import Document
         PATTERN = re.compile("now")

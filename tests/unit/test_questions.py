@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notes.questions import is_question
+from shared.text import is_question
 
 ASKS = (
     "这家店周末要排队吗？",

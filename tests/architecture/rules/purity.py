@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.architecture.source import Module, called, handler_modules, imports, nodes, under, within
 
-BESIDE_CORE = ("services/notes/questions.py", "services/moderation/content.py", "services/recommend/placed.py")
+BESIDE_CORE = ("services/moderation/content.py", "services/recommend/placed.py")
 """Rules and state that stand beside a core for its length; they are held to the same."""
 CORES = ("services/*/core.py", "services/*/core/*.py", "shared/text/*.py", "shared/rules/*.py", *BESIDE_CORE)
 

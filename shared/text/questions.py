@@ -1,12 +1,12 @@
-"""Does a comment ask for something? Phrases of two languages as data, no model: pure and linear.
+"""Does a text ask for something? Phrases of two languages as data, no model: pure and linear.
 
-A comment is read clause by clause. A question mark asks, unless the clause is a greeting or rhetorical;
+A text is read clause by clause. A question mark asks, unless the clause is a greeting or rhetorical;
 without one an asking phrase must stand in the clause, and not inside a phrase that only looks like it.
 """
 
 import re
 
-from shared.text import normalise
+from shared.text.normalise import normalise
 
 _ADDRESS = re.compile(r"(?:https?://|www\.)[^\s一-鿿]{1,2048}")
 _CLAUSE = re.compile(r"[^。!;?\n…]{1,400}\??")
@@ -69,10 +69,10 @@ _ENGLISH = re.compile(
 
 
 def is_question(text: str) -> bool:
-    """True where a comment in Chinese or English asks or seeks help, so that it may become a need.
+    """True where a text in Chinese or English asks or seeks help, so that it may become a need.
 
     Greetings ("在吗？"), echoes ("是吗？", "really?") and question marks inside addresses do not count.
-    The caller limits the length; linear in it. Phrases are matched after `shared.text.normalise`.
+    The caller limits the length; linear in it. Phrases are matched after `normalise`.
     """
     plain = _ADDRESS.sub(" ", normalise(text).text.replace("’", "'")).replace(". ", "\n")
     return any(_asks(clause.group().strip()) for clause in _CLAUSE.finditer(plain))
