@@ -17,7 +17,10 @@ EACH_RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name_
 LONG = "\n".join(f"    x = {i}" for i in range(41))
 SERVICE = {f"services/{owner}/{name}": "" for owner in {t.owner for t in TOPICS.values()} for name in form.FILES}
 SERVICE |= {
-    p.replace("app.py", name): "" for p in SERVICE if p.endswith("app.py") for name in ("core.py", "handlers.py")
+    p.replace("app.py", name): ""
+    for p in SERVICE
+    if p.endswith("app.py")
+    for name in ("api.py", "core.py", "handlers.py")
 }
 
 CORE = "services/notes/core.py"
@@ -94,6 +97,11 @@ PLANTED: tuple[tuple[Rule, Mapping[str, str], str], ...] = (
         form.a_service_has_the_files_of_the_design,
         {**SERVICE, "services/notes/core/a.py": ""},
         "services/notes: one core",
+    ),
+    (
+        form.a_service_has_the_files_of_the_design,
+        {**SERVICE, "services/notes/api/a.py": ""},
+        "services/notes: one HTTP",
     ),
     (
         form.a_service_has_the_files_of_the_design,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.groups import core
-from services.groups.api import NewCharter, NewGroup
+from services.groups.api.group import NewCharter, NewGroup
 from services.groups.core import Charter, Group, Member, Question, RelayedNote, member_id
 from services.groups.handlers import ChangeGroup, JoinGroup, LeaveGroup, OpenGroup, router
 from services.groups.settings import Settings, TierRule

@@ -6,7 +6,8 @@ from pathlib import Path
 from shared.contracts import TOPICS
 from tests.architecture.source import Function, Module, documented, handler_modules, nodes, under
 
-FILES = {"__init__.py", "__main__.py", "app.py", "settings.py", "store.py", "api.py", "README.md"}
+FILES = {"__init__.py", "__main__.py", "app.py", "settings.py", "store.py", "README.md"}
+API = {"api.py", "api"}
 CORE = {"core.py", "core"}
 HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py"}
@@ -25,9 +26,9 @@ def a_service_has_the_files_of_the_design(root: Path) -> list[str]:
     for service in sorted(wanted & found):
         there = {path.name for path in (folder / service).iterdir() if path.name != "__pycache__"}
         told += [f"services/{service}/{name}: missing" for name in sorted(FILES - there)]
-        beyond = there - FILES - CORE - HANDLERS - ALLOWED - BESIDE.get(service, set())
+        beyond = there - FILES - API - CORE - HANDLERS - ALLOWED - BESIDE.get(service, set())
         told += [f"services/{service}/{name}: has no place in the design" for name in sorted(beyond)]
-        for what, forms in (("core", CORE), ("table of handlers", HANDLERS)):
+        for what, forms in (("HTTP", API), ("core", CORE), ("table of handlers", HANDLERS)):
             if len(there & forms) != 1:
                 told.append(f"services/{service}: one {what}, {' or '.join(sorted(forms))}")
     return told
@@ -66,7 +67,7 @@ def handlers_catch_nothing(root: Path) -> list[str]:
 def what_is_public_is_documented(root: Path) -> list[str]:
     """Every public module, class and function of the products says what it is.
 
-    Plain answers in api.py are named and typed by their fields; an empty module and ``__main__`` need no words.
+    Plain answers of the HTTP API are named and typed by their fields; an empty module and ``__main__`` need no words.
     """
     told: list[str] = []
     for module in under(root, "shared", "services"):
@@ -82,7 +83,8 @@ def _is_plain_answer(module: Module, node: ast.ClassDef | Function) -> bool:
     if not isinstance(node, ast.ClassDef):
         return False
     plain = all(isinstance(part, ast.AnnAssign) for part in node.body)
-    return module.path.endswith("/api.py") and [_name(base) for base in node.bases] == ["BaseModel"] and plain
+    answers = module.path.endswith("/api.py") or "/api/" in module.path
+    return answers and [_name(base) for base in node.bases] == ["BaseModel"] and plain
 
 
 def _name(node: ast.AST) -> str:

@@ -1,4 +1,4 @@
-"""HTTP of groups: parse, authorise, hand a command to the lane, answer."""
+"""The routes of groups and their members."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -129,7 +129,7 @@ UNKNOWN = {404: ["unknown-group"]}
 
 
 def routes(desk: Desk, store: Store) -> APIRouter:
-    """The routes of groups."""
+    """Founding, reading, changing, joining, leaving."""
     api = APIRouter(prefix="/v1/groups", tags=["groups"])
 
     @api.post("", status_code=201, response_model=GroupFounded, responses=problems(400, 422, 503))
