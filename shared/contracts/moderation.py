@@ -25,16 +25,21 @@ class VerdictReason(BaseModel):
 
 
 class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="state"):
-    """A verdict on a note or a comment. ``rules`` is the version of the rules that decided."""
+    """A verdict on one revision of a note or a comment: what was posted is 0, edits count from 1.
+
+    ``rules`` and ``model`` are the versions of what decided.
+    """
 
     content_id: Id
     kind: ContentKind
     note_id: Id
     author_id: Id
+    revision: int = Field(default=0, ge=0)
     hidden: bool
     score: FiniteFloat
     reasons: tuple[VerdictReason, ...] = Field(max_length=100)
     rules: Short
+    model: Short = ""
 
 
 class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="state"):

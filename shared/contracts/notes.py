@@ -11,6 +11,10 @@ Intent = Literal["asks", "offers"]
 """What a note is for: its author asks for something, or offers it."""
 
 
+Reaction = Literal["like", "save"]
+"""What a person may do with a note beside writing."""
+
+
 class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
     """A note was written. ``place`` is a coarse cell, never a coordinate."""
 
@@ -21,6 +25,58 @@ class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
     topic: Short | None = None
     place: Short | None = None
     intent: Intent | None = None
+
+
+class NoteEdited(Event, topic=NOTE, name="note_edited", order="fact"):
+    """The author wrote a note anew; others do not see this text until a verdict on it says so.
+
+    Once for each revision (what was posted is 0): of two the higher ``revision`` is the later, and replaces one that
+    still waits for its verdict.
+    """
+
+    note_id: Id
+    author_id: Id
+    revision: int = Field(ge=1)
+    title: Short
+    text: Text
+    topic: Short | None = None
+    place: Short | None = None
+    intent: Intent | None = None
+
+
+class NoteRevised(Event, topic=NOTE, name="note_revised", order="fact"):
+    """An edit passed its verdict: this is the text that others see. Once for each revision; the highest one holds."""
+
+    note_id: Id
+    author_id: Id
+    revision: int = Field(ge=1)
+    title: Short
+    text: Text
+    topic: Short | None = None
+    place: Short | None = None
+    intent: Intent | None = None
+
+
+class NoteDeleted(Event, topic=NOTE, name="note_deleted", order="state"):
+    """A note was taken away by its author or by staff, for good; comments under it stay.
+
+    ``revision`` is the last that was written: no text of any of them is kept, nor shown when it comes late.
+    """
+
+    note_id: Id
+    author_id: Id
+    by_id: Id
+    revision: int = Field(ge=0)
+
+
+class NoteReacted(Event, topic=NOTE, name="note_reacted", order="count"):
+    """A person likes or saves a note (``change`` is 1) or does so no longer (-1)."""
+
+    note_id: Id
+    author_id: Id
+    person_id: Id
+    kind: Reaction
+    change: Literal[-1, 1]
 
 
 class NoteVisibilityChanged(Event, topic=NOTE, name="note_visibility_changed", order="state"):
@@ -41,6 +97,47 @@ class CommentPosted(Event, topic=NOTE, name="comment_posted", order="fact"):
     author_id: Id
     note_author_id: Id
     text: Text
+
+
+class CommentEdited(Event, topic=NOTE, name="comment_edited", order="fact"):
+    """The author wrote a comment anew; others do not see this text until a verdict on it says so.
+
+    Once for each revision (what was posted is 0): of two the higher ``revision`` is the later, and replaces one that
+    still waits for its verdict.
+    """
+
+    comment_id: Id
+    note_id: Id
+    parent_id: Id | None = None
+    author_id: Id
+    note_author_id: Id
+    revision: int = Field(ge=1)
+    text: Text
+
+
+class CommentRevised(Event, topic=NOTE, name="comment_revised", order="fact"):
+    """An edit passed its verdict: this is the text that others see. Once for each revision; the highest one holds."""
+
+    comment_id: Id
+    note_id: Id
+    parent_id: Id | None = None
+    author_id: Id
+    note_author_id: Id
+    revision: int = Field(ge=1)
+    text: Text
+
+
+class CommentDeleted(Event, topic=NOTE, name="comment_deleted", order="state"):
+    """A comment was taken away by its author or by staff, for good; replies to it stay.
+
+    ``revision`` is the last that was written: no text of any of them is kept, nor shown when it comes late.
+    """
+
+    comment_id: Id
+    note_id: Id
+    author_id: Id
+    by_id: Id
+    revision: int = Field(ge=0)
 
 
 class CommentVisibilityChanged(Event, topic=NOTE, name="comment_visibility_changed", order="state"):

@@ -33,6 +33,7 @@ EXAMPLES: dict[str, Any] = {"kafka": "k:9092", "mongo": "mongodb://m", "jwks": "
 AHEAD = {
     *("MessagePosted", "MessageVisibilityChanged", "MessageDeleted", "MessageJudged"),
     *("GroupNeedOpened", "GroupNeedAnswered", "GroupNeedEscalated", "GroupNeedWithdrawn"),
+    *("NoteEdited", "NoteRevised", "NoteDeleted", "NoteReacted", "CommentEdited", "CommentRevised", "CommentDeleted"),
 }
 """Events whose contract has landed before the code that tells them; an event leaves this set with its handler."""
 

@@ -14,7 +14,7 @@ from shared.contracts.dead import DEAD_LETTERS, DeadLetter, DeadReason
 from shared.contracts.generate import FOLDER
 from shared.contracts.groups import GroupOpened
 from shared.contracts.moderation import ContentJudged, MessageJudged
-from shared.contracts.notes import CommentPosted, NeedOpened, NotePosted
+from shared.contracts.notes import CommentEdited, CommentPosted, NeedOpened, NoteEdited, NotePosted
 from shared.contracts.samples import Sample, all_examples, examples, published
 from shared.contracts.talk import GroupNeedOpened, MessagePosted
 from tests.contracts.drafts import problems
@@ -139,12 +139,15 @@ def test_what_an_example_refers_to_is_in_the_story() -> None:
 
 def test_a_verdict_points_into_the_text_it_judges() -> None:
     """The spans of a verdict's reasons lie inside the note, comment or message that the examples show."""
-    texts = {sample.data["note_id"]: sample.data["text"] for sample in examples(NotePosted.TYPE)}
-    texts |= {sample.data["comment_id"]: sample.data["text"] for sample in examples(CommentPosted.TYPE)}
-    texts |= {sample.data["message_id"]: sample.data["text"] for sample in examples(MessagePosted.TYPE)}
+    written = [examples(kind.TYPE) for kind in (NotePosted, NoteEdited, CommentPosted, CommentEdited, MessagePosted)]
+    texts = {}
+    for sample in (sample for samples in written for sample in samples):
+        data = sample.data
+        id_ = data.get("message_id") or data.get("comment_id") or data["note_id"]
+        texts[id_, data.get("revision", 0)] = f"{data.get('title', '')}\n{data['text']}"
     for sample in (*examples(ContentJudged.TYPE), *examples(MessageJudged.TYPE)):
-        for reason in sample.data["reasons"]:
-            assert 0 <= reason["start"] <= reason["end"] <= len(texts[sample.data["content_id"]])
+        text = texts[sample.data["content_id"], sample.data.get("revision", 0)]
+        assert all(0 <= reason["start"] <= reason["end"] <= len(text) for reason in sample.data["reasons"])
 
 
 LETTERS = [(service, sample) for service, model in DEAD_LETTERS.items() for sample in examples(model.TYPE)]
