@@ -131,7 +131,7 @@ async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> 
 
 @contextlib.asynccontextmanager
 async def _database(app: App, settings: Settings) -> AsyncIterator[MongoDatabase]:
-    database = MongoDatabase(settings.mongo, f"lianyi_{app.name}")
+    database = MongoDatabase(settings.mongo, f"lianyi_{app.name}", by=settings.mongo_driver)
     try:
         yield database
     finally:
@@ -184,7 +184,7 @@ class Server:
         self._app = app
         self._settings = settings
         self._metrics = Metrics(app.name)
-        self._database = MongoDatabase(settings.mongo, f"lianyi_{app.name}")
+        self._database = MongoDatabase(settings.mongo, f"lianyi_{app.name}", by=settings.mongo_driver)
         self._bus = Bus(settings.kafka, app.name, settings.instance)
         self._desk = Desk(settings.command_seconds)
         self._process: Process | None = None

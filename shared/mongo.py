@@ -1,10 +1,11 @@
-"""The one place that builds a MongoDB client and knows the driver (motor).
+"""The one place that builds a MongoDB client and knows the driver: motor, or pymongo's own asynchronous client.
 
 Majority writes with the journal, majority reads from the primary, UTC datetimes, faults as the errors of
 ``shared.flow.ports``.
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC
 from typing import Any, TypeVar
@@ -13,13 +14,14 @@ import pymongo.errors as driver
 import structlog
 from bson import Binary
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
-from pymongo import DeleteMany, InsertOne, ReadPreference, ReplaceOne, UpdateOne
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient, DeleteMany, InsertOne, ReadPreference, ReplaceOne, UpdateOne
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from shared.errors import Transient
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
+from shared.settings import MongoDriver
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -27,19 +29,24 @@ T = TypeVar("T")
 MODIFY_MS = 2_000
 """Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
 _WRITE_CONFLICT, _DUPLICATE, _NO_SUCH_TRANSACTION = 112, 11000, 251
+_CLIENTS: dict[MongoDriver, Any] = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
 
 
 class MongoSession:
     """A driver session with its id, as it stands in control documents."""
 
-    def __init__(self, session: AsyncIOMotorClientSession) -> None:
+    def __init__(self, session: Any) -> None:
         self.raw = session
 
     @property
     def id(self) -> bytes:
         """The logical session id."""
-        session: Any = self.raw
-        return bytes(session.session_id["id"])
+        return bytes(self.raw.session_id["id"])
+
+    async def begin(self) -> None:
+        """Start a transaction: it sees one state of the data, and stays once committed."""
+        concerns = {"read_concern": ReadConcern("snapshot"), "write_concern": WriteConcern("majority", j=True)}
+        await _settled(self.raw.start_transaction(**concerns))
 
     async def close(self) -> None:
         """End it; a server that is away ends it by itself later."""
@@ -47,10 +54,12 @@ class MongoSession:
 
 
 class MongoDatabase:
-    """``shared.flow.ports.Database`` over motor. ``at`` is told the steps inside a transaction (tests crash there)."""
+    """``shared.flow.ports.Database``. ``at`` is told the steps inside a transaction (tests crash there)."""
 
-    def __init__(self, url: str, name: str, at: Callable[[str], None] = lambda label: None) -> None:
-        self._client: Any = AsyncIOMotorClient(
+    def __init__(
+        self, url: str, name: str, at: Callable[[str], None] = lambda label: None, *, by: MongoDriver = "motor"
+    ) -> None:
+        self._client: Any = _CLIENTS[by](
             url,
             tz_aware=True,
             tzinfo=UTC,
@@ -77,7 +86,7 @@ class MongoDatabase:
 
     async def close(self) -> None:
         """Drop the connections."""
-        self._client.close()
+        await _settled(self._client.close())
 
     async def ping(self) -> None:
         """Raises Transient when the server does not answer."""
@@ -116,7 +125,7 @@ class MongoDatabase:
 
     async def open_session(self) -> MongoSession:
         """A session for a lane. Not causally consistent: a lane reads outside of it."""
-        return MongoSession(await reached(self._client.start_session(causal_consistency=False)))
+        return MongoSession(await reached(_settled(self._client.start_session(causal_consistency=False))))
 
     async def kill_session(self, id_: bytes) -> None:
         """Abort what a dead or former owner has open."""
@@ -124,9 +133,9 @@ class MongoDatabase:
 
     async def transact(self, session: Any, writes: Sequence[Write]) -> None:
         """One transaction; see the protocol."""
-        raw: AsyncIOMotorClientSession = session.raw
+        raw = session.raw
         try:
-            raw.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True))
+            await session.begin()
             for collection, group in _groups(writes):
                 await self._write(raw, collection, group)
             self._at("commit:written")
@@ -139,7 +148,7 @@ class MongoDatabase:
         await self._finish(raw)
         self._at("commit:sent")
 
-    async def _write(self, session: AsyncIOMotorClientSession, collection: str, group: Sequence[Write]) -> None:
+    async def _write(self, session: Any, collection: str, group: Sequence[Write]) -> None:
         result = await self._database[collection].bulk_write(
             [_operation(w) for w in group], ordered=True, session=session
         )
@@ -150,7 +159,7 @@ class MongoDatabase:
         if result.deleted_count < sum(isinstance(w, Delete) and w.must for w in group):
             raise Conflict(collection)
 
-    async def _finish(self, session: AsyncIOMotorClientSession) -> None:
+    async def _finish(self, session: Any) -> None:
         asked = False
         for wait in (0.1, 0.1, 0.0):
             try:
@@ -195,14 +204,18 @@ def _operation(write: Write) -> Any:
             return UpdateOne(where, change)
 
 
-async def _abort(session: AsyncIOMotorClientSession) -> None:
+async def _abort(session: Any) -> None:
     """Best effort: what cannot be aborted now ends when the session is killed or its time is over."""
     try:
-        raw: Any = session
-        if raw.in_transaction:
+        if session.in_transaction:
             await session.abort_transaction()
     except driver.PyMongoError as error:
         log.warning("abort_failed", error=type(error).__name__)
+
+
+async def _settled(answer: Any) -> Any:
+    """What the drivers give in two ways: one at once, the other as something to await."""
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 async def reached(waiting: Awaitable[T]) -> T:

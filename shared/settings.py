@@ -5,10 +5,12 @@ Read once at start from the environment (prefix ``LIANYI_``), frozen after. No o
 
 import re
 import sys
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+MongoDriver = Literal["motor", "pymongo"]
 
 
 def _ascending(steps: tuple[int, ...]) -> tuple[int, ...]:
@@ -37,6 +39,7 @@ class Settings(BaseSettings):
 
     kafka: str = Field(min_length=1, description="Bootstrap servers, host:port separated by commas.")
     mongo: str = Field(pattern=r"^mongodb(\+srv)?://", description="URL of the MongoDB replica set.")
+    mongo_driver: MongoDriver = Field(default="motor", description="The client: motor, or pymongo's own.")
     jwks: str = Field(pattern=r"^https?://", description="URL of the issuer's public keys.")
     issuer: str = Field(min_length=1, description="Who signs the tokens (`iss`).")
     audience: str = Field(default="lianyi", min_length=1, description="Whom the tokens are for (`aud`).")

@@ -1,17 +1,21 @@
-"""The database suite on the real client, over SecantusDB."""
+"""The database suite on the real client with either driver, over SecantusDB."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import pytest_asyncio
 
 from local.database import Database as Server
-from shared.flow.ports import Write
+from local.places import free_port
+from shared.errors import Transient
+from shared.flow.ports import Insert, Write
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
 from shared.mongo import MongoDatabase
+from shared.settings import MongoDriver
 from tests.suites.database import PLACE, Bench, DatabaseSuite
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
@@ -19,16 +23,16 @@ _numbers = itertools.count()
 
 
 class MongoBench(Bench):
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, driver: MongoDriver) -> None:
         name = f"suite{next(_numbers)}"
-        self.real = MongoDatabase(url, name)
+        self.real = MongoDatabase(url, name, by=driver)
         self.database = self.real
-        self.other = self.second = MongoDatabase(url, name)
+        self.other = self.second = MongoDatabase(url, name, by=driver)
         self._left: list[Any] = []
 
     async def leave_open(self, writes: Sequence[Write], session: Any = None) -> bytes:
         session = session or await self.real.open_session()
-        session.raw.start_transaction()
+        await session.begin()
         for write in writes:
             await self.real._write(session.raw, write.collection, [write])
         self._left.append(session)  # or the driver would end it when it is collected
@@ -50,13 +54,26 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     await server.kill()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def bench(server: Server) -> AsyncIterator[Bench]:
-    made = MongoBench(server.address)
+@pytest_asyncio.fixture(loop_scope="module", params=get_args(MongoDriver))
+async def bench(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    made = MongoBench(server.address, request.param)
     await migrate(made.real, FLOW_INDEXES, {*FLOW_COLLECTIONS, PLACE})
     yield made
     await made.close()
 
 
+@pytest.mark.parametrize("driver", get_args(MongoDriver))
+async def test_a_server_that_is_away_is_transient(driver: MongoDriver) -> None:
+    """Reads, commands and transactions say that it is worth trying again, and the client can be closed."""
+    database = MongoDatabase(f"mongodb://127.0.0.1:{free_port()}/?directConnection=true", "away", by=driver)
+
+    async def transaction() -> None:
+        await database.transact(await database.open_session(), [Insert(PLACE, {"_id": "a"})])
+
+    asked = database.ping(), database.load(PLACE, ["a"]), transaction()
+    assert [type(told) for told in await asyncio.gather(*asked, return_exceptions=True)] == [Transient] * 3
+    await database.close()
+
+
 class TestMongoDatabase(DatabaseSuite):
-    """The real client keeps the protocol's promises."""
+    """The real client keeps the protocol's promises, whichever driver it uses."""
