@@ -1,7 +1,5 @@
 """Composition root of moderation: the only file that constructs things."""
 
-from dataclasses import replace
-
 from services.moderation.api import routes
 from services.moderation.core import RULES
 from services.moderation.handlers import router
@@ -14,14 +12,13 @@ from shared.mongo import MongoDatabase
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    rules = replace(RULES, threshold=settings.threshold)
-    why = {rule.name: rule.why for rule in rules.table}
-    return Parts(router(rules), routes(Store(database), why))
+    why = {rule.name: rule.why for rule in RULES.table}
+    return Parts(router(settings), routes(desk, Store(database), why))
 
 
 APP = App(
     name="moderation",
-    about="Verdicts on notes and comments, with reasons.",
+    about="Verdicts on notes, comments and messages, with reasons; reports, and what staff decide.",
     settings=Settings,
     collections=COLLECTIONS,
     indexes=INDEXES,

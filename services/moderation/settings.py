@@ -9,3 +9,7 @@ class Settings(Common):
     """What an operator may want to change."""
 
     threshold: float = Field(default=1.0, gt=0, description="Score from which content is hidden.")
+    reports_for_review: int = Field(
+        default=3, ge=1, le=1000, description="People who must report a content before staff are asked."
+    )
+    reports_per_hour: int = Field(default=20, ge=1, le=1000, description="Most reports of a person within an hour.")

@@ -1,13 +1,20 @@
 """All that moderation keeps in MongoDB, and the reads that are not by key."""
 
-from services.moderation.content import Content
+from datetime import datetime, timedelta
+
+from services.moderation.core import Content, Report, Reporter
 from shared.flow.documents import from_mongo
-from shared.flow.ports import Database
+from shared.flow.ports import Database, Json
 from shared.migrations import Index
 
-COLLECTIONS = (Content.COLLECTION,)
-INDEXES: tuple[Index, ...] = ()
-"""Content is read by key. It stays as long as what it is a copy of."""
+COLLECTIONS = (Content.COLLECTION, Report.COLLECTION, Reporter.COLLECTION)
+INDEXES = (
+    Index(Content.COLLECTION, (("review_since", 1), ("_id", 1))),
+    Index(Reporter.COLLECTION, (("at", 1),), expire=timedelta(days=1)),
+)
+"""Content and reports stay as long as what they are about. When a person has reported is needed for an hour."""
+
+_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class Store:
@@ -17,6 +24,16 @@ class Store:
         self._database = database
 
     async def content(self, content_id: str) -> Content | None:
-        """A note or comment with its verdict."""
+        """A note, comment or message with its verdict; None also for what its author has deleted."""
         stored = await self._database.load(Content.COLLECTION, [content_id])
-        return from_mongo(Content, stored[0]) if stored else None
+        content = from_mongo(Content, stored[0]) if stored else None
+        return content if content is not None and not content.deleted else None
+
+    async def under_review(self, after: tuple[datetime, str] | None, limit: int) -> list[Content]:
+        """What waits for staff, the longest wait first, after a place in that order."""
+        since, id_ = after or (_LONG_AGO, "")
+        later: list[Json] = [{"review_since": {"$gt": since}}, {"review_since": since, "_id": {"$gt": id_}}]
+        where: Json = {"review_since": {"$gte": since}, "$or": later}
+        order = [("review_since", 1), ("_id", 1)]
+        found = await self._database.find(Content.COLLECTION, where, sort=order, limit=limit)
+        return [from_mongo(Content, stored) for stored in found]

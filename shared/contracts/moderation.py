@@ -8,6 +8,10 @@ from .event import Event, Id, Short
 from .topics import GROUP_VERDICT, NOTE_VERDICT
 
 ContentKind = Literal["note", "comment"]
+Judge = Literal["automatic", "staff"]
+"""What staff have decided of a revision is final: no automatic verdict on it follows."""
+Flag = Literal["reported"]
+"""What may be held against a content beside its text: a person's report."""
 
 
 class VerdictReason(BaseModel):
@@ -40,6 +44,20 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
     reasons: tuple[VerdictReason, ...] = Field(max_length=100)
     rules: Short
     model: Short = ""
+    by: Judge = "automatic"
+
+
+class ContentFlagged(Event, topic=NOTE_VERDICT, name="content_flagged", order="count"):
+    """Something beside its text speaks against a note or a comment; ``reason`` is what a reporter chose.
+
+    Who has reported is not told.
+    """
+
+    content_id: Id
+    kind: ContentKind
+    note_id: Id
+    flag: Flag
+    reason: Short = ""
 
 
 class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="state"):
@@ -53,3 +71,13 @@ class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="st
     reasons: tuple[VerdictReason, ...] = Field(max_length=100)
     rules: Short
     model: Short = ""
+    by: Judge = "automatic"
+
+
+class MessageFlagged(Event, topic=GROUP_VERDICT, name="message_flagged", order="count"):
+    """Something beside its text speaks against a message; ``reason`` is what a reporter chose."""
+
+    content_id: Id
+    group_id: Id
+    flag: Flag
+    reason: Short = ""

@@ -56,7 +56,7 @@ MESSAGE = Topic(
     name="lianyi.groups.message.v1",
     owner="groups",
     key="group",
-    readers=(),
+    readers=("moderation",),
     about="The talk in groups: messages, and the needs asked in them.",
     carries_text=True,
 )
@@ -79,15 +79,15 @@ NOTE_VERDICT = Topic(
     name="lianyi.moderation.note_verdict.v1",
     owner="moderation",
     key="note",
-    readers=("notes",),
-    about="Verdicts on notes and comments, with reasons.",
+    readers=("notes", "moderation"),
+    about="Verdicts on notes and comments, with reasons, and what is held against them beside their text.",
 )
 GROUP_VERDICT = Topic(
     name="lianyi.moderation.group_verdict.v1",
     owner="moderation",
     key="group",
-    readers=(),
-    about="Verdicts on messages in groups, with reasons.",
+    readers=("moderation",),
+    about="Verdicts on messages in groups, with reasons, and what is held against them beside their text.",
 )
 
 

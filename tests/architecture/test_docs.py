@@ -31,7 +31,7 @@ DOCS = sorted(
 EACH_DOC = pytest.mark.parametrize("doc", DOCS, ids=[str(path.relative_to(ROOT)) for path in DOCS])
 EXAMPLES: dict[str, Any] = {"kafka": "k:9092", "mongo": "mongodb://m", "jwks": "http://i/jwks.json", "issuer": "i"}
 AHEAD = {
-    *("MessagePosted", "MessageVisibilityChanged", "MessageDeleted", "MessageJudged"),
+    *("MessagePosted", "MessageVisibilityChanged", "MessageDeleted"),
     *("GroupNeedOpened", "GroupNeedAnswered", "GroupNeedEscalated", "GroupNeedWithdrawn"),
     *("NoteEdited", "NoteRevised", "NoteDeleted", "NoteReacted", "CommentEdited", "CommentRevised", "CommentDeleted"),
 }

@@ -7,8 +7,8 @@ import pytest
 
 from services.groups.handlers import router as groups
 from services.groups.settings import Settings as GroupsSettings
-from services.moderation.core import RULES
 from services.moderation.handlers import router as moderation
+from services.moderation.settings import Settings as ModerationSettings
 from services.notes.handlers import router as notes
 from services.notes.settings import Settings as NotesSettings
 from services.recommend.handlers import router as recommend
@@ -26,7 +26,7 @@ ROUTERS: dict[str, Router] = {
     "notes": notes(NotesSettings(**EDGE)),
     "groups": groups(GroupsSettings(**EDGE)),
     "recommend": recommend(RecommendSettings(**EDGE)),
-    "moderation": moderation(RULES),
+    "moderation": moderation(ModerationSettings(**EDGE)),
 }
 SUBSCRIPTIONS: list[tuple[str, type[Event], Handler]] = [
     (service, kind, handler)

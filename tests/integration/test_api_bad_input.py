@@ -10,7 +10,9 @@ from shared.http import open_routes
 from tests.integration.edge import SERVICES, Edge, problem, running
 
 EACH_SERVICE = pytest.mark.parametrize("edge", SERVICES, indirect=True)
-EACH_WITH_COMMANDS = pytest.mark.parametrize("edge", ["notes", "groups"], indirect=True)
+EACH_WITH_COMMANDS = pytest.mark.parametrize("edge", ["notes", "groups", "moderation"], indirect=True)
+STAFF = "ann/moderation"
+"""Ann, with the scope of staff: she gets as far as what is asked of her."""
 JSON = {"Content-Type": "application/json"}
 DEEP = b"[" * (DEFAULT_LIMITS.max_depth + 1) + b"]" * (DEFAULT_LIMITS.max_depth + 1)
 BODIES: dict[str, tuple[bytes, dict[str, str], str, int]] = {
@@ -73,7 +75,7 @@ async def test_a_bad_body_is_refused(edge: Edge, given: str) -> None:
     content, headers, slug, status = BODIES[given]
     for method, path, operation in operations(edge):
         if "requestBody" in operation:
-            await edge.refuse(slug, status, method, path, content=content, headers=headers)
+            await edge.refuse(slug, status, method, path, STAFF, content=content, headers=headers)
 
 
 @EACH_SERVICE
@@ -83,7 +85,7 @@ async def test_an_id_that_is_none_is_refused(edge: Edge, id_: str) -> None:
     for method, path, operation in operations(edge):
         for name in (p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"):
             valid = example(edge, operation)
-            body = await edge.refuse("invalid-path", 422, method, path.replace(name, id_, 1), **valid)
+            body = await edge.refuse("invalid-path", 422, method, path.replace(name, id_, 1), STAFF, **valid)
             assert [fault["place"] for fault in body["errors"]] == [f"path/{name}"]
 
 
@@ -93,7 +95,7 @@ async def test_an_unknown_id_is_a_404(edge: Edge) -> None:
     for method, path, operation in operations(edge):
         if any(p["in"] == "path" for p in operation.get("parameters", ())):
             before = await edge.standing()
-            reply = await edge.ask(method, path, **example(edge, operation))
+            reply = await edge.ask(method, path, STAFF, **example(edge, operation))
             assert reply.status_code == 404
             assert reply.json()["type"].partition(":problem:")[2].startswith(("unknown-", "not-a-member"))
             assert await edge.standing() == before
@@ -105,7 +107,7 @@ async def test_a_key_that_is_none_is_refused(edge: Edge, key: str) -> None:
     """An Idempotency-Key is 1 to 128 visible characters, or the command is not looked at."""
     for method, path, operation in operations(edge):
         if any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", ())):
-            await edge.refuse("invalid-idempotency-key", 400, method, path, key=key, **example(edge, operation))
+            await edge.refuse("invalid-idempotency-key", 400, method, path, STAFF, key=key, **example(edge, operation))
 
 
 @EACH_WITH_COMMANDS
@@ -115,7 +117,7 @@ async def test_a_service_without_a_lane_says_so(edge: Edge) -> None:
     for method, path, operation in operations(edge):
         if method != "GET":
             before = await edge.standing()
-            reply = await edge.ask(method, path, **example(edge, operation))
+            reply = await edge.ask(method, path, STAFF, **example(edge, operation))
             problem(reply, "unavailable", 503)
             assert int(reply.headers["retry-after"]) >= 1
             assert await edge.standing() == before
@@ -128,7 +130,7 @@ async def test_a_service_without_its_database_says_so(edge: Edge) -> None:
     edge.server.away = True
     for method, path, _ in operations(edge):
         if method == "GET":
-            reply = await edge.http.request(method, path, headers={"Authorization": "Bearer ann"})
+            reply = await edge.http.request(method, path, headers={"Authorization": f"Bearer {STAFF}"})
             body = problem(reply, "unavailable", 503)
             assert reply.headers["retry-after"]
             assert "database" not in str(body)
@@ -193,7 +195,7 @@ async def test_the_example_of_a_body_is_a_body(edge: Edge) -> None:
     """What the document gives as an example passes the validation: another refusal comes, or none."""
     for method, path, operation in operations(edge):
         if "requestBody" in operation:
-            reply = await edge.ask(method, path, **example(edge, operation))
+            reply = await edge.ask(method, path, STAFF, **example(edge, operation))
             assert reply.status_code in (201, 404)
 
 

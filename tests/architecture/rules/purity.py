@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.architecture.source import Module, called, handler_modules, imports, nodes, under, within
 
-BESIDE_CORE = ("services/moderation/content.py", "services/recommend/placed.py")
+BESIDE_CORE = ("services/recommend/placed.py",)
 """Rules and state that stand beside a core for its length; they are held to the same."""
 CORES = ("services/*/core.py", "services/*/core/*.py", "shared/text/*.py", "shared/rules/*.py", *BESIDE_CORE)
 
@@ -39,7 +39,7 @@ def handlers_import_what_the_fold_has(root: Path) -> list[str]:
     """Handlers see core, settings, state and views of their service, the language, and the working set."""
     told: list[str] = []
     for module in handler_modules(root):
-        files = ("core", "handlers", "settings", "content", "placed", "view")
+        files = ("core", "handlers", "settings", "placed", "view")
         own = [f"services.{module.service}.{name}" for name in files]
         told += _beyond(module, *PURE_LIBRARIES, *PURE_SHARED, *FOLD, *own)
     return told

@@ -1,0 +1,45 @@
+"""Rules of moderation: what a text, a report or a decision of staff makes of a content. Pure."""
+
+from services.moderation.core.content import (
+    Content,
+    Decision,
+    Found,
+    Kind,
+    Report,
+    Reporter,
+    ReportReason,
+    Text,
+    decide,
+    judged,
+    newer,
+    report_id,
+    reportable,
+    reported,
+    spend,
+)
+from services.moderation.core.rules import RULES, RULES_VERSION, Judgement, Reason, Rule, Rules, judge
+
+__all__ = [
+    "RULES",
+    "RULES_VERSION",
+    "Content",
+    "Decision",
+    "Found",
+    "Judgement",
+    "Kind",
+    "Reason",
+    "Report",
+    "ReportReason",
+    "Reporter",
+    "Rule",
+    "Rules",
+    "Text",
+    "decide",
+    "judge",
+    "judged",
+    "newer",
+    "report_id",
+    "reportable",
+    "reported",
+    "spend",
+]

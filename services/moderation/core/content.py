@@ -1,0 +1,196 @@
+"""What was judged, and how; what reports and staff make of it."""
+
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import ClassVar, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from services.moderation.core.rules import Judgement
+from shared.errors import Rejected
+from shared.flow.documents import Document
+
+Kind = Literal["note", "comment", "message"]
+ReportReason = Literal["advertising", "fraud", "abuse", "sexual", "illegal", "other"]
+STAFF = "staff"
+"""Stands among the reasons where staff have hidden something."""
+REPORT_WINDOW = timedelta(hours=1)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A rule that fired, and where in the text (characters)."""
+
+    rule: str
+    weight: float
+    start: int
+    end: int
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What staff decided of one revision, and why; final until the author writes another one."""
+
+    hide: bool
+    note: str
+    by_id: str
+    revision: int
+    at: datetime
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A text to judge, of which place, by whom; `revision` counts the edits. `place_id` is a note's or a group's."""
+
+    id: str
+    kind: Kind
+    place_id: str
+    author_id: str
+    text: str
+    revision: int = 0
+
+
+class Content(Document, frozen=True, kw_only=True):
+    """A copy of the latest revision of a note, comment or message, with its verdict.
+
+    `place_id` is the note, of a message the group. `reported` counts reports by reason; `review_since` is set while
+    they wait for staff. Of what its author has deleted only the ids are left.
+    """
+
+    COLLECTION: ClassVar[str] = "content"
+
+    kind: Kind
+    place_id: str
+    author_id: str
+    text: str
+    posted_at: datetime
+    hidden: bool
+    score: float
+    reasons: tuple[Found, ...]
+    rules: str
+    revision: int = 0
+    reported: dict[str, int] = msgspec.field(default_factory=dict)
+    review_since: datetime | None = None
+    decision: Decision | None = None
+    deleted: bool = False
+
+    @property
+    def decided(self) -> bool:
+        """Whether staff have spoken of this revision: then no automatic verdict changes it."""
+        return self.decision is not None and self.decision.revision == self.revision
+
+
+class Report(Document, frozen=True, kw_only=True):
+    """A person reported a content: one document a pair."""
+
+    COLLECTION: ClassVar[str] = "reports"
+
+    content_id: str
+    person_id: str
+    reason: ReportReason
+    at: datetime
+
+
+class Reporter(Document, frozen=True, kw_only=True):
+    """When a person has reported within the last hour; `at` is the last time."""
+
+    COLLECTION: ClassVar[str] = "reporters"
+
+    times: tuple[datetime, ...] = ()
+    at: datetime | None = None
+
+
+def report_id(content_id: str, person_id: str) -> str:
+    """The id of the report of a content by a person; it names neither."""
+    return blake2b(f"{content_id}\n{person_id}".encode(), digest_size=16).hexdigest()
+
+
+# -- what commands may do -----------------------------------------------------------------------------------
+
+
+def reportable(content: Content | None, kind: Kind, person_id: str) -> Content:
+    """The content that a person may report.
+
+    A first revision that is hidden is seen by nobody else; a later one may be, in the form it had before.
+
+    Raises:
+        Rejected: unknown content (404), one's own (422).
+    """
+    if content is None or content.kind != kind or content.deleted:
+        raise Rejected("unknown-content", 404)
+    if content.author_id == person_id:
+        raise Rejected("own-content", 422, detail="What is one's own can be edited or deleted.")
+    if content.hidden and content.revision == 0:
+        raise Rejected("unknown-content", 404)
+    return content
+
+
+def spend(reporter: Reporter, now: datetime, limit: int) -> Reporter:
+    """The reporter after one more report.
+
+    Raises:
+        Rejected: `limit` reports within an hour have been made (429); `again_at` says when one may go on.
+    """
+    times = tuple(time for time in reporter.times if now - time < REPORT_WINDOW)
+    if len(times) >= limit:
+        again = times[-limit] + REPORT_WINDOW
+        raise Rejected("too-many-reports", 429, extra={"again_at": again.isoformat()})
+    return replace(reporter, times=(*times, now), at=now)
+
+
+def decide(content: Content | None, decision: Decision) -> tuple[Content, bool]:
+    """The content as staff want it, and whether that is news.
+
+    Raises:
+        Rejected: unknown content (404), or another revision than the one that was read (409).
+    """
+    if content is None or content.deleted:
+        raise Rejected("unknown-content", 404)
+    if content.revision != decision.revision:
+        raise Rejected("edited-since", 409, extra={"revision": content.revision})
+    known = content.decision
+    if content.decided and known is not None and known.hide == decision.hide:
+        return content, False
+    automatic = tuple(reason for reason in content.reasons if reason.rule != STAFF)
+    reasons = (*automatic, Found(STAFF, 0.0, 0, 0)) if decision.hide else automatic
+    return replace(content, hidden=decision.hide, reasons=reasons, decision=decision, review_since=None), True
+
+
+# -- what events do -----------------------------------------------------------------------------------------
+
+
+def newer(content: Content | None, text: Text) -> bool:
+    """Whether a text is news: the first of its content, or a later revision of one that is still there."""
+    return content is None or (not content.deleted and text.revision > content.revision)
+
+
+def judged(content: Content | None, text: Text, verdict: Judgement, now: datetime) -> Content:
+    """The copy of a text with its verdict; what is known of earlier revisions stays."""
+    made = content or Content(
+        id=text.id,
+        kind=text.kind,
+        place_id=text.place_id,
+        author_id=text.author_id,
+        text="",
+        posted_at=now,
+        hidden=False,
+        score=0.0,
+        reasons=(),
+        rules="",
+    )
+    return replace(
+        made,
+        text=text.text,
+        revision=text.revision,
+        hidden=verdict.hide,
+        score=verdict.score,
+        reasons=tuple(Found(r.rule, r.weight, *r.evidence) for r in verdict.reasons),
+        rules=verdict.rules_version,
+    )
+
+
+def reported(content: Content, reason: str, enough: int, now: datetime) -> Content:
+    """The content with one more report; `enough` of them put it up for review, unless staff have spoken already."""
+    counts = {**content.reported, reason: content.reported.get(reason, 0) + 1}
+    since = content.review_since
+    if since is None and not content.decided and sum(counts.values()) >= enough:
+        since = now
+    return replace(content, reported=counts, review_since=since)

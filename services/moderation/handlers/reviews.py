@@ -1,0 +1,78 @@
+"""People report, staff decide."""
+
+from services.moderation.core import (
+    Content,
+    Decision,
+    Kind,
+    Report,
+    Reporter,
+    ReportReason,
+    decide,
+    report_id,
+    reportable,
+    reported,
+    spend,
+)
+from services.moderation.handlers.verdicts import tell
+from shared.contracts.moderation import ContentFlagged, MessageFlagged
+from shared.flow.router import Command, Reply
+from shared.flow.work import Work
+
+
+class ReportContent(Command, frozen=True, kw_only=True):
+    """Report a content that one sees."""
+
+    content_id: str
+    kind: Kind
+    reason: ReportReason
+
+
+class DecideContent(Command, frozen=True, kw_only=True):
+    """Staff hide or restore the revision of a content that they have read."""
+
+    content_id: str
+    hide: bool
+    note: str
+    revision: int
+
+
+def report_content(command: ReportContent, work: Work, limit: int) -> Reply:
+    """A report, once for the pair. It is counted in the lane of the content."""
+    content = reportable(work.get(Content, command.content_id), command.kind, command.person_id)
+    id_, body = report_id(content.id, command.person_id), {"content_id": content.id}
+    if work.get(Report, id_):
+        return Reply(status=200, body=body)
+    person = work.get(Reporter, command.person_id) or Reporter(id=command.person_id)
+    work.put(spend(person, work.now, limit))
+    report = work.put(
+        Report(id=id_, content_id=content.id, person_id=command.person_id, reason=command.reason, at=work.now)
+    )
+    if content.kind == "message":
+        flagged: ContentFlagged | MessageFlagged = MessageFlagged(
+            content_id=content.id, group_id=content.place_id, flag="reported", reason=report.reason
+        )
+    else:
+        flagged = ContentFlagged(
+            content_id=content.id, kind=content.kind, note_id=content.place_id, flag="reported", reason=report.reason
+        )
+    work.emit(flagged, report)
+    return Reply(status=201, body=body)
+
+
+def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: int) -> str | None:
+    """Count a report; enough of them put the content up for review, and hide nothing."""
+    content = work.get(Content, event.content_id)
+    if content is None or content.deleted:
+        return "unknown"
+    work.put(reported(content, event.reason, enough, work.now))
+    return None
+
+
+def decide_content(command: DecideContent, work: Work) -> Reply:
+    """Staff speak. It is decided here and not in the content's lane, because they are told of what revision."""
+    decision = Decision(command.hide, command.note, command.person_id, command.revision, work.now)
+    content, news = decide(work.get(Content, command.content_id), decision)
+    if news:
+        content = work.put(content)
+        tell(content, work)
+    return Reply(status=200, body={"content_id": content.id, "hidden": content.hidden, "revision": content.revision})
