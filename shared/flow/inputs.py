@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from shared.contracts import TOPICS, BadEnvelope, Envelope
+from shared.contracts import TOPICS, BadEnvelope, Envelope, partition_of
 from shared.contracts.dead import DEAD_LETTERS, DeadLetter, DeadReason
 
 from .documents import Ref, StoredReply, Timer
@@ -65,10 +65,13 @@ def mark(id_: str, handler: str) -> bytes:
     return hashlib.blake2b(f"{id_}|{handler}".encode(), digest_size=16).digest()
 
 
-def of_record(record: Incoming, router: Router, now: datetime, only: str = "") -> Input | None:
+def of_record(
+    record: Incoming, router: Router, now: datetime, lanes: Mapping[str, int], only: str = ""
+) -> Input | None:
     """Decode a record; None for a type that nobody here handles, told by its header alone.
 
-    ``only`` narrows to one handler (a replay). ``now`` is the time of a letter whose own time is unreadable.
+    ``lanes`` is the number of partitions by kind of key. ``only`` narrows to one handler (a replay). ``now`` is
+    the time of a letter whose own time is unreadable.
     """
     place = f"{record.topic}:{record.partition}:{record.offset}"
     fallback = Cause(place, now, place)
@@ -91,6 +94,9 @@ def of_record(record: Incoming, router: Router, now: datetime, only: str = "") -
         return Input(cause, death=Death("body", _places(error)), record=record)
     if record.key != event.key.encode():
         return Input(cause, death=Death("body", "the record's key is not the event's"), record=record)
+    if record.partition != partition_of(event.key, lanes[model.TOPIC.key]):
+        # Another lane than the key's would write the key's documents.
+        return Input(cause, death=Death("body", "not the partition of the record's key"), record=record)
     handlers = tuple(h for h in router.handlers(model) if not only or h.name == only)
     try:
         refs = _refs(event, handlers)
@@ -161,7 +167,7 @@ def _as_record(timer: Timer) -> Incoming:
     return Incoming(Timer.COLLECTION, 0, 0, timer.id.encode(), msgspec.json.encode(timer), ())
 
 
-def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
+def of_letter(record: Incoming, router: Router, now: datetime, lanes: Mapping[str, int]) -> Input | None:
     """Decode a dead letter for its replay: the input that died, for the handler that failed.
 
     None where there is nothing to replay: no letter of ours, a cut one, or a handler that is gone.
@@ -184,7 +190,7 @@ def of_letter(record: Incoming, router: Router, now: datetime) -> Input | None:
         base64.b64decode(dead.value),
         tuple((name, base64.b64decode(content)) for name, content in dead.headers),
     )
-    made = of_record(raw, router, now, only=dead.handler)
+    made = of_record(raw, router, now, lanes, dead.handler)
     return replace(made, again=place) if made is not None and (made.handlers or made.death) else None
 
 

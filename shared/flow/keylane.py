@@ -161,7 +161,7 @@ class KeyLane(Lane):
         while self._queue and len(inputs) < self.runtime.limits.inputs:
             record = self._queue.popleft()
             self._queued_bytes -= len(record.value or b"")
-            made = of_record(record, self.runtime.router, self.runtime.now())
+            made = self._decoded(record)
             if made is None and inputs:
                 # Nobody here handles it: it only moves the position, together with what comes before it.
                 inputs[-1] = replace(inputs[-1], upto={**inputs[-1].upto, record.topic: record.offset + 1})
@@ -216,9 +216,12 @@ class KeyLane(Lane):
         waiting = sum(max(0, end - self.done.get(topic, end)) for topic, end in ends.items() if end is not None)
         oldest = 0.0
         if self._queue:
-            made = of_record(self._queue[0], self.runtime.router, self.runtime.now())
+            made = self._decoded(self._queue[0])
             oldest = max(0.0, (self.runtime.now() - made.cause.at).total_seconds()) if made else 0.0
         return LaneReport(self.name, base.phase, base.idle_seconds, waiting, oldest, base.outbox_seconds, self.held)
+
+    def _decoded(self, record: Incoming) -> Input | None:
+        return of_record(record, self.runtime.router, self.runtime.now(), self.runtime.scope.lanes)
 
     def _ripe(self) -> bool:
         if not self._due:

@@ -103,7 +103,7 @@ class ReplayLane(Lane):
         self._pass()
         made: list[Input] = []
         for letter in list(self._letters)[: self.runtime.limits.inputs]:
-            input_ = of_letter(letter, self.runtime.router, self.runtime.now())
+            input_ = of_letter(letter, self.runtime.router, self.runtime.now(), self.runtime.scope.lanes)
             if input_ is not None:
                 made.append(replace(input_, upto={self._topic: letter.offset + 1}))
             elif made:

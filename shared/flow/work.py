@@ -75,6 +75,15 @@ class Work:
         except KeyError:
             raise Undeclared(f"{kind.__name__} was not declared in reads") from None
 
+    def guard(self, kind: type[D], id_: str) -> D | None:
+        """The document, for a decision that must not outlive it: another lane's change of it is a conflict.
+
+        Its version goes up as if it were written. A document that is not there cannot be guarded. Do not guard
+        what is hot: each guard contends with every writer of the document.
+        """
+        found = self.get(kind, id_)
+        return found if found is None else self.put(found)
+
     def put(self, document: D) -> D:
         """Store a document; returns it with its version, once higher for each input that changes it."""
         key = (document.COLLECTION, document.id)

@@ -19,7 +19,7 @@ from shared.contracts.samples import Sample, all_examples
 from shared.flow.ports import Incoming
 from shared.flow.router import Handler, Router
 from tests.fakes.database import FakeDatabase, Server
-from tests.unit.support import World, told
+from tests.unit.support import PARTITIONS, World, told
 
 EDGE: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
 ROUTERS: dict[str, Router] = {
@@ -48,7 +48,7 @@ def world(service: str) -> World:
 def record(sample: Sample) -> Incoming:
     """An example as it stands on its topic."""
     topic = sample.event.TOPIC
-    partition = partition_of(sample.key.decode(), topic.partitions)
+    partition = partition_of(sample.key.decode(), PARTITIONS)
     return Incoming(topic.name, partition, 0, sample.key, sample.value, sample.headers)
 
 

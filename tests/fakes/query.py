@@ -38,6 +38,8 @@ def matches(document: Json, where: Json) -> bool:
         if field == "$or":
             if not any(matches(document, branch) for branch in wanted):
                 return False
+        elif field.startswith("$"):
+            raise KeyError(field)
         elif isinstance(wanted, dict) and any(name.startswith("$") for name in wanted):
             found = _at(document, field)
             if not all(_CONDITIONS[name](found, value) for name, value in wanted.items()):

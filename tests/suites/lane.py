@@ -18,7 +18,7 @@ from shared.flow.fold import Limits
 from shared.flow.ports import Fence
 from shared.flow.replay import replay
 from shared.flow.router import Reply
-from tests.suites.toy import Accept, EditNote, PostComment, PostNote, Verdict, comment, judged
+from tests.suites.toy import Accept, EditNote, PostComment, PostNote, Shut, Verdict, comment, judged
 from tests.suites.world import Node, World
 
 
@@ -127,6 +127,8 @@ class LaneSuite:
         await world.raw(NOTE.name, number, b'{"note_id": 5}', [*good.headers(), ("ce_id", b"body")])
         other_key = comment("m", "c").model_dump_json().encode()
         await world.raw(NOTE.name, number, other_key, [*good.headers(), ("ce_id", b"key")])
+        stray = next(n for n in range(world.partitions) if n != number)
+        await world.raw(NOTE.name, stray, comment("n", "c").model_dump_json().encode(), good.headers())
         verdict = judged(Verdict(id="c", note_id="n", hidden=False))
         elsewhere = {"ce_type": b"lianyi.notes.comment_posted.v1"}
         await world.raw(NOTE_VERDICT.name, number, b"{}", [(k, elsewhere.get(k, v)) for k, v in good.headers()])
@@ -138,6 +140,7 @@ class LaneSuite:
         await world.quiet()
         dead = await letters(world)
         assert sorted((d.reason, d.handler) for d in dead) == [
+            ("body", ""),
             ("body", ""),
             ("body", ""),
             ("bug", "count_comment"),
@@ -407,6 +410,30 @@ class LaneSuite:
         second.database.gate.set()
         assert (await late).body == {"edits": 2 + there}
         assert (await world.documents("notes", "notes"))["x"]["edits"] == 2 + there
+
+    @pytest.mark.parametrize("guarded", [True, False])
+    async def test_what_decides_is_guarded(self, world: World, guarded: bool) -> None:
+        """Each of two commands changes what the other decided by: with a guard the later one sees it."""
+        first, second = [await world.start("notes", slots=2) for _ in range(2)]
+        for note_id in ("a", "b"):
+            await world.submit(first, PostNote(person_id="p", note_id=note_id, title="open"))
+        await world.until(lambda: second.process.slots.ready, "a slot")
+        second.database.gate.clear()
+        shut = [Shut(person_id="p", note_id=x, other_id=y, guarded=guarded) for x, y in ("ab", "ba")]
+        late = asyncio.ensure_future(self._decided(world.submit(second, shut[1])))
+        await second.database.waiting.wait()
+        await world.submit(first, shut[0])
+        second.database.gate.set()
+        refused = isinstance(await late, Rejected)
+        stored = await world.documents("notes", "notes")
+        open_ = [note_id for note_id, note in stored.items() if note["title"] == "open"]
+        assert (refused, open_) == ((True, ["b"]) if guarded else (False, []))
+
+    async def _decided(self, asked: Awaitable[Reply]) -> Reply | Rejected:
+        try:
+            return await asked
+        except Rejected as error:
+            return error
 
     async def test_hold_and_release(self, world: World) -> None:
         """A held lane does nothing and says why, another goes on; released it goes on where it stood."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.flow.ports import Session, Write
+from shared.flow.ports import Insert, Json, Session, Write
 from tests.fakes.database import FakeDatabase, Server
-from tests.suites.database import Bench, DatabaseSuite
+from tests.suites.database import PLACE, Bench, DatabaseSuite
 
 pytestmark = pytest.mark.jumping
 
@@ -33,3 +33,18 @@ async def bench() -> Bench:
 
 class TestFakeDatabase(DatabaseSuite):
     """The fake keeps the protocol's promises."""
+
+
+@pytest.mark.parametrize("where", [{"$nor": [{"n": 1}]}, {"$and": []}, {"n": {"$regex": "a"}}, {"n": {"$size": 1}}])
+async def test_a_filter_outside_the_subset_is_an_error(bench: FakeBench, where: Json) -> None:
+    """The fake never silently finds nothing, or everything, where MongoDB would know what is asked."""
+    await bench.write(Insert(PLACE, {"_id": "a", "n": 1}))
+    with pytest.raises(KeyError):
+        await bench.fake.find(PLACE, where)
+
+
+async def test_an_update_outside_the_subset_is_an_error(bench: FakeBench) -> None:
+    """Neither is an update passed over."""
+    await bench.write(Insert(PLACE, {"_id": "a", "n": 1}))
+    with pytest.raises(KeyError):
+        await bench.fake.modify(PLACE, {"_id": "a"}, {"$max": {"n": 2}})

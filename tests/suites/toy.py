@@ -76,6 +76,14 @@ class EditNote(Command, frozen=True, kw_only=True):
     note_id: str
 
 
+class Shut(Command, frozen=True, kw_only=True):
+    """Shut a note, as long as the other one is open."""
+
+    note_id: str
+    other_id: str
+    guarded: bool
+
+
 class PostComment(Command, frozen=True, kw_only=True):
     comment_id: str
     note_id: str
@@ -118,6 +126,15 @@ def notes(toy: Toy) -> Router:
         note = work.get(Note, command.note_id) or Note(id=command.note_id, author_id=command.person_id, title="")
         note = work.put(msgspec.structs.replace(note, edits=note.edits + 1))
         return Reply(status=200, body={"edits": note.edits})
+
+    def shut(command: Shut, work: Work) -> Reply:
+        note = work.get(Note, command.note_id)
+        other = (work.guard if command.guarded else work.get)(Note, command.other_id)
+        if other is None or other.title == "shut":
+            raise Rejected("the-last-one", 409)
+        assert note is not None
+        work.put(msgspec.structs.replace(note, title="shut"))
+        return Reply(status=200, body={})
 
     def post_comment(command: PostComment, work: Work) -> Reply:
         work.emit(comment(command.note_id, command.comment_id, command.text))
@@ -199,6 +216,7 @@ def notes(toy: Toy) -> Router:
     router = Router("notes")
     router.on(PostNote, post_note, lambda c: [(Note, c.note_id)])
     router.on(EditNote, edit_note, lambda c: [(Note, c.note_id)])
+    router.on(Shut, shut, lambda c: [(Note, c.note_id), (Note, c.other_id)])
     router.on(PostComment, post_comment, lambda c: [])
     router.on(Accept, accept, lambda c: [(Need, c.need_id)])
     router.on(CommentPosted, count_comment, lambda e: [(Tally, e.note_id), (Need, e.comment_id)])

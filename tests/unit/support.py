@@ -92,7 +92,7 @@ class World:
         """Fold records as they stand on the wire, one by one; the outcomes of those that anybody handles."""
         before = len(self.outcomes)
         for record in records:
-            if (input_ := of_record(record, self.router, self.now)) is not None:
+            if (input_ := of_record(record, self.router, self.now, self._scope.lanes)) is not None:
                 self.fold([input_])
         return self.outcomes[before:]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.contracts import Envelope
+from shared.contracts import Envelope, partition_of
 from shared.contracts.topics import NOTE, NOTES_DEAD
 from shared.flow import control
 from shared.flow.control import Batch
@@ -26,7 +26,8 @@ def inputs(*made: tuple[str, str]) -> list[Input]:
         event = comment("n", id_, text)
         envelope = Envelope(id_, event.TYPE, event.source, AT, id_, 0, "c", "c")
         value = event.model_dump_json().encode()
-        input_ = of_record(Incoming(NOTE.name, 0, n, b"n", value, tuple(envelope.headers())), ROUTER, AT)
+        record = Incoming(NOTE.name, partition_of("n", 12), n, b"n", value, tuple(envelope.headers()))
+        input_ = of_record(record, ROUTER, AT, SCOPE.lanes)
         assert input_ is not None
         found.append(input_)
     return found

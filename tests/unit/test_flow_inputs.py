@@ -34,6 +34,7 @@ from tests.suites.toy import EditNote, Note, PostNote, Tally, Toy, comment, note
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 NOW = datetime(2026, 5, 5, 8, tzinfo=UTC)
 ROUTER = notes(Toy())
+LANES = {"note": 9}
 EVENT = comment("n", "c")
 ENVELOPE = Envelope("id", EVENT.TYPE, EVENT.source, AT, "c", 7, "correlation", "causation")
 
@@ -49,7 +50,7 @@ def headers(**changes: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 def decoded(made: Incoming, router: Router = ROUTER) -> Input:
-    found = of_record(made, router, NOW)
+    found = of_record(made, router, NOW, LANES)
     assert found is not None
     return found
 
@@ -71,7 +72,7 @@ def test_a_record_becomes_an_event_for_its_handlers() -> None:
 
 def test_a_type_that_nobody_handles_is_told_by_its_header() -> None:
     """The body is not looked at."""
-    assert of_record(record(value=b"\xff", headers=headers(ce_type=b"lianyi.notes.new.v1")), ROUTER, NOW) is None
+    assert of_record(record(value=b"\xff", headers=headers(ce_type=b"lianyi.notes.new.v1")), ROUTER, NOW, LANES) is None
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,7 @@ def test_a_type_that_nobody_handles_is_told_by_its_header() -> None:
         (record(value=b'{"comment_id": 1}'), "body", None),
         (record(key=b"other"), "body", "the record's key is not the event's"),
         (record(key=None), "body", "the record's key is not the event's"),
+        (record(partition=4), "body", "not the partition of the record's key"),
     ],
 )
 def test_what_cannot_be_taken_dies_with_its_reason(made: Incoming, reason: str, fingerprint: str | None) -> None:
@@ -132,7 +134,7 @@ class TestLetters:
         """Whatever the bytes were, they come back, and only the failed handler is run."""
         dead = self.death(record(), "count_comment")
         assert (dead.topic, dead.partition, dead.offset, dead.cut) == (NOTE.name, 3, 9, False)
-        back = of_letter(self.as_record(dead), ROUTER, NOW)
+        back = of_letter(self.as_record(dead), ROUTER, NOW, LANES)
         assert back is not None
         assert back.record == record()
         assert [h.name for h in back.handlers] == ["count_comment"]
@@ -140,7 +142,7 @@ class TestLetters:
 
     def test_a_letter_from_before_any_handler_is_for_all(self) -> None:
         """A body that could not be read is for every handler once it can be."""
-        back = of_letter(self.as_record(self.death(record())), ROUTER, NOW)
+        back = of_letter(self.as_record(self.death(record())), ROUTER, NOW, LANES)
         assert back is not None
         assert len(back.handlers) == 2
 
@@ -160,13 +162,13 @@ class TestLetters:
         dead = self.death(made, "count_comment")
         assert dead.cut
         assert len(dead.model_dump_json()) < 150_000
-        assert of_letter(self.as_record(dead), ROUTER, NOW) is None
+        assert of_letter(self.as_record(dead), ROUTER, NOW, LANES) is None
 
     def test_nothing_is_replayed_where_nothing_can_be(self) -> None:
         """A handler that is gone, a type that nobody handles, a record that is no letter."""
-        assert of_letter(self.as_record(self.death(record(), "gone")), ROUTER, NOW) is None
-        assert of_letter(self.as_record(self.death(record(), "count_comment")), Router("notes"), NOW) is None
-        assert of_letter(Incoming(NOTES_DEAD.name, 0, 0, b"", b"{}", ()), ROUTER, NOW) is None
+        assert of_letter(self.as_record(self.death(record(), "gone")), ROUTER, NOW, LANES) is None
+        assert of_letter(self.as_record(self.death(record(), "count_comment")), Router("notes"), NOW, LANES) is None
+        assert of_letter(Incoming(NOTES_DEAD.name, 0, 0, b"", b"{}", ()), ROUTER, NOW, LANES) is None
 
     def test_a_timers_letter_is_its_timer(self) -> None:
         """The timer is gone when the letter is written; the replay runs its handler, with a mark."""
@@ -175,7 +177,7 @@ class TestLetters:
         dead = letter("notes", of_timer(timer, ROUTER), "check_need", Death("bug", "f"))
         assert msgspec.json.decode(base64.b64decode(dead.value), type=Timer) == timer
         assert isinstance(dead, NotesDeadLetter)
-        back = of_letter(self.as_record(dead), ROUTER, NOW)
+        back = of_letter(self.as_record(dead), ROUTER, NOW, LANES)
         assert back is not None
         assert back.timer is None
         assert [h.name for h in back.handlers] == ["check_need"]

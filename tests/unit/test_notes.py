@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from services.notes.core import MAX_DEPTH, Comment, GroupCard, Need, Note, need_id, relay_id
@@ -247,6 +248,15 @@ def test_the_asker_closes_a_need_with_an_answer(world: World) -> None:
         NeedAnswered(need_id="need-q", note_id="n", comment_id="q", asker_id="bob", answer_id="a", helper_id="cat")
     ]
     assert world.get(Note, "n").needs_answered == 1
+
+
+def test_an_acceptance_guards_the_answer(world: World) -> None:
+    """The answer's version goes up with the acceptance: a verdict on it that commits meanwhile is a conflict."""
+    comment(world, "q", QUESTION)
+    comment(world, "a", person="cat")
+    before = world.get(Comment, "a")
+    accept(world, "a")
+    assert world.get(Comment, "a") == replace(before, v=before.v + 1)
 
 
 def test_the_same_answer_twice_is_one_answer(world: World) -> None:

@@ -12,7 +12,7 @@ from shared.flow.work import Work
 
 def accept_answer(command: AcceptAnswer, work: Work) -> Reply:
     """Close a need. It is decided here and not in the note's lane, because the caller is told who was first."""
-    answer = work.get(Comment, command.comment_id)
+    answer = work.guard(Comment, command.comment_id)
     need, news = core.accept(work.get(Need, command.need_id), answer, command.person_id)
     if news:
         assert answer is not None
