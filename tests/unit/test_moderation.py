@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from services.moderation.core import RULES, RULES_VERSION, Content
-from services.moderation.handlers import router
+from services.moderation.handlers import DecideContent, router
 from services.moderation.settings import Settings
+from shared.contracts import Event
 from shared.contracts.moderation import ContentJudged
-from shared.contracts.notes import CommentPosted, NotePosted
+from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
+from shared.contracts.talk import MessageDeleted, MessagePosted
 from tests.unit.support import START, World
 
 SPAM = "日结工资轻松赚钱, 加微信 abc12345 联系我"
@@ -95,3 +97,69 @@ def test_the_same_event_twice_is_one_verdict(world: World) -> None:
     """A double on the wire is not judged again."""
     assert [world.hear(comment(SPAM), id_="e") for _ in range(2)] == ["done", "double"]
     assert len(world.records) == 1
+
+
+# -- later revisions, deletions ------------------------------------------------------------------------------
+
+
+def edited(text: str, revision: int) -> CommentEdited:
+    return CommentEdited(
+        comment_id="c", note_id="n", author_id="bob", note_author_id="ann", text=text, revision=revision
+    )
+
+
+def test_an_edit_is_judged_again(world: World) -> None:
+    """An advertisement that is edited in is caught, and one that is edited out is shown, each with its revision."""
+    world.hear(comment(HAM))
+    world.hear(edited(SPAM, 1))
+    world.hear(edited(HAM, 2))
+    world.hear(NotePosted(note_id="m", author_id="ann", title=HAM, text=HAM))
+    world.hear(NoteEdited(note_id="m", author_id="ann", title=SPAM, text=HAM, revision=1))
+    verdicts = [(v.content_id, v.revision, v.hidden) for v in world.told.of(ContentJudged)]
+    assert verdicts == [("c", 0, False), ("c", 1, True), ("c", 2, False), ("m", 0, False), ("m", 1, True)]
+    assert [r.envelope.sequence for r in world.records] == [1, 2, 3, 1, 2]
+    assert (world.get(Content, "c").text, world.get(Content, "c").revision) == (HAM, 2)
+
+
+def test_an_older_revision_changes_nothing(world: World) -> None:
+    """What comes late, or twice under another id, gets no verdict that would replace the later one."""
+    world.hear(edited(HAM, 2))
+    assert [world.hear(e) for e in (comment(SPAM), edited(SPAM, 1), edited(SPAM, 2))] == ["older"] * 3
+    assert len(world.records) == 1
+    assert world.get(Content, "c").text == HAM
+
+
+def test_staff_decide_one_revision(world: World) -> None:
+    """An edit after the decision is judged by the rules again."""
+    world.hear(comment(SPAM))
+    world.ask(DecideContent(person_id="s", content_id="c", hide=False, note="ok", revision=0))
+    world.hear(edited(SPAM, 1))
+    assert [(v.revision, v.hidden, v.by) for v in world.told.of(ContentJudged)] == [
+        (0, True, "automatic"),
+        (0, False, "staff"),
+        (1, True, "automatic"),
+    ]
+
+
+GONE = (
+    (comment(SPAM), CommentDeleted(comment_id="c", note_id="n", author_id="bob", by_id="bob", revision=3)),
+    (note(HAM, SPAM), NoteDeleted(note_id="n", author_id="ann", by_id="ann", revision=0)),
+    (
+        MessagePosted(message_id="m", group_id="g", author_id="eve", text=SPAM),
+        MessageDeleted(message_id="m", group_id="g", author_id="eve"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("posted", "gone"), GONE)
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_deleted_leaves_no_text(world: World, posted: Event, gone: Event, late: bool) -> None:
+    """The copy goes, whichever comes first, and no later revision brings one back."""
+    for event in (gone, posted) if late else (posted, gone):
+        world.hear(event)
+    (content,) = [d for d in world.documents.values() if isinstance(d, Content)]
+    assert (content.text, content.reasons, content.deleted) == ("", (), True)
+    assert world.hear(gone, sequence=9) == "known"
+    if isinstance(gone, CommentDeleted):
+        assert world.hear(edited(SPAM, 9)) == "older"
+        assert world.get(Content, "c").text == ""

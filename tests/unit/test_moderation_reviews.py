@@ -9,7 +9,7 @@ from services.moderation.core import Content, Report, Reporter, report_id
 from services.moderation.handlers import DecideContent, ReportContent, router
 from services.moderation.settings import Settings
 from shared.contracts.moderation import ContentFlagged, ContentJudged, MessageFlagged, MessageJudged
-from shared.contracts.notes import CommentPosted
+from shared.contracts.notes import CommentDeleted, CommentPosted
 from shared.contracts.talk import MessagePosted
 from shared.flow.router import Reply
 from tests.unit.support import World, refused
@@ -160,3 +160,15 @@ def test_an_automatic_advertisement_is_restored_by_staff(world: World) -> None:
     assert (verdict.hidden, verdict.by) == (False, "staff")
     assert verdict.score > 1
     assert verdict.reasons
+
+
+def test_what_is_deleted_can_be_neither_reported_nor_decided(world: World) -> None:
+    """Deleted while it waited for staff: the wait is over, and it is unknown from then on."""
+    for person in ("ann", "eve"):
+        report(world, person)
+    world.hear(CommentDeleted(comment_id="c", note_id="n", author_id="bob", by_id="bob", revision=0))
+    assert world.get(Content, "c").review_since is None
+    with refused("unknown-content", 404):
+        report(world, "dan")
+    with refused("unknown-content", 404):
+        decide(world, hide=True)

@@ -164,7 +164,26 @@ def newer(content: Content | None, text: Text) -> bool:
 
 def judged(content: Content | None, text: Text, verdict: Judgement, now: datetime) -> Content:
     """The copy of a text with its verdict; what is known of earlier revisions stays."""
-    made = content or Content(
+    return replace(
+        content or _unjudged(text, now),
+        text=text.text,
+        revision=text.revision,
+        hidden=verdict.hide,
+        score=verdict.score,
+        reasons=tuple(Found(r.rule, r.weight, *r.evidence) for r in verdict.reasons),
+        rules=verdict.rules_version,
+    )
+
+
+def dropped(content: Content | None, text: Text, now: datetime) -> Content:
+    """What is left of what its author, or staff, have deleted: ids, and the revision below which nothing is news."""
+    revision = max(text.revision, content.revision if content else 0)
+    made = content or _unjudged(text, now)
+    return replace(made, text="", reasons=(), revision=revision, review_since=None, deleted=True)
+
+
+def _unjudged(text: Text, now: datetime) -> Content:
+    return Content(
         id=text.id,
         kind=text.kind,
         place_id=text.place_id,
@@ -175,15 +194,6 @@ def judged(content: Content | None, text: Text, verdict: Judgement, now: datetim
         score=0.0,
         reasons=(),
         rules="",
-    )
-    return replace(
-        made,
-        text=text.text,
-        revision=text.revision,
-        hidden=verdict.hide,
-        score=verdict.score,
-        reasons=tuple(Found(r.rule, r.weight, *r.evidence) for r in verdict.reasons),
-        rules=verdict.rules_version,
     )
 
 

@@ -10,14 +10,27 @@ from services.moderation.handlers.reviews import (
     decide_content,
     report_content,
 )
-from services.moderation.handlers.verdicts import comment_posted, message_posted, note_posted
+from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, written
 from services.moderation.settings import Settings
 from shared.contracts.moderation import ContentFlagged, MessageFlagged
-from shared.contracts.notes import CommentPosted, NotePosted
-from shared.contracts.talk import MessagePosted
+from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
+from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.router import Router
 
 __all__ = ["DecideContent", "ReportContent", "router"]
+
+WRITTEN: dict[type[Written], str] = {
+    NotePosted: "note_posted",
+    NoteEdited: "note_edited",
+    CommentPosted: "comment_posted",
+    CommentEdited: "comment_edited",
+    MessagePosted: "message_posted",
+}
+DELETED: dict[type[Deleted], str] = {
+    NoteDeleted: "note_deleted",
+    CommentDeleted: "comment_deleted",
+    MessageDeleted: "message_deleted",
+}
 
 
 def router(settings: Settings) -> Router:
@@ -35,19 +48,10 @@ def router(settings: Settings) -> Router:
         name="report_content",
     )
     table.on(DecideContent, decide_content, lambda c: [(Content, c.content_id)])
-    table.on(NotePosted, lambda e, w: note_posted(e, w, rules), lambda e: [(Content, e.note_id)], name="note_posted")
-    table.on(
-        CommentPosted,
-        lambda e, w: comment_posted(e, w, rules),
-        lambda e: [(Content, e.comment_id)],
-        name="comment_posted",
-    )
-    table.on(
-        MessagePosted,
-        lambda e, w: message_posted(e, w, rules),
-        lambda e: [(Content, e.message_id)],
-        name="message_posted",
-    )
+    for kind, name in WRITTEN.items():
+        table.on(kind, lambda e, w: written(e, w, rules), lambda e: [(Content, content_id(e))], name=name)
+    for gone, name in DELETED.items():
+        table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
     table.on(
         ContentFlagged,
         lambda e, w: content_flagged(e, w, enough),

@@ -1,45 +1,57 @@
-"""Texts arrive and are judged; verdicts are told. In the lane of the note, or of the group."""
+"""Texts arrive, are judged and go; verdicts are told. In the lane of the note, or of the group."""
 
-from services.moderation.core import Content, Rules, Text, judge, judged, newer
+from services.moderation.core import Content, Rules, Text, dropped, judge, judged, newer
 from shared.contracts.moderation import ContentJudged, MessageJudged, VerdictReason
-from shared.contracts.notes import CommentPosted, NotePosted
-from shared.contracts.talk import MessagePosted
+from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
+from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.work import Work
 
-
-def note_posted(event: NotePosted, work: Work, rules: Rules) -> str | None:
-    """Judge a note by title and text together."""
-    text = f"{event.title}\n{event.text}"
-    return take(
-        Text(id=event.note_id, kind="note", place_id=event.note_id, author_id=event.author_id, text=text), work, rules
-    )
+Written = NotePosted | NoteEdited | CommentPosted | CommentEdited | MessagePosted
+Deleted = NoteDeleted | CommentDeleted | MessageDeleted
 
 
-def comment_posted(event: CommentPosted, work: Work, rules: Rules) -> str | None:
-    """Judge a comment."""
-    return take(
-        Text(id=event.comment_id, kind="comment", place_id=event.note_id, author_id=event.author_id, text=event.text),
-        work,
-        rules,
-    )
-
-
-def message_posted(event: MessagePosted, work: Work, rules: Rules) -> str | None:
-    """Judge a message in a group."""
-    return take(
-        Text(id=event.message_id, kind="message", place_id=event.group_id, author_id=event.author_id, text=event.text),
-        work,
-        rules,
-    )
-
-
-def take(text: Text, work: Work, rules: Rules) -> str | None:
+def written(event: Written, work: Work, rules: Rules) -> str | None:
     """Keep a text with its verdict and tell that; an older revision than the one at hand changes nothing."""
+    text = text_of(event)
     known = work.get(Content, text.id)
     if not newer(known, text):
         return "older"
     tell(work.put(judged(known, text, judge(text.text, rules), work.now)), work)
     return None
+
+
+def deleted(event: Deleted, work: Work) -> str | None:
+    """Drop the copy of a text; one that comes late, or again, is not kept."""
+    text = text_of(event)
+    known = work.get(Content, text.id)
+    if known is not None and known.deleted:
+        return "known"
+    work.put(dropped(known, text, work.now))
+    return None
+
+
+def content_id(event: Written | Deleted) -> str:
+    """The id of what an event is about."""
+    return text_of(event).id
+
+
+def text_of(event: Written | Deleted) -> Text:
+    """What there is to judge, of which place; of a note title and text together, of what was deleted nothing."""
+    text = getattr(event, "text", "")
+    revision: int = getattr(event, "revision", 0)
+    author = event.author_id
+    match event:
+        case NotePosted() | NoteEdited():
+            text, id_ = f"{event.title}\n{text}", event.note_id
+            return Text(id=id_, kind="note", place_id=id_, author_id=author, text=text, revision=revision)
+        case NoteDeleted(note_id=id_):
+            return Text(id=id_, kind="note", place_id=id_, author_id=author, text="", revision=revision)
+        case CommentPosted() | CommentEdited() | CommentDeleted():
+            id_, place = event.comment_id, event.note_id
+            return Text(id=id_, kind="comment", place_id=place, author_id=author, text=text, revision=revision)
+        case _:
+            id_, place = event.message_id, event.group_id
+            return Text(id=id_, kind="message", place_id=place, author_id=author, text=text, revision=revision)
 
 
 def tell(content: Content, work: Work) -> None:
