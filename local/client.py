@@ -237,6 +237,16 @@ class Client:
             self.journal.refuse(Refused("leave", person, refusal.status, refusal.reason))
             raise
 
+    # -- recommend -----------------------------------------------------------------------------------------------
+
+    async def feedback(self, person: str, group: str, kind: str) -> Json:
+        """POST what a person says of a suggested group."""
+        request = _post(
+            "recommend", f"/v1/suggestions/people/{person}/feedback", person, {"group_id": group, "kind": kind}
+        )
+        made = Accepted("feedback", person, group=group, state=kind)
+        return await self._command("feedback", request, lambda _: made)
+
     async def repeat(self, person: str, path: str, body: Mapping[str, object], key: str | None) -> Json:
         """POST to notes without a word in the journal: a repeated command, or one that must be refused."""
         return await self._wire.send(_post("notes", f"/v1/{path}", person, body, key))

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import uuid4
 
-Action = Literal["note", "comment", "accept", "advice", "relay", "group", "state", "join", "leave"]
+Action = Literal["note", "comment", "accept", "advice", "relay", "group", "state", "join", "leave", "feedback"]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """One command that a service has taken: 2xx. The ids are those that it needs, the others are empty.
 
-    `state` and `seats` are a group's. `asks` labels a comment that is a question to which an answer is waited
-    for; None where nobody has labelled it.
+    `state` and `seats` are a group's; of feedback `state` is its kind. `asks` labels a comment that is a question to
+    which an answer is waited for; None where nobody has labelled it.
     """
 
     action: Action

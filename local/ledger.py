@@ -37,6 +37,9 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     m.ContentJudged: ("content_id",),
     r.GroupsSuggested: ("note_id",),
     r.ProfileTaught: ("group_id", "note_id"),
+    r.MembershipHeard: ("person_id", "group_id", "sequence"),
+    r.FeedbackGiven: ("person_id", "group_id", "kind"),
+    r.CircleTurned: ("group_id", "members", "shares"),
     g.GroupOpened: ("group_id",),
     g.MemberJoined: ("group_id", "person_id"),
     g.MemberLeft: ("group_id", "person_id"),
@@ -44,11 +47,12 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
 }
 """Which fields make a fact one fact; of what is not here, subject and sequence do."""
 
-COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade})
+COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade, r.FeedbackGiven, r.CircleTurned})
 """Facts that may be true several times."""
 
-FREE = frozenset({"NeedOpened", "NeedEscalated"})
-"""Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time."""
+FREE = frozenset({"NeedOpened", "NeedEscalated", "CircleTurned"})
+"""Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, and
+of the turns of circles only the sum is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Group:
     people: set[str] = field(default_factory=set)
     told: tuple[int, str, int] | None = None
     """Sequence, state, members."""
+    circle: int = 0
+    """Members that the turns of the circle come to."""
 
 
 @dataclass(slots=True)
@@ -166,6 +172,8 @@ class Ledger:
             case "advice":
                 expect("AdviceTaken", done.comment)
                 self._helped(done.comment, "advice_taken", done.comment)
+            case "feedback":
+                self.book.expect_another("FeedbackGiven", done.person, done.group, done.state)
             case "relay":
                 expect("NoteRelayed", done.note, done.group)
                 expect("ProfileTaught", done.group, done.note)
@@ -265,6 +273,11 @@ class Ledger:
                     self._strange.append(("GroupChanged", event.group_id, f"{event.members} on {group.seats} seats"))
             case g.MemberJoined() as event:
                 self.standings[event.group_id, event.person_id].told.append((order, "", event.tier))
+                self.book.expect("MembershipHeard", event.person_id, event.group_id, str(order))
+            case g.MemberLeft() as event:
+                self.book.expect("MembershipHeard", event.person_id, event.group_id, str(order))
+            case r.CircleTurned() as event:
+                self.groups.setdefault(event.group_id, Group(0)).circle += event.members
             case g.TierChanged() as event:
                 self.standings[event.group_id, event.person_id].told.append((order, event.old, event.new))
 
@@ -321,4 +334,7 @@ class Ledger:
                 doubled.append(("GroupChanged", id_, words))
             elif (state, members) != (group.state, len(group.people)):
                 lost.append(("GroupChanged", id_, words))
+            if group.circle != len(group.people):
+                more = doubled if group.circle > len(group.people) else lost
+                more.append(("CircleTurned", id_, f"{len(group.people)} members, turns come to {group.circle}"))
         return Verdict(tuple(lost), tuple(doubled))

@@ -107,6 +107,7 @@ WORDS: dict[type[Event], Words] = {
     n.NoteRelayed: lambda e, name: ("note relayed", f"{name(e.note_id)} → {name(e.group_id)} by {e.by_id}"),
     m.ContentJudged: _judged,
     r.GroupsSuggested: _suggested,
+    r.FeedbackGiven: lambda e, name: ("feedback", f"{e.person_id} on {name(e.group_id)}: {e.kind}"),
     g.GroupOpened: lambda e, name: ("group opened", f"{name(e.group_id)} {e.seats} seats, by {e.owner_id}"),
     g.MemberJoined: lambda e, name: ("member joined", f"{name(e.group_id)} {e.person_id} as {e.tier}"),
     g.MemberLeft: lambda e, name: ("member left", f"{name(e.group_id)} {e.person_id}"),

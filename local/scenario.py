@@ -1,7 +1,7 @@
 """The scenario: people of `local.texts` write, ask, answer, join and leave, through the HTTP APIs alone."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from local.client import Client, Json, NoAnswerError, Refusal
@@ -65,6 +65,7 @@ class Scenario:
     async def _all(self) -> None:
         await self._open()
         await self._doors()
+        await self._list_of("rider-2")
         for place, post in enumerate(POSTS):
             await self._thread(post, relay_first=place % 2 == 0)
         await self._come_back()
@@ -93,6 +94,27 @@ class Scenario:
             await self._join(self._circle(key), person)
         books = self._circle("books")
         await asyncio.gather(*(self._join(books, person) for person in ("reader-2", "reader-3")))
+
+    async def _list_of(self, person: str) -> None:
+        """A member's list has groups, not their own; one that is not for them is gone from the next."""
+        own = self.story.groups["ride"]
+        first = await self._listed(person, lambda found: bool(found) and own not in found)
+        self.story.check("a person's list has groups, and not their own", bool(first) and own not in first, first)
+        if first:
+            await self._client.feedback(person, first[0], "not_for_me")
+            next_ = await self._listed(person, lambda found: first[0] not in found)
+            self.story.check("what is not for them is not on the next list", first[0] not in next_, next_)
+
+    async def _listed(self, person: str, until: Callable[[list[str]], bool]) -> list[str]:
+        """The groups on a person's list as soon as it is as it must be, at the latest in two seconds of asking."""
+        found: list[str] = []
+        for _ in range(20):
+            told = await self._client.read("recommend", f"suggestions/people/{person}", person) or {}
+            found = [suggestion["group_id"] for suggestion in told.get("suggestions", [])]
+            if until(found):
+                break
+            await asyncio.sleep(0.1)
+        return found
 
     async def _come_back(self) -> None:
         """Seats change hands, and a guest who has helped joins at the tier that this has earned."""

@@ -1,25 +1,27 @@
 """Composition root of recommend: the only file that constructs things."""
 
-from services.recommend.api import routes
+from services.recommend.api import Groups, routes
 from services.recommend.commands import place
 from services.recommend.handlers import router
 from services.recommend.settings import Settings
 from services.recommend.store import COLLECTIONS, INDEXES, Store
-from services.recommend.view import ProfilesView
+from services.recommend.view import CirclesView, ProfilesView
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
 
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
-    """Put the service together. It takes no commands yet, so the desk stays empty-handed."""
-    view = ProfilesView(database, settings.view_seconds)
-    return Parts(router(settings), routes(Store(database)), (view,))
+    """Put the service together."""
+    profiles = ProfilesView(database, settings.view_seconds)
+    circles = CirclesView(database, settings.view_seconds)
+    api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions))
+    return Parts(router(settings), api, (profiles, circles))
 
 
 APP = App(
     name="recommend",
-    about="The right group for a note, and why.",
+    about="The right group for a note or a person, and why.",
     settings=Settings,
     collections=COLLECTIONS,
     indexes=INDEXES,

@@ -2,15 +2,61 @@
 
 from msgspec.structs import replace
 
-from services.recommend.core import GroupProfile, changed, features, learn, opened
+from services.recommend.core import (
+    Circle,
+    GroupProfile,
+    Person,
+    Turn,
+    answered,
+    changed,
+    features,
+    joined,
+    learn,
+    left,
+    opened,
+    saw,
+    turn,
+    turned,
+)
 from services.recommend.placed import NoteTerms, Suggestions, Visibility, kept
 from services.recommend.settings import Settings
 from services.recommend.view import ProfilesView
-from shared.contracts.groups import GroupChanged, GroupOpened
+from shared.contracts.groups import GroupChanged, GroupOpened, MemberJoined, MemberLeft
 from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
-from shared.contracts.recommend import GroupsSuggested, ProfileTaught, Reason, Suggestion
-from shared.flow.router import Router
+from shared.contracts.recommend import (
+    CircleTurned,
+    FeedbackGiven,
+    FeedbackKind,
+    GroupsSuggested,
+    MembershipHeard,
+    ProfileTaught,
+    Reason,
+    Suggestion,
+)
+from shared.errors import Rejected
+from shared.flow.router import Command, Reply, Router
 from shared.flow.work import Work
+
+
+class GiveFeedback(Command, frozen=True, kw_only=True):
+    """Say what one thinks of a suggested group."""
+
+    group_id: str
+    kind: FeedbackKind
+
+
+# -- commands -----------------------------------------------------------------------------------------------
+
+
+def give_feedback(command: GiveFeedback, work: Work) -> Reply:
+    """Hand it over to the lane of the person; a group that nobody has opened is refused."""
+    profile = work.get(GroupProfile, command.group_id)
+    if profile is None or not profile.name:
+        raise Rejected("unknown-group", 404)
+    given = FeedbackGiven(person_id=command.person_id, group_id=command.group_id, kind=command.kind)
+    work.emit(given)
+    return Reply(status=202, body=given.model_dump())
+
 
 # -- events in the lane of the note -------------------------------------------------------------------------
 
@@ -30,9 +76,9 @@ def note_posted(event: NotePosted, work: Work, settings: Settings) -> str | None
 
 def suggest(note_id: str, terms: dict[str, int], work: Work, settings: Settings) -> None:
     """The groups that fit, by the profiles as this process knows them now."""
-    profiles = work.view(ProfilesView).profiles
-    placed = tuple(kept(p) for p in profiles.place(terms, settings.suggestions, settings.floor))
-    stored = work.put(Suggestions(id=note_id, groups=placed, model=profiles.model, at=work.now))
+    view = work.view(ProfilesView)
+    placed = tuple(kept(p) for p in view.profiles.place(terms, settings.suggestions, settings.floor))
+    stored = work.put(Suggestions(id=note_id, groups=placed, model=view.model, at=work.now))
     work.emit(
         GroupsSuggested(
             note_id=note_id,
@@ -106,9 +152,60 @@ def profile_taught(event: ProfileTaught, work: Work) -> None:
     work.put(learn(profile, dict(event.terms)))
 
 
+def member_joined(event: MemberJoined, work: Work) -> None:
+    """Hand a join on to the lane of the person."""
+    hand_on(event.person_id, event.group_id, work, member=True)
+
+
+def member_left(event: MemberLeft, work: Work) -> None:
+    """Hand a leave on to the lane of the person."""
+    hand_on(event.person_id, event.group_id, work, member=False)
+
+
+def hand_on(person_id: str, group_id: str, work: Work, *, member: bool) -> None:
+    """The membership's own sequence goes along: by it the person tells newer from older."""
+    sequence = work.cause.sequence
+    work.emit(MembershipHeard(person_id=person_id, group_id=group_id, member=member, sequence=sequence))
+
+
+def circle_turned(event: CircleTurned, work: Work) -> None:
+    """Count what somebody's change of memberships means for this group."""
+    circle = work.get(Circle, event.group_id) or Circle(id=event.group_id)
+    work.put(turn(circle, Turn(event.members, event.shares)))
+
+
+# -- events in the lane of the person -----------------------------------------------------------------------
+
+
+def membership_heard(event: MembershipHeard, work: Work) -> str | None:
+    """Follow where a person is, and tell the groups whose pairs that changes."""
+    before = work.get(Person, event.person_id) or Person(id=event.person_id)
+    after = (joined if event.member else left)(before, event.group_id, event.sequence)
+    if after is before:
+        return "older"
+    work.put(after)
+    for group_id, change in turned(before, after).items():
+        work.emit(CircleTurned(group_id=group_id, members=change.members, shares=change.shares))
+    return None
+
+
+def feedback_given(event: FeedbackGiven, work: Work) -> str | None:
+    """Keep what the next list must respect."""
+    before = work.get(Person, event.person_id) or Person(id=event.person_id)
+    if event.kind == "seen":
+        after = saw(before, [event.group_id], work.now)
+    else:
+        after = answered(before, event.group_id, "joined" if event.kind == "joined" else "refused", work.now)
+    if after is before:
+        return "known"
+    work.put(after)
+    return None
+
+
 def router(settings: Settings) -> Router:
     """Payload -> what it reads -> who decides."""
     table = Router("recommend")
+    table.on(GiveFeedback, give_feedback, lambda c: [(GroupProfile, c.group_id)])
     table.on(
         NotePosted,
         lambda e, w: note_posted(e, w, settings),
@@ -120,4 +217,9 @@ def router(settings: Settings) -> Router:
     table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id)])
     table.on(GroupChanged, group_changed, lambda e: [(GroupProfile, e.group_id)])
     table.on(ProfileTaught, profile_taught, lambda e: [(GroupProfile, e.group_id)])
+    table.on(MemberJoined, member_joined, lambda e: [])
+    table.on(MemberLeft, member_left, lambda e: [])
+    table.on(CircleTurned, circle_turned, lambda e: [(Circle, e.group_id)])
+    table.on(MembershipHeard, membership_heard, lambda e: [(Person, e.person_id)])
+    table.on(FeedbackGiven, feedback_given, lambda e: [(Person, e.person_id)])
     return table

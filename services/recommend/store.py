@@ -2,15 +2,15 @@
 
 from collections.abc import Collection
 
-from services.recommend.core import GroupProfile
+from services.recommend.core import Circle, GroupProfile, Person
 from services.recommend.placed import NoteTerms, Suggestions, Visibility
-from shared.flow.documents import from_mongo
+from shared.flow.documents import FOLLOW_KEYS, from_mongo
 from shared.flow.ports import Database
 from shared.migrations import Index
 
-COLLECTIONS = (GroupProfile.COLLECTION, NoteTerms.COLLECTION, Suggestions.COLLECTION, Visibility.COLLECTION)
-INDEXES: tuple[Index, ...] = ()
-"""Everything is read by key; the view reads ids and versions of all profiles."""
+COLLECTIONS = tuple(kind.COLLECTION for kind in (GroupProfile, Circle, Person, NoteTerms, Suggestions, Visibility))
+INDEXES = tuple(Index(kind.COLLECTION, FOLLOW_KEYS) for kind in (GroupProfile, Circle))
+"""Everything is read by key, but what the views follow."""
 
 
 class Store:
@@ -26,6 +26,11 @@ class Store:
             return None
         found = await self._database.load(Suggestions.COLLECTION, [note_id])
         return from_mongo(Suggestions, found[0]) if found else None
+
+    async def person(self, person_id: str) -> Person:
+        """A person as far as anything was heard of them."""
+        found = await self._database.load(Person.COLLECTION, [person_id])
+        return from_mongo(Person, found[0]) if found else Person(id=person_id)
 
     async def joinable(self, group_ids: Collection[str]) -> set[str]:
         """Those of the groups that are open and have a seat now."""

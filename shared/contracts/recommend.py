@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
 from .event import Event, Id, Short
-from .topics import PROFILE, SUGGESTION
+from .topics import PROFILE, SUGGESTION, TIES
 
 Term = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+FeedbackKind = Literal["not_for_me", "seen", "joined"]
 
 
 class Reason(BaseModel):
@@ -47,3 +48,31 @@ class ProfileTaught(Event, topic=PROFILE, name="profile_taught", order="count"):
     group_id: Id
     note_id: Id
     terms: tuple[tuple[Term, Annotated[int, Field(ge=1, le=1_000_000)]], ...] = Field(max_length=1_000)
+
+
+class CircleTurned(Event, topic=PROFILE, name="circle_turned", order="count"):
+    """A person's memberships changed: this group has `members` more, and its pairs with other groups change.
+
+    `shares` are (another group, by how many 128ths of a person the pair changes).
+    """
+
+    group_id: Id
+    members: int = Field(ge=-1, le=1)
+    shares: tuple[tuple[Id, Annotated[int, Field(ge=-128, le=128)]], ...] = Field(max_length=128)
+
+
+class MembershipHeard(Event, topic=TIES, name="membership_heard", order="fact"):
+    """A join or leave, handed on to the person; `sequence` is that of the membership: the higher one holds."""
+
+    person_id: Id
+    group_id: Id
+    member: bool
+    sequence: int = Field(ge=0)
+
+
+class FeedbackGiven(Event, topic=TIES, name="feedback_given", order="count"):
+    """What a person said of a suggested group, or that it was shown to them; of two answers the later one holds."""
+
+    person_id: Id
+    group_id: Id
+    kind: FeedbackKind

@@ -72,8 +72,15 @@ PROFILE = Topic(
     owner="recommend",
     key="group",
     readers=("recommend",),
-    about="What a relayed note teaches the profile of its group.",
+    about="What a relayed note teaches the profile of its group, and which other groups its members are in.",
     carries_text=True,
+)
+TIES = Topic(
+    name="lianyi.recommend.person.v1",
+    owner="recommend",
+    key="person",
+    readers=("recommend",),
+    about="A person across groups: memberships as they are handed on, and what they say to suggestions.",
 )
 NOTE_VERDICT = Topic(
     name="lianyi.moderation.note_verdict.v1",
@@ -115,6 +122,7 @@ TOPICS: dict[str, Topic] = {
         MESSAGE,
         SUGGESTION,
         PROFILE,
+        TIES,
         NOTE_VERDICT,
         GROUP_VERDICT,
         NOTES_DEAD,

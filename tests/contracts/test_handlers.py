@@ -142,8 +142,6 @@ def test_a_handler_is_of_a_reader(service: str, kind: type[Event], handler: Hand
 
 @EACH_SUBSCRIPTION
 def test_a_handler_reads_what_is_in_the_lane_of_its_key(service: str, kind: type[Event], handler: Handler) -> None:
-    """What a handler declares is a function of the event alone, and it declares something."""
+    """What a handler declares is a function of the event alone; one that only hands it on declares nothing."""
     for sample in (s for s in STORY if s.type == kind.TYPE):
-        refs = list(handler.reads(sample.event))
-        assert refs
-        assert refs == list(handler.reads(sample.event))
+        assert list(handler.reads(sample.event)) == list(handler.reads(sample.event))

@@ -1,12 +1,13 @@
-"""The API of recommend: what was suggested, as far as it still holds."""
+"""The API of recommend: what was suggested for a note, as far as it still holds, and what is to a person."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from services.recommend.core import GroupProfile
+from services.recommend.core import Circle, GroupProfile, Person, Tie
 from services.recommend.placed import Suggested, Suggestions, Visibility, Why
+from shared.contracts.recommend import FeedbackGiven, FeedbackKind
 from tests.integration.edge import Edge, running
 
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -63,3 +64,87 @@ async def test_a_hidden_note_has_no_suggestions(edge: Edge) -> None:
     await edge.refuse("unknown-note", 404, "GET", "/v1/suggestions/notes/n")
     edge.seed(Visibility(id="n", hidden=False, sequence=2))
     assert (await edge.ask("GET", "/v1/suggestions/notes/n")).status_code == 200
+
+
+# -- people -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Edge]:
+    """Ann rides. Who rides also hikes; tea is popular, chess is full and go is closed."""
+    async with running("recommend") as made:
+        made.seed(
+            *(GroupProfile(id=g, name=g.title(), seats_left=1) for g in ("ride", "hike", "tea")),
+            GroupProfile(id="chess", name="Chess", seats_left=0),
+            GroupProfile(id="go", name="Go", seats_left=3, state="closed"),
+            Circle(id="ride", members=4, others="chess 64 go 64 hike 128"),
+            Circle(id="hike", members=3, others="ride 128"),
+            *(Circle(id=g, members=9) for g in ("chess", "go", "tea")),
+            Person(id="ann", ties=(Tie("ride", member=True, sequence=1),)),
+        )
+        yield made
+
+
+async def test_a_person_gets_groups_with_reasons(town: Edge) -> None:
+    """First where people of their group are, by its name; then what is popular; nothing full, closed or their own."""
+    told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()
+    assert [(s["group_id"], s["name"]) for s in told["suggestions"]] == [("hike", "Hike"), ("tea", "Tea")]
+    why = [[(r["kind"], r["group_id"], r["name"]) for r in s["reasons"]] for s in told["suggestions"]]
+    assert why == [[("members", "ride", "Ride")], [("popular", None, None)]]
+    assert all(r["weight"] > 0 for s in told["suggestions"] for r in s["reasons"])
+    assert told["model"].startswith("circles-1+")
+
+
+async def test_a_newcomer_gets_what_is_popular(town: Edge) -> None:
+    """Somebody of whom nothing is known gets the largest groups that take people, and popularity as the reason."""
+    told = (await town.ask("GET", "/v1/suggestions/people/new", "new")).json()["suggestions"]
+    assert [s["group_id"] for s in told] == ["tea", "ride", "hike"]
+    assert {r["kind"] for s in told for r in s["reasons"]} == {"popular"}
+
+
+async def test_a_list_is_for_the_person(town: Edge) -> None:
+    """Another person's list is refused, unless the scope is there; feedback in another's name always is."""
+    await town.refuse("not-your-list", 403, "GET", "/v1/suggestions/people/ann", "bob")
+    assert (await town.ask("GET", "/v1/suggestions/people/ann", "bob/recommend")).status_code == 200
+    body = {"group_id": "hike", "kind": "not_for_me"}
+    for who in ("bob", "bob/recommend"):
+        await town.refuse("not-your-list", 403, "POST", "/v1/suggestions/people/ann/feedback", who, json=body)
+
+
+async def test_a_group_that_filled_a_moment_ago_is_left_out(town: Edge) -> None:
+    """The database decides whether a group takes somebody, not the view, which may be a moment behind."""
+    await town.ask("GET", "/v1/suggestions/people/ann")
+    town.seed(GroupProfile(id="hike", name="Hike", seats_left=0, v=2))
+    told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()["suggestions"]
+    assert [s["group_id"] for s in told] == ["tea"]
+
+
+@pytest.mark.parametrize("kind", ["not_for_me", "seen", "joined"])
+async def test_feedback_is_told_once(town: Edge, kind: FeedbackKind) -> None:
+    """It is taken and told on the person's topic; the same key again gets the same answer and tells nothing more."""
+    body = {"group_id": "hike", "kind": kind}
+    for _ in range(2):
+        reply = await town.ask("POST", "/v1/suggestions/people/ann/feedback", key="k", json=body)
+        assert (reply.status_code, reply.json()) == (202, {"person_id": "ann", **body})
+    assert await town.told() == [FeedbackGiven(person_id="ann", group_id="hike", kind=kind)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"group_id": "hike"},
+        {"kind": "seen"},
+        {"group_id": "hike", "kind": "maybe"},
+        {"group_id": "a b", "kind": "seen"},
+    ],
+)
+async def test_feedback_that_is_none_is_refused(town: Edge, body: dict[str, str]) -> None:
+    """A missing or unknown field, an id that is none: nothing is told."""
+    await town.refuse("invalid-body", 422, "POST", "/v1/suggestions/people/ann/feedback", json=body)
+
+
+async def test_feedback_on_an_unknown_group_is_refused(town: Edge) -> None:
+    """A group that nobody has opened has nothing to be said of."""
+    body = {"group_id": "none", "kind": "seen"}
+    await town.refuse("unknown-group", 404, "POST", "/v1/suggestions/people/ann/feedback", json=body)

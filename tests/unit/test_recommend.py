@@ -14,7 +14,7 @@ from shared.contracts.groups import Charter, GroupChanged, GroupOpened
 from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
 from shared.contracts.recommend import GroupsSuggested, ProfileTaught
 from shared.errors import Transient
-from shared.flow.documents import to_mongo
+from shared.flow.documents import LANES, to_mongo
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World
 
@@ -243,7 +243,10 @@ def test_a_suggestion_names_the_profiles_that_decided(world: World) -> None:
 
 
 def stored(server: Server, profile: GroupProfile) -> None:
-    server.store({(GroupProfile.COLLECTION, profile.id): encode(to_mongo(profile))})
+    """As another process commits it: batch v of its lane."""
+    stamp = {"_lane": "group:0", "_batch": profile.v}
+    lane = encode({"_id": "group:0", "batch": profile.v})
+    server.store({(profile.COLLECTION, profile.id): encode(to_mongo(profile) | stamp), (LANES, "group:0"): lane})
 
 
 async def test_the_view_takes_up_what_others_have_learned() -> None:

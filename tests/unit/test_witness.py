@@ -136,6 +136,14 @@ def promoted(old: str, new: str, person: str = "p-2") -> g.TierChanged:
     return g.TierChanged(group_id="g", person_id=person, old=old, new=new, reasons=("answer_accepted>=1",))
 
 
+def heard(person: str, member: bool, sequence: int) -> r.MembershipHeard:
+    return r.MembershipHeard(person_id=person, group_id="g", member=member, sequence=sequence)
+
+
+def turned(members: int) -> r.CircleTurned:
+    return r.CircleTurned(group_id="g", members=members, shares=())
+
+
 def story(world: World) -> list[Record]:
     """Everything that the ledger knows of, once: all commands accepted, and the records that follow from them."""
     world.accept("group", "p-0", group="g", state="open", seats=5)
@@ -150,6 +158,7 @@ def story(world: World) -> list[Record]:
     world.accept("accept", "p-1", need="need-q", comment="a")
     world.accept("advice", "p-0", comment="a")
     world.accept("relay", "p-0", note="n", group="g")
+    world.accept("feedback", "p-3", group="g", state="seen")
     note = n.NotePosted(note_id="n", author_id="p-0", title="t", text="t")
     record = world.record
     return [
@@ -176,6 +185,12 @@ def story(world: World) -> list[Record]:
         record(contributed("p-2", "answer_accepted", "need-q")),
         record(contributed("p-2", "advice_taken", "a")),
         record(promoted("newcomer", "contributor"), sequence=6),
+        record(heard("p-2", True, 1)),
+        record(heard("p-2", False, 2)),
+        record(heard("p-2", True, 3)),
+        record(heard("p-4", True, 1)),
+        *(record(turned(members)) for members in (1, 1)),
+        record(r.FeedbackGiven(person_id="p-3", group_id="g", kind="seen")),
     ]
 
 
@@ -344,9 +359,23 @@ def test_seats_are_counted_from_the_answers(world: World, told: int, where: str)
     world.tell(g.GroupOpened(group_id="g", owner_id="p-0", name="g", charter=CHARTER, seats=5))
     for person in ("p-1", "p-2"):
         world.accept("join", person, group="g")
-        world.tell(g.MemberJoined(group_id="g", person_id=person, tier="newcomer"))
+        world.tell(g.MemberJoined(group_id="g", person_id=person, tier="newcomer"), heard(person, True, 1), turned(1))
     world.tell(changed(told), sequence=9)
     world.tell(changed(4), sequence=3)
+    assert bool(world.verdict.lost) == (where == "lost")
+    assert bool(world.verdict.doubled) == (where == "doubled")
+
+
+@pytest.mark.parametrize(("turns", "where"), [([1], "lost"), ([1, 1], ""), ([1, 1, -1, 1], ""), ([1, 1, 1], "doubled")])
+def test_circles_are_counted_from_the_answers(world: World, turns: list[int], where: str) -> None:
+    """The turns of a circle come to the people who were let in, neither fewer nor more."""
+    world.accept("group", group="g", state="open", seats=5)
+    world.tell(g.GroupOpened(group_id="g", owner_id="p-0", name="g", charter=CHARTER, seats=5))
+    for person in ("p-1", "p-2"):
+        world.accept("join", person, group="g")
+        world.tell(g.MemberJoined(group_id="g", person_id=person, tier="newcomer"), heard(person, True, 1))
+    world.tell(changed(2), sequence=9)
+    world.tell(*map(turned, turns))
     assert bool(world.verdict.lost) == (where == "lost")
     assert bool(world.verdict.doubled) == (where == "doubled")
 
@@ -409,7 +438,7 @@ def test_tiers_are_recomputed(world: World, steps: list[tuple[str, str]], where:
     world.accept("group", group="g", state="open", seats=5)
     world.accept("join", "p-2", group="g")
     world.tell(g.GroupOpened(group_id="g", owner_id="p-0", name="g", charter=CHARTER, seats=5), changed(1))
-    world.tell(g.MemberJoined(group_id="g", person_id="p-2", tier="newcomer"))
+    world.tell(g.MemberJoined(group_id="g", person_id="p-2", tier="newcomer"), heard("p-2", True, 1), turned(1))
     world.witness.ledger.standings["g", "p-2"].earn("answer_accepted")
     for order, (old, new) in enumerate(steps, 2):
         world.tell(promoted(old, new), sequence=order)

@@ -46,6 +46,7 @@ class Circle(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "circles"
+    FOLLOWED: ClassVar[bool] = True
 
     members: int = 0
     others: str = ""
@@ -138,11 +139,6 @@ class Circles:
 
     def __len__(self) -> int:
         return len(self._versions)
-
-    @property
-    def model(self) -> str:
-        """Which model spoke: the method, and the updates of all circles (the sum of their versions)."""
-        return f"{METHOD}+{sum(self._versions.values())}"
 
     def put(self, circle: Circle) -> None:
         """Take up a circle in place of the group's old one; an older version than the one held is ignored."""

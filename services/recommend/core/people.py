@@ -1,11 +1,13 @@
 """A person across groups: where they are, what they said no to, what they were shown; one bounded document.
 
 What a change of memberships does to the groups' circles (see `circles`) is computed here too, from the document
-before and after it. The result of any set of events does not depend on their order: a membership is told by the
-higher sequence, and the shares of a person's pairs are whole numbers that add up to the same whatever the way.
+before and after it. The result of a set of joins, leaves and answers does not depend on their order: a membership is
+told by the higher sequence, an answer by the later time, and the shares of a person's pairs are whole numbers that
+add up to the same whatever the way.
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 from zlib import crc32
 
@@ -21,6 +23,8 @@ SHARE = 128
 MOST_GROUPS = 128
 """A person in more groups than this says nothing of which groups go together, and costs nothing."""
 MOST_SEEN = 1_000
+LOOK = timedelta(hours=1)
+"""Within this time a group that is shown again is seen once: a list that is refreshed is no second look."""
 FEEDBACK_KEPT = 500
 
 
@@ -28,14 +32,16 @@ class Tie(msgspec.Struct, frozen=True):
     """One person and one group. `sequence` is that of the last join or leave that was taken up, 0 if there was none.
 
     `answer` is the person's last word on the suggestion: "refused" is "not for me"; "joined" is what they say, until
-    the group says it too. `seen` counts how often the group was shown to them.
+    the group says it too. `seen` counts how often the group was shown to them. The times are of the last of each.
     """
 
     group_id: str
     member: bool = False
     sequence: int = 0
     answer: Answer = ""
+    answered_at: datetime | None = None
     seen: int = 0
+    seen_at: datetime | None = None
 
 
 class Person(Document, frozen=True, kw_only=True):
@@ -69,16 +75,23 @@ def left(person: Person, group_id: str, sequence: int) -> Person:
     return _moved(person, group_id, False, sequence)
 
 
-def answered(person: Person, group_id: str, answer: Answer) -> Person:
-    """The person after their word on a suggestion; the last one holds, and "" takes it back."""
-    return _put(person, replace(_tie(person, group_id), answer=answer))
+def answered(person: Person, group_id: str, answer: Answer, at: datetime) -> Person:
+    """The person after their word on a suggestion; the last one holds, and "" takes it back.
+
+    The same object if they have said something later.
+    """
+    tie = _tie(person, group_id)
+    if tie.answered_at is not None and at < tie.answered_at:
+        return person
+    return _put(person, replace(tie, answer=answer, answered_at=at))
 
 
-def saw(person: Person, group_ids: Iterable[str]) -> Person:
-    """The person after one look at a list of suggestions; a group counts once a look, and 1,000 times at most."""
+def saw(person: Person, group_ids: Iterable[str], at: datetime) -> Person:
+    """The person after a look at a list of suggestions; a group counts once an hour, and 1,000 times at most."""
     for group_id in sorted(set(group_ids)):
         tie = _tie(person, group_id)
-        person = _put(person, replace(tie, seen=min(tie.seen + 1, MOST_SEEN)))
+        if tie.seen < MOST_SEEN and (tie.seen_at is None or at >= tie.seen_at + LOOK):
+            person = _put(person, replace(tie, seen=tie.seen + 1, seen_at=at))
     return person
 
 

@@ -131,11 +131,6 @@ class Profiles:
     def __len__(self) -> int:
         return len(self._held)
 
-    @property
-    def model(self) -> str:
-        """Which model spoke: the method, and the updates of all profiles (the sum of their versions)."""
-        return f"{METHOD}+{sum(profile.v for profile, _ in self._held.values())}"
-
     def put(self, profile: GroupProfile) -> None:
         """Take up a profile in place of the group's old one; an older version than the one held is ignored."""
         held, old = self._held.get(profile.id, (None, {}))
@@ -160,6 +155,16 @@ class Profiles:
         self._free.append(slot)
         self._count_notes(-profile.notes)
 
+    def name(self, group_id: str) -> str:
+        """What the group is called; "" for one that has not been heard of."""
+        held = self._held.get(group_id)
+        return held[0].name if held else ""
+
+    def able(self, group_id: str) -> bool:
+        """Whether the group takes somebody now: open, with seats left."""
+        held = self._held.get(group_id)
+        return held is not None and held[0].state == "open" and held[0].seats_left > 0
+
     def scores(self, terms: Mapping[str, int]) -> dict[str, float]:
         """The score of every open group, full ones too: a note may belong where there is no seat left."""
         evidence = self._evidence(terms)
@@ -175,8 +180,8 @@ class Profiles:
         evidence = self._evidence(terms)
         said, square = evidence.says.sum(axis=0), evidence.square.sum()
         score = self._share(said[None], square[None])[0]
-        able = [g for g, (p, _) in self._held.items() if p.seats_left > 0 and self._open[self._slots[g]]]
-        fit = [(-float(score[self._slots[g]]), g) for g in able if score[self._slots[g]] >= floor]
+        able = [(self._slots[g], g) for g in self._held if self.able(g)]
+        fit = [(-float(score[slot]), g) for slot, g in able if score[slot] >= floor]
         best = [group for _, group in heapq.nsmallest(k, fit)]
         if not best or not evidence.names:
             return []

@@ -27,6 +27,7 @@ class GroupProfile(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "profiles"
+    FOLLOWED: ClassVar[bool] = True
 
     name: str = ""
     sequence: int = 0
