@@ -1,6 +1,6 @@
 """What is asked of Kafka beside the daily traffic: topics made from the table, dead letters read to their end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -46,6 +46,23 @@ async def make_topics(servers: str, partitions: int | None = None, replicas: int
         raise Transient(f"kafka: {type(error).__name__}") from error
     finally:
         await admin.close()
+
+
+async def beginnings(servers: str, partitions: Mapping[str, int]) -> dict[tuple[str, int], int]:
+    """Offset of the oldest record that is still there, by topic and partition.
+
+    Raises:
+        Transient: the broker is away.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        places = [TopicPartition(topic, p) for topic, count in partitions.items() for p in range(count)]
+        return {(p.topic, p.partition): first for p, first in (await consumer.beginning_offsets(places)).items()}
+    except KafkaError as error:
+        raise Transient(f"kafka: {type(error).__name__}") from error
+    finally:
+        await consumer.stop()
 
 
 async def dead_letters(servers: str, service: str, partitions: int) -> AsyncIterator[Incoming]:

@@ -28,6 +28,7 @@ from shared.bus import Bus
 from shared.contracts import TOPICS, dead_topic, topics_read_by
 from shared.desk import Desk
 from shared.errors import Transient
+from shared.flow.documents import Document
 from shared.flow.fold import Limits
 from shared.flow.lane import Runtime
 from shared.flow.ports import View
@@ -77,6 +78,12 @@ class App:
         return (*self.indexes, *FLOW_INDEXES)
 
 
+def documents_of(service: str) -> tuple[type[Document], ...]:
+    """Every kind of document that a service has defined, in the order of their collections."""
+    kinds = (kind for kind in Document.__subclasses__() if kind.__module__.startswith(f"services.{service}."))
+    return tuple(sorted(kinds, key=lambda kind: kind.COLLECTION))
+
+
 def now() -> datetime:
     """The wall clock: UTC in whole milliseconds, as MongoDB keeps it."""
     time = datetime.now(UTC)
@@ -117,14 +124,14 @@ async def _migrate(app: App, settings: Settings) -> int:
 
 async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> int:
     async with _database(app, settings) as database:
-        if chosen.act != "replay":
+        if chosen.act not in ops.WITH_BROKER:
             # Lanes can be held and released while the broker is away: then most of all.
             return await ops.operate(database, chosen)
         bus = Bus(settings.kafka, app.name)
         try:
             parts = app.build(settings, database, Desk(settings.command_seconds))
             runtime = await _wired(app, settings, parts, (database, bus, Metrics(app.name)))
-            return await ops.replay_letters(runtime, settings.kafka)
+            return await ops.work(runtime, documents_of(app.name), settings.kafka, chosen)
         finally:
             await bus.stop()
 

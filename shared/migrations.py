@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.flow.documents import INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
+from shared.flow.documents import DEAD, DEAD_KEPT, INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
 from shared.flow.ports import Conflict
 from shared.mongo import MongoDatabase, reached
 
@@ -50,10 +50,11 @@ class Index:
         return made
 
 
-FLOW_COLLECTIONS = (LANES, INBOX, Timer.COLLECTION, StoredReply.COLLECTION)
+FLOW_COLLECTIONS = (LANES, INBOX, DEAD, Timer.COLLECTION, StoredReply.COLLECTION)
 FLOW_INDEXES = (
     Index(INBOX, (("ids", 1),)),
     Index(INBOX, (("at", 1),), expire=INBOX_KEPT),
+    Index(DEAD, (("at", 1),), expire=DEAD_KEPT),
     Index(Timer.COLLECTION, (("lane", 1), ("due", 1))),
     Index(StoredReply.COLLECTION, (("at", 1),), expire=REPLIES_KEPT),
 )

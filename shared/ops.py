@@ -1,23 +1,32 @@
 """``python -m services.<name> ops``: what an operator does to lanes."""
 
 import argparse
+import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from shared.admin import dead_letters
-from shared.contracts import dead_topic
-from shared.errors import Transient
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from shared.admin import beginnings, dead_letters
+from shared.contracts import TOPICS, dead_topic, topics_read_by
+from shared.errors import Rejected, Transient
 from shared.flow import control
-from shared.flow.documents import LANES
+from shared.flow.documents import LANES, Document
 from shared.flow.ports import Conflict, Database
+from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
 from shared.flow.runtime import Runtime
+
+WITH_BROKER = ("replay", "rebuild")
+"""What needs the broker; all else can be done while it is away."""
 
 
 def add_parser(verbs: Any) -> None:
     """Declare the verbs."""
-    parser = verbs.add_parser("ops", help="lanes, hold, release, replay")
+    parser = verbs.add_parser("ops", help="lanes, hold, release, replay, rebuild")
     acts = parser.add_subparsers(dest="act", required=True)
     acts.add_parser("lanes", help="every lane's control document, a JSON line each")
     held = acts.add_parser("hold", help="stop a lane until it is released")
@@ -26,6 +35,11 @@ def add_parser(verbs: Any) -> None:
     released = acts.add_parser("release", help="let a held lane go on, past a gap if that held it")
     released.add_argument("lane")
     acts.add_parser("replay", help="feed dead letters to the handler that failed, once each")
+    rebuilt = acts.add_parser("rebuild", help="take projections away and fold them again from the topics")
+    rebuilt.add_argument(
+        "--what-is-left", action="store_true", help="also where a topic no longer has its first records"
+    )
+    rebuilt.add_argument("--wait", action="store_true", help="until all lanes are where they were, with a bar")
 
 
 async def operate(database: Database, chosen: argparse.Namespace) -> int:
@@ -44,14 +58,52 @@ async def operate(database: Database, chosen: argparse.Namespace) -> int:
         return _say({"try again": str(error)}, 75)
 
 
-async def replay_letters(runtime: Runtime, servers: str) -> int:
-    """Feed the dead letters that are there now to the handlers that failed; 0 when done, 75 to try again."""
+async def work(runtime: Runtime, kinds: Sequence[type[Document]], servers: str, chosen: argparse.Namespace) -> int:
+    """What needs the broker too; 0 when it was done, 1 when it was refused, 75 to try again."""
+    try:
+        if chosen.act == "rebuild":
+            return await _rebuild(runtime, kinds, servers, chosen)
+        if await progress(runtime.database):
+            return _say({"try again": "a rebuild is going on"}, 75)
+        return await _replay(runtime, servers)
+    except Rejected as error:
+        return _say({"refused": error.type, "detail": error.detail}, 1)
+    except (Transient, Conflict) as error:
+        return _say({"try again": str(error)}, 75)
+
+
+async def _rebuild(runtime: Runtime, kinds: Sequence[type[Document]], servers: str, chosen: argparse.Namespace) -> int:
+    read = topics_read_by(runtime.scope.service)
+    firsts = await beginnings(servers, {topic.name: runtime.scope.lanes[topic.key] for topic in read})
+    cut = sorted({topic for (topic, _), first in firsts.items() if first and TOPICS[topic].cleanup == "delete"})
+    if cut and not chosen.what_is_left:
+        return _say({"refused": "the first records are gone", "topics": cut}, 1)
+    await rebuild(runtime, kinds)
+    if chosen.wait:
+        await _watch(runtime.database)
+    return _say(
+        {"rebuilding" if await progress(runtime.database) else "rebuilt": [k.COLLECTION for k in kinds if k.REBUILT]}
+    )
+
+
+async def _watch(database: Database) -> None:
+    with Progress(console=Console(stderr=True)) as bar:
+        tasks: dict[str, TaskID] = {}
+        while left := await progress(database):
+            for lane in left:
+                if lane.lane not in tasks:
+                    tasks[lane.lane] = bar.add_task(lane.lane, total=lane.total)
+                bar.update(tasks[lane.lane], completed=lane.done)
+            for name in tasks.keys() - {lane.lane for lane in left}:
+                bar.update(tasks[name], completed=bar.tasks[tasks[name]].total)
+            await asyncio.sleep(1.0)
+
+
+async def _replay(runtime: Runtime, servers: str) -> int:
+    """Feed the dead letters that are there now to the handlers that failed."""
     service = runtime.scope.service
     partitions = runtime.scope.partitions[dead_topic(service).name]
-    try:
-        counts = await replay(runtime, dead_letters(servers, service, partitions))
-    except Transient as error:
-        return _say({"try again": error.reason}, 75)
+    counts = await replay(runtime, dead_letters(servers, service, partitions))
     return _say({"replayed": counts})
 
 
@@ -67,6 +119,7 @@ async def _lanes(database: Database) -> int:
                 "unsent_batches": len(lane.outbox),
                 "unsent_records": sum(len(b.records) for b in lane.outbox),
                 "held": lane.held,
+                "mute": dict(lane.mute),
                 "lease": lane.lease.isoformat() if lane.lease else None,
             }
         )

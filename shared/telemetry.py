@@ -69,7 +69,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class LaneReport:
-    """How a lane stands now: phase, seconds since it last moved, lag, age of its oldest unsent batch."""
+    """How a lane stands now: phase, seconds since it last moved, lag, age of its oldest unsent batch, rebuild."""
 
     name: str
     phase: str
@@ -78,6 +78,7 @@ class LaneReport:
     lag_seconds: float
     outbox_seconds: float
     held: str
+    rebuild_records: int = 0
 
 
 class LaneGauges(Collector):
@@ -96,6 +97,9 @@ class LaneGauges(Collector):
         part = GaugeMetricFamily(
             "lianyi_lane_partial", "1 while this process holds only some of the lane's topics.", labels=["lane"]
         )
+        again = GaugeMetricFamily(
+            "lianyi_lane_rebuild_records", "Records that a rebuild has still to fold again, at most.", labels=["lane"]
+        )
         for report in self._reports():
             lag.add_metric([report.name], report.lag_records)
             late.add_metric([report.name], report.lag_seconds)
@@ -103,7 +107,8 @@ class LaneGauges(Collector):
             held.add_metric([report.name], 1.0 if report.held else 0.0)
             idle.add_metric([report.name], report.idle_seconds)
             part.add_metric([report.name], 1.0 if report.phase == "partial" else 0.0)
-        yield from (lag, late, unsent, held, idle, part)
+            again.add_metric([report.name], report.rebuild_records)
+        yield from (lag, late, unsent, held, idle, part, again)
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:

@@ -1,7 +1,7 @@
 """The control document of a lane: who owns it, how far it is, and what it still has to send.
 
     {_id: lane, epoch, batch, next: [[topic, offset]...], session, outbox: [{b, r: [record...]}...], held, skip,
-     lease}
+     lease, mute: [[topic, offset]...]}
 
 Every commit of the lane matches {epoch, batch, session}, so a former owner changes nothing after a claim.
 """
@@ -39,6 +39,8 @@ class Control:
     held: str = ""
     skip: bool = False
     lease: datetime | None = None
+    mute: Mapping[str, int] = field(default_factory=dict)
+    """During a rebuild: the position from before it. What lies below was told once, and is not told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Ownership:
 
 GAP = "gap: "
 """How the reason of a hold begins that a release may go past."""
+REBUILD = "rebuild"
+"""The reason of a hold that only ``rebuild`` itself ends."""
 _FRESH: Json = {"batch": 0, "next": [], "outbox": []}
 
 
@@ -76,6 +80,7 @@ def read_control(lane: str, stored: Json | None) -> Control:
         held=stored.get("held") or "",
         skip=bool(stored.get("skip")),
         lease=stored.get("lease"),
+        mute=dict(stored.get("mute") or []),
     )
 
 
@@ -138,6 +143,11 @@ async def move(database: Database, own: Ownership, batch: int, next_: Mapping[st
     return await database.modify(LANES, own.where(batch), change) is not None
 
 
+async def speak(database: Database, own: Ownership) -> bool:
+    """End the mute of a rebuild; False if the lane is no longer ours."""
+    return await database.modify(LANES, own.where(), {"$unset": {"mute": ""}}) is not None
+
+
 async def renew(database: Database, own: Ownership, lease: datetime | None) -> bool:
     """Set the lease of a slot (None gives it back); False if it is no longer ours."""
     return await database.modify(LANES, own.where(), {"$set": {"lease": lease}}) is not None
@@ -164,12 +174,14 @@ async def release(database: Database, lane: str) -> bool:
     """Let a held lane go on, past a gap if that is what held it; False for a lane that is not held.
 
     ``skip`` stands until the lane has stored a position behind the gap, so a crash in between costs nothing.
-    Raises Conflict when it was held anew for something else meanwhile.
+    Raises Conflict when it was held anew for something else meanwhile, or half of it is reset by a rebuild.
     """
     stored = await database.load(LANES, [lane])
     held = read_control(lane, stored[0] if stored else None).held
     if not held:
         return False
+    if held == REBUILD:
+        raise Conflict(f"{lane}: a rebuild was stopped half way, run it again")
     change: Json = {"$unset": {"held": ""}, "$set": {"skip": held.startswith(GAP)}}
     if await database.modify(LANES, {"_id": lane, "held": held}, change) is None:
         raise Conflict(lane)

@@ -8,6 +8,8 @@ import msgspec
 
 LANES = "lanes"
 INBOX = "inbox"
+DEAD = "dead"
+"""Which inputs have died and wait for a replay, by ``letter_id``: a rebuild leaves them out."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
@@ -17,6 +19,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
     """
 
     COLLECTION: ClassVar[str]
+    REBUILT: ClassVar[bool | tuple[str, ...]] = False
+    """What a rebuild takes away because the topics tell it again: nothing, since commands wrote it (False); the
+    whole document (True); or these fields, which go back to their defaults."""
     FOLLOWED: ClassVar[bool] = False
     """Whether a view reads what changed: the lane and batch that wrote it last are then stored beside the fields."""
 
@@ -55,6 +60,8 @@ class StoredReply(Document, frozen=True, kw_only=True):
 
 INBOX_KEPT = timedelta(days=7)
 """Horizon within which a double on the wire is recognised."""
+DEAD_KEPT = timedelta(days=45)
+"""Longer than any topic keeps the input."""
 REPLIES_KEPT = timedelta(hours=24)
 
 

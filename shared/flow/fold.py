@@ -8,7 +8,7 @@ import msgspec
 from shared.errors import Rejected
 
 from .documents import StoredReply
-from .inputs import Death, Input, fingerprint, letter
+from .inputs import Death, Input, fingerprint, letter, letter_id
 from .router import Handler, Reply
 from .work import Cause, TooLarge, Work
 
@@ -32,6 +32,9 @@ class Folded:
     answers: list[tuple[Input, Reply | Exception]] = field(default_factory=list)
     outcomes: list[tuple[str, str, Cause]] = field(default_factory=list)
     """Every input's end: what it is called in metrics, the outcome, and which it was."""
+    died: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    """Ids of the letters that were written, and of those that a replay has brought to an end."""
 
 
 def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes], limits: Limits) -> Folded:
@@ -43,6 +46,8 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
         if folded.taken and full:
             break
         folded.taken += 1
+        if input_.letter:
+            folded.settled.append(input_.letter)
         if input_.asked is not None:
             _command(folded, input_)
         elif input_.death is not None:
@@ -74,7 +79,7 @@ def _deliver(service: str, folded: Folded, input_: Input, known: set[bytes]) -> 
 
 def _run(work: Work, input_: Input, handler: Handler) -> Reply | str | Death | None:
     """Run one handler; one that raises leaves nothing behind."""
-    work.begin(handler.name, input_.cause)
+    work.begin(handler.name, input_.cause, past=input_.past)
     try:
         return handler.handle(input_.payload, work)
     except Rejected as error:
@@ -124,8 +129,10 @@ def _again(stored: StoredReply, digest: bytes) -> Reply | Rejected:
 
 def _bury(service: str, folded: Folded, input_: Input, handler: str, death: Death) -> None:
     # A double on the wire makes the same letter; one that dies again in its replay makes another.
-    folded.work.begin(f"dead:{handler}{input_.again}", input_.cause)
+    folded.work.begin(f"dead:{handler}{input_.again}", input_.cause, past=input_.past)
     folded.work.emit(letter(service, input_, handler, death))
+    if not input_.past:
+        folded.died.append(letter_id(input_, handler))
     if input_.timer is not None:
         folded.work.fire(input_.timer)
     _ended(folded, input_, f"dead:{death.reason}")

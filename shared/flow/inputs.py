@@ -56,8 +56,12 @@ class Input:
     """Every document that the handlers declare."""
     again: str = ""
     """In a replay: where its letter stands, so that another letter of it has an id of its own."""
+    letter: str = ""
+    """In a replay: the id of its letter, which is settled with it."""
     upto: Mapping[str, int] = field(default_factory=dict)
     """Position of the lane, by topic, once this input is committed."""
+    past: bool = False
+    """Whether it was folded before a rebuild."""
 
 
 def mark(id_: str, handler: str) -> bytes:
@@ -138,15 +142,22 @@ def _refs(payload: Payload, handlers: tuple[Handler, ...]) -> tuple[Ref, ...]:
     return tuple(ref for handler in handlers for ref in handler.reads(payload))
 
 
+def letter_id(input_: Input, handler: str) -> str:
+    """The id of an input's letter: the place of its record, or its timer, and the handler that failed, if any."""
+    raw = input_.record
+    timed = raw is None or raw.topic == Timer.COLLECTION
+    place = input_.cause.id if timed or raw is None else f"{raw.topic}:{raw.partition}:{raw.offset}"
+    return f"{place}:{handler}"[:250]
+
+
 def letter(service: str, input_: Input, handler: str, death: Death) -> DeadLetter:
     """The dead letter of an input; a timer's holds its payload as JSON under the topic ``timers``."""
     raw = input_.record if input_.timer is None else _as_record(input_.timer)
     assert raw is not None
     value, headers, key = raw.value or b"", raw.headers, raw.key or b""
     kept = [(name[:200], _base64(content[:1024])) for name, content in headers[:32]]
-    place = input_.cause.id if raw.topic == Timer.COLLECTION else f"{raw.topic}:{raw.partition}:{raw.offset}"
     return DEAD_LETTERS[service](
-        letter_id=f"{place}:{handler}"[:250],
+        letter_id=letter_id(input_, handler),
         topic=raw.topic,
         partition=raw.partition,
         offset=raw.offset,
@@ -181,7 +192,7 @@ def of_letter(record: Incoming, router: Router, now: datetime, lanes: Mapping[st
     place = f"@{record.partition}:{record.offset}"
     if dead.topic == Timer.COLLECTION:
         timer = msgspec.json.decode(base64.b64decode(dead.value), type=Timer)
-        return replace(_of_timers_letter(timer, router), again=place)
+        return replace(_of_timers_letter(timer, router), again=place, letter=dead.letter_id)
     raw = Incoming(
         dead.topic,
         dead.partition,
@@ -191,7 +202,9 @@ def of_letter(record: Incoming, router: Router, now: datetime, lanes: Mapping[st
         tuple((name, base64.b64decode(content)) for name, content in dead.headers),
     )
     made = of_record(raw, router, now, lanes, dead.handler)
-    return replace(made, again=place) if made is not None and (made.handlers or made.death) else None
+    if made is None or not (made.handlers or made.death):
+        return None
+    return replace(made, again=place, letter=dead.letter_id)
 
 
 def _of_timers_letter(timer: Timer, router: Router) -> Input:

@@ -3,29 +3,23 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from shared.contracts import TOPICS
 from shared.telemetry import LaneReport
 
 from . import control
 from .control import Control
-from .documents import Timer
+from .due import Due, DueTimers
 from .fold import Folded
 from .inputs import Input, of_record, of_timer
 from .lane import Lane, Runtime
+from .mute import Mute
 from .ports import Fenced, Incoming, Source
 
 IDLE_AFTER = 1.0
 """Seconds without input after which a lane tidies up."""
 QUEUE_BYTES = 8_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class DueTimers:
-    """Timers that wait for the lane to pass ``ends``, so that no answer in a topic is overlooked."""
-
-    timers: tuple[Timer, ...]
-    ends: Mapping[str, int]
 
 
 class KeyLane(Lane):
@@ -42,17 +36,19 @@ class KeyLane(Lane):
         self._source = source
         self._queue: deque[Incoming] = deque()
         self._queued_bytes = 0
-        self._due: deque[DueTimers] = deque()
+        self._due = Due()
         self._wake = asyncio.Event()
         self._open = False
         self._paused = True
         self._gap = ""
         self._accept: dict[str, int] = {}
         self._sought: set[str] = set()
+        self._mute = Mute({}, topics)
         self._tolerant: set[str] = set()
         self.done: dict[str, int] = {}
         self._stored: dict[str, int] = {}
         self._timers_out = False
+        self._overtaken = False
 
     # -- what the subscriber calls; nothing here waits -----------------------------------------------------
 
@@ -71,22 +67,32 @@ class KeyLane(Lane):
         if self._queue:
             self._wake.set()
 
+    def look(self, epoch: int) -> None:
+        """Hear which epoch the control document has now: a later one than ours was made by somebody else."""
+        self._overtaken = self.own is not None and epoch > self.own.epoch
+        if self._overtaken:
+            self._wake.set()
+
     def remind(self, due: DueTimers) -> None:
         """Take over timers whose time has come; they fire when the lane has passed their ends."""
-        if self._open:
+        if self._open and not self._mute.on:
             self._due.append(due)
             self._wake.set()
 
     @property
     def takes_timers(self) -> bool:
         """Whether due timers may be handed over: none are waiting or being folded."""
-        return self._open and not self._due and not self._timers_out
+        return self._open and not self._due and not self._timers_out and not self._mute.on
 
     def _wanted(self, record: Incoming, gaps: set[str]) -> bool:
         topic, want = record.topic, self._accept[record.topic]
         if record.offset < want:
             return False
-        if record.offset == want or topic in self._tolerant:
+        if record.offset == want or topic in self._tolerant or TOPICS[topic].cleanup == "compact":
+            if self._mute.holds(topic, record.offset):
+                self._source.pause([topic], self.partition)
+                self._wake.set()
+                return False
             self._sought.discard(topic)
             self._tolerant.discard(topic)
             return True
@@ -121,6 +127,9 @@ class KeyLane(Lane):
         self._due.clear()
         self._timers_out = False
         self._gap = ""
+        self._mute = Mute(before.mute, self.topics)
+        for view in self.runtime.views if self._mute.on else ():
+            view.forget()
         start: dict[str, int] = {}
         # All at once: on the consumer's connection every question waits behind a fetch.
         firsts = await asyncio.gather(*(self._source.beginning(topic, self.partition) for topic in self.topics))
@@ -138,12 +147,27 @@ class KeyLane(Lane):
             self._source.seek(topic, self.partition, offset)
         if not before.held and not self._gap:
             self._open = True
-            self._paused = False
-            self._source.resume(self.topics, self.partition)
+            self._resume()
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._source.resume([topic for topic in self.topics if topic not in self._mute.waiting()], self.partition)
+
+    async def _speak(self) -> None:
+        """All topics are where the rebuild began: from here on the lane is as any other."""
+        assert self.own is not None
+        if not await control.speak(self.runtime.database, self.own):
+            raise Fenced(self.name)
+        self._mute = Mute({}, self.topics)
+        for topic in self.topics:
+            self._source.seek(topic, self.partition, self._accept[topic])
+        self._resume()
 
     async def next_inputs(self) -> Sequence[Input]:
         """Up to a batch of records; timers whose ends are passed come before younger records."""
-        if not self._queue and not self._ripe() and not self._gap:
+        if not self._queue and self._mute.over(self.done):
+            await self._speak()
+        if not self._queue and not self._due.ripe(self.done) and not self._gap:
             self._wake.clear()
             try:
                 async with asyncio.timeout(IDLE_AFTER):
@@ -154,9 +178,11 @@ class KeyLane(Lane):
             assert self.own is not None
             await control.hold_own(self.runtime.database, self.own, self._gap)
             raise Fenced(self.name)
+        if self._overtaken:
+            raise Fenced(self.name)
         if self.stopping.is_set():
             return []
-        inputs = [of_timer(t, self.runtime.router) for due in self._take_ripe() for t in due.timers]
+        inputs = [of_timer(timer, self.runtime.router) for timer in self._due.take(self.done)]
         self._timers_out = bool(inputs)
         while self._queue and len(inputs) < self.runtime.limits.inputs:
             record = self._queue.popleft()
@@ -168,10 +194,9 @@ class KeyLane(Lane):
             elif made is None:
                 self.done[record.topic] = record.offset + 1
             else:
-                inputs.append(replace(made, upto={record.topic: record.offset + 1}))
+                inputs.append(replace(made, upto={record.topic: record.offset + 1}, past=self._mute.on))
         if self._paused and len(self._queue) < self.runtime.limits.inputs and self._queued_bytes < QUEUE_BYTES // 2:
-            self._paused = False
-            self._source.resume(self.topics, self.partition)
+            self._resume()
         return inputs
 
     def position(self, taken: Sequence[Input]) -> Mapping[str, int]:
@@ -198,7 +223,7 @@ class KeyLane(Lane):
 
     async def claim(self) -> Control:
         """Claim, with no record accepted until the position is known."""
-        self._open = False
+        self._open = self._overtaken = False
         return await super().claim()
 
     def stop(self) -> None:
@@ -218,18 +243,8 @@ class KeyLane(Lane):
         if self._queue:
             made = self._decoded(self._queue[0])
             oldest = max(0.0, (self.runtime.now() - made.cause.at).total_seconds()) if made else 0.0
-        return LaneReport(self.name, base.phase, base.idle_seconds, waiting, oldest, base.outbox_seconds, self.held)
+        left = self._mute.left(self.done)
+        return replace(base, lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
 
     def _decoded(self, record: Incoming) -> Input | None:
         return of_record(record, self.runtime.router, self.runtime.now(), self.runtime.scope.lanes)
-
-    def _ripe(self) -> bool:
-        if not self._due:
-            return False
-        return all(self.done.get(topic, 0) >= end for topic, end in self._due[0].ends.items())
-
-    def _take_ripe(self) -> list[DueTimers]:
-        ripe = []
-        while self._ripe():
-            ripe.append(self._due.popleft())
-        return ripe

@@ -202,6 +202,10 @@ class View(Protocol):
         """Called in the load of every batch; catches up with the collections when it is due. Raises Transient."""
         ...
 
+    def forget(self) -> None:
+        """Read everything anew at the next refresh: the collection is being rebuilt, or a person was erased."""
+        ...
+
     def committed(self, documents: Mapping[tuple[str, str], Any]) -> None:
         """Documents that a lane of this process has just committed, by (collection, id)."""
         ...

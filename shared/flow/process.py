@@ -1,7 +1,7 @@
 """All lanes of one process: key lanes by assignment, api slots, the timers, and how it all stands."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -11,7 +11,8 @@ from shared.errors import Transient
 from shared.telemetry import LaneReport
 
 from .documents import LANES, Timer, from_mongo
-from .keylane import DueTimers, KeyLane
+from .due import DueTimers
+from .keylane import KeyLane
 from .lane import Lane, Runtime
 from .ports import Incoming, Json, Source
 from .slots import Slots
@@ -22,6 +23,8 @@ STUCK_AFTER = 60.0
 """Seconds without a move after which a lane that is not waiting for the world counts as stuck."""
 TIMER_POLL = 0.5
 MOST_TIMERS = 500
+OWNER_POLL = 1.0
+"""Seconds after which a lane with nothing to commit hears that it was taken over, or set back by a rebuild."""
 
 
 class KeyLanes:
@@ -112,7 +115,8 @@ class Process:
         """Start the api slots and the timers; key lanes start as partitions are assigned."""
         self._tasks = [
             asyncio.create_task(self.slots.run(), name="slots"),
-            asyncio.create_task(self._watch_timers(), name="timers"),
+            asyncio.create_task(self._watch(self._hand_over_due, TIMER_POLL), name="timers"),
+            asyncio.create_task(self._watch(self._look_for_owners, OWNER_POLL), name="owners"),
         ]
 
     def assigned(self, key: str, held: Mapping[str, set[int]], source: Source) -> None:
@@ -125,9 +129,10 @@ class Process:
         """Answer what waits, end the steps at hand, send what is committed, give the slot back."""
         self._stopping = True
         self.slots.stop()
-        slots, timers = self._tasks
-        timers.cancel()
-        await asyncio.gather(stop_tasks([slots, timers], grace), *(k.revoked(grace) for k in self.keys.values()))
+        slots, *watches = self._tasks
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(stop_tasks([slots, *watches], grace), *(k.revoked(grace) for k in self.keys.values()))
 
     @property
     def lanes(self) -> list[Lane]:
@@ -150,17 +155,23 @@ class Process:
         claiming = [lane.name for keys in self.keys.values() for lane in keys.lanes if lane.phase in ("new", "waiting")]
         return missing + [f"{name} is not claimed" for name in claiming if name]
 
-    # -- timers --------------------------------------------------------------------------------------------
-
-    async def _watch_timers(self) -> None:
+    async def _watch(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
-            await asyncio.sleep(TIMER_POLL * self.runtime.rng.uniform(0.8, 1.2))
+            await asyncio.sleep(seconds * self.runtime.rng.uniform(0.8, 1.2))
             try:
-                await self._hand_over_due()
+                await look()
             except Transient as error:
-                log.warning("timers_wait", reason=error.reason)
+                log.warning("watch_waits", watch=look.__name__, reason=error.reason)
             except Exception:
-                log.exception("timers_failed")
+                log.exception("watch_failed", watch=look.__name__)
+
+    async def _look_for_owners(self) -> None:
+        lanes = {lane.name: lane for keys in self.keys.values() for lane in keys.lanes}
+        where: Json = {"_id": {"$in": sorted(lanes)}}
+        for stored in await self.runtime.database.find(LANES, where, fields=("epoch",)) if lanes else []:
+            lanes[stored["_id"]].look(stored["epoch"])
+
+    # -- timers --------------------------------------------------------------------------------------------
 
     async def _hand_over_due(self) -> None:
         """Give lanes the timers whose time has come, with the ends they must pass first.

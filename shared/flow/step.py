@@ -9,13 +9,13 @@ import structlog
 
 from shared.errors import Transient
 
-from . import control
+from . import control, reading
 from .control import Batch, Ownership
-from .documents import INBOX, Document, Timer, from_mongo
+from .documents import DEAD, INBOX, Timer
 from .fold import Folded, fold
 from .inputs import Death, Input, fingerprint
 from .outbox import Outbox
-from .ports import Conflict, Fenced, Insert, UnknownCommit, Write
+from .ports import Conflict, Delete, Fenced, Insert, UnknownCommit, Upsert, Write
 from .runtime import Runtime
 from .work import Work
 
@@ -138,18 +138,19 @@ class Steps:
 
     async def _attempt(self, inputs: Sequence[Input]) -> Folded:
         runtime = self.runtime
-        loaded = await self._load(inputs)
+        inputs = await reading.without_dead(runtime, inputs)
+        loaded = await reading.documents(runtime, inputs)
         self.at("step:loaded")
         # The inbox is read after the documents: a lane that folded one of these inputs meanwhile has also
         # changed a document that we hold in its old version, and the compare-and-set finds that.
-        seen = await self._seen(inputs)
+        seen = await reading.seen(runtime, inputs)
         self.at("step:deduped")
         work = Work(runtime.scope, loaded)
         folded = fold(runtime.router.service, work, inputs, seen, runtime.limits)
         self.at("step:folded")
         taken = inputs[: folded.taken]
         writes = work.writes(self.name, self.batch + 1)
-        if writes or folded.marks or work.records:
+        if writes or folded.marks or work.records or folded.settled:
             await self._commit(folded, writes, taken)
         self.settled(folded, taken)
         self._count(folded, taken)
@@ -170,6 +171,9 @@ class Steps:
         if folded.marks:
             page = {"_id": f"{self.name}/{own.epoch}/{number}", "ids": folded.marks, "at": runtime.now()}
             writes.append(Insert(INBOX, page))
+        # In this order: what dies again in its replay waits for another one.
+        writes += [Delete(DEAD, {"_id": id_}) for id_ in folded.settled]
+        writes += [Upsert(DEAD, {"_id": id_, "at": runtime.now()}) for id_ in folded.died]
         outbox = [*unsent, made] if made.records else unsent
         writes.append(control.advance(own, self.batch, self.position(taken), outbox, self.lease()))
         began = asyncio.get_running_loop().time()
@@ -184,29 +188,6 @@ class Steps:
         self.batch = number
         if made.records:
             self.outbox.add(made)
-
-    async def _load(self, inputs: Sequence[Input]) -> dict[tuple[str, str], Document | None]:
-        """Every declared document, one query a collection; None for those that are not there."""
-        wanted: dict[type[Document], set[str]] = {}
-        for input_ in inputs:
-            for kind, id_ in input_.refs:
-                wanted.setdefault(kind, set()).add(id_)
-        loaded: dict[tuple[str, str], Document | None] = {}
-        for view in self.runtime.views:
-            await view.refresh()
-        for kind, ids in wanted.items():
-            loaded.update(dict.fromkeys((kind.COLLECTION, id_) for id_ in ids))
-            for stored in await self.runtime.database.load(kind.COLLECTION, ids):
-                document = from_mongo(kind, stored)
-                loaded[kind.COLLECTION, document.id] = document
-        return loaded
-
-    async def _seen(self, inputs: Sequence[Input]) -> set[bytes]:
-        marks = [m for i in inputs for m in i.marks]
-        if not marks:
-            return set()
-        pages = await self.runtime.database.find(INBOX, {"ids": {"$in": marks}}, fields=("ids",))
-        return {bytes(m) for page in pages for m in page["ids"]}
 
     # -- small things --------------------------------------------------------------------------------------
 
@@ -235,7 +216,7 @@ class Steps:
             else:
                 log.debug("folded", outcome=outcome, **told)
         now, age = self.runtime.now(), metrics.effect_seconds.labels(self.key)
-        for input_ in taken:
+        for input_ in (i for i in taken if not i.past):
             age.observe(max(0.0, (now - input_.cause.at).total_seconds()))
 
     async def _pause(self, seconds: float, phase: str = "waiting") -> None:

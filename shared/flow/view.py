@@ -52,6 +52,7 @@ class CollectionView(Generic[D]):
         self._versions: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
         self._digest = 0
+        self._anew = False
         self.documents: dict[str, D] = {}
         """What the default ``put`` keeps, by id."""
 
@@ -88,6 +89,10 @@ class CollectionView(Generic[D]):
                 await self._compare()
             self._looked = time
 
+    def forget(self) -> None:
+        """Read everything anew at the next look, older versions too."""
+        self._looked, self._anew = None, True
+
     def committed(self, documents: Mapping[tuple[str, str], Any]) -> None:
         """Take up what a lane of this process has just committed."""
         self._take(document for document in documents.values() if isinstance(document, self._kind))
@@ -100,7 +105,7 @@ class CollectionView(Generic[D]):
         found = await self._database.find(LANES, {}, fields=("batch",))
         batches = {lane["_id"]: lane.get("batch", 0) for lane in found}
         if first:
-            await self._read_all()
+            self._take(await self._read_all())
         else:
             moved = [name for name, batch in batches.items() if batch > self._batches.get(name, 0)]
             since: list[Json] = [{"_lane": name, "_batch": {"$gt": self._batches.get(name, 0)}} for name in moved]
@@ -108,18 +113,27 @@ class CollectionView(Generic[D]):
                 self._take(self._read(await self._database.find(self._kind.COLLECTION, {"$or": since})))
         self._batches = batches
 
-    async def _read_all(self) -> None:
-        after = ""
+    async def _read_all(self) -> list[D]:
+        after, read = "", list[D]()
         while True:
             page = await self._database.find(
                 self._kind.COLLECTION, {"_id": {"$gt": after}}, sort=[("_id", 1)], limit=self.page
             )
-            self._take(self._read(page))
+            read += self._read(page)
             if len(page) < self.page:
-                return
+                break
             after = page[-1]["_id"]
+        if self._anew:
+            # In one go: whoever loaded the view before this look still folds by all of the old one.
+            self._anew = False
+            for id_ in list(self._versions):
+                self._forget(id_)
+        return read
 
     async def _compare(self) -> None:
+        if self._anew:
+            self._take(await self._read_all())
+            return
         before = {**self._dropped, **self._versions}
         found = {d["_id"]: d["v"] for d in await self._database.find(self._kind.COLLECTION, {}, fields=("v",))}
         for id_ in before.keys() - found.keys():

@@ -1,7 +1,7 @@
 """The working set of a batch: documents loaded, changed and made, events emitted, timers asked for."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar, cast
@@ -10,7 +10,7 @@ import msgspec
 
 from shared.contracts import Envelope, Event, partition_of
 
-from .documents import D, Document, Ref, Timer, to_mongo
+from .documents import D, Document, Timer, to_mongo
 from .ports import Delete, Insert, Record, Replace, Upsert, Write
 from .router import Reminder
 from .scope import Cause, Scope, TooLarge, Undeclared
@@ -52,6 +52,9 @@ class Work:
         self._handler = ""
         self._index = 0
         self._cause: Cause | None = None
+        self.past = False
+        """Whether this input was folded before a rebuild: what it decided then comes back by the service's own
+        topic, and whatever it emits or asks of timers is dropped."""
         self.records: list[Record] = []
         self.bytes = 0
 
@@ -95,6 +98,17 @@ class Work:
         self._touched.add(key)
         return stored
 
+    def restore(self, document: D, v: int = 0) -> D:
+        """Store what a rebuild learns without counting it: the version becomes ``v`` if that is higher.
+
+        For a handler of the service's own decision, whose ``ce_sequence`` is ``v``; and for the input that once
+        led to the decision, while ``past``.
+        """
+        self.put(document)
+        stored = msgspec.structs.replace(document, v=max(document.v, v))
+        self._documents[document.COLLECTION, document.id] = stored
+        return stored
+
     def new_id(self) -> str:
         """A fresh id that a replay of the cause makes again."""
         self._index += 1
@@ -119,6 +133,8 @@ class Work:
         value = event.model_dump_json().encode()
         if len(value) > self._scope.max_event:
             raise TooLarge(f"{event.TYPE} of {len(value)} bytes")
+        if self.past:
+            return
         envelope = Envelope(
             id=str(uuid.uuid5(_NAMESPACE, name)),
             type=event.TYPE,
@@ -167,9 +183,9 @@ class Work:
 
     # -- what the fold uses --------------------------------------------------------------------------------
 
-    def begin(self, handler: str, cause: Cause) -> None:
+    def begin(self, handler: str, cause: Cause, *, past: bool = False) -> None:
         """From here on, everything belongs to one handler and one cause."""
-        self._handler, self._cause, self._index = handler, cause, 0
+        self._handler, self._cause, self._index, self.past = handler, cause, 0, past
         self._saved = _Savepoint(records=len(self.records), bytes=self.bytes)
 
     def rollback(self) -> None:
@@ -218,13 +234,7 @@ class Work:
         return len(self._timers) + len(self._fired) + len(self._touched)
 
     def _set_timer(self, name: str, write: Upsert | Delete) -> None:
+        if self.past:
+            return  # it was set once, and may have fired
         self._saved.timers.setdefault(name, self._timers.get(name))
         self._timers[name] = write
-
-
-def wanted(refs: Iterable[Ref]) -> dict[str, dict[str, type[Document]]]:
-    """Collection -> id -> kind of everything declared."""
-    by_collection: dict[str, dict[str, type[Document]]] = {}
-    for kind, id_ in refs:
-        by_collection.setdefault(kind.COLLECTION, {})[id_] = kind
-    return by_collection

@@ -600,6 +600,9 @@ class TestViews:
             async def refresh(self) -> None:
                 self.refreshed += 1
 
+            def forget(self) -> None:
+                raise ValueError("nothing is rebuilt here")
+
             def committed(self, documents: Any) -> None:
                 raise ValueError("a bug of a view")
 

@@ -19,7 +19,10 @@ from shared.flow.documents import Document
 from shared.flow.router import Command, Reminder, Reply, Router
 from shared.flow.work import Work
 
-READS = {"notes": {"note": [NOTE.name, NOTE_VERDICT.name]}, "moderation": {"note": [NOTE.name]}}
+READS = {
+    "notes": {"note": [NOTE.name, NOTE_VERDICT.name]},
+    "moderation": {"note": [NOTE.name, NOTE_VERDICT.name]},
+}
 
 
 class Note(Document, frozen=True, kw_only=True):
@@ -32,16 +35,19 @@ class Note(Document, frozen=True, kw_only=True):
 
 class Tally(Document, frozen=True, kw_only=True):
     COLLECTION = "tallies"
+    REBUILT = True
     comments: int = 0
 
 
 class Remembered(Document, frozen=True, kw_only=True):
     COLLECTION = "remembered"
+    REBUILT = True
     times: int = 0
 
 
 class Need(Document, frozen=True, kw_only=True):
     COLLECTION = "needs"
+    REBUILT = False  # what its timer decided stands nowhere else
     note_id: str
     asker_id: str
     due: datetime
@@ -51,12 +57,14 @@ class Need(Document, frozen=True, kw_only=True):
 
 class Seen(Document, frozen=True, kw_only=True):
     COLLECTION = "seen"
+    REBUILT = True
     sequence: int
     hidden: bool
 
 
 class Verdict(Document, frozen=True, kw_only=True):
     COLLECTION = "verdicts"
+    REBUILT = True
     note_id: str
     hidden: bool
 
@@ -104,6 +112,7 @@ class Toy:
 
     broken: bool = True
     patience: timedelta = timedelta(seconds=5)
+    spam: str = "spam"
     checks: int = 1
 
 
@@ -151,7 +160,7 @@ def notes(toy: Toy) -> Router:
         tally = work.get(Tally, event.note_id) or Tally(id=event.note_id)
         work.put(msgspec.structs.replace(tally, comments=tally.comments + 1))
         _misbehave(event, work, toy)
-        if event.text.endswith("?"):
+        if event.text.endswith("?") and work.get(Need, event.comment_id) is None:
             due = work.now + toy.patience
             need = work.put(Need(id=event.comment_id, note_id=event.note_id, asker_id=event.author_id, due=due))
             work.emit(_opened(need), of=need)
@@ -228,13 +237,25 @@ def notes(toy: Toy) -> Router:
 
 
 def moderation(toy: Toy) -> Router:
-    def judge(event: CommentPosted, work: Work) -> None:
-        hidden = "spam" in event.text
+    def judge(event: CommentPosted, work: Work) -> str | None:
+        if work.past:
+            return "decided"
+        hidden = toy.spam in event.text
         verdict = work.put(Verdict(id=event.comment_id, note_id=event.note_id, hidden=hidden))
         work.emit(judged(verdict), of=verdict)
+        return None
+
+    def verdict_told(event: ContentJudged, work: Work) -> str | None:
+        known = work.get(Verdict, event.content_id)
+        if known is not None and known.v >= work.cause.sequence:
+            return "known"
+        verdict = known or Verdict(id=event.content_id, note_id=event.note_id, hidden=event.hidden)
+        work.restore(msgspec.structs.replace(verdict, hidden=event.hidden), work.cause.sequence)
+        return None
 
     router = Router("moderation")
     router.on(CommentPosted, judge, lambda e: [(Verdict, e.comment_id)])
+    router.on(ContentJudged, verdict_told, lambda e: [(Verdict, e.content_id)])
     return router
 
 

@@ -1,0 +1,53 @@
+"""What a batch reads before it is folded: its documents, the marks of doubles, and what was dead before a rebuild."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .documents import DEAD, INBOX, Document, from_mongo
+from .inputs import Input, letter_id
+from .runtime import Runtime
+
+
+async def documents(runtime: Runtime, inputs: Sequence[Input]) -> dict[tuple[str, str], Document | None]:
+    """Every declared document, one query a collection; None for those that are not there."""
+    wanted: dict[type[Document], set[str]] = {}
+    for input_ in inputs:
+        for kind, id_ in input_.refs:
+            wanted.setdefault(kind, set()).add(id_)
+    loaded: dict[tuple[str, str], Document | None] = {}
+    for view in runtime.views:
+        await view.refresh()
+    for kind, ids in wanted.items():
+        loaded.update(dict.fromkeys((kind.COLLECTION, id_) for id_ in ids))
+        for stored in await runtime.database.load(kind.COLLECTION, ids):
+            document = from_mongo(kind, stored)
+            loaded[kind.COLLECTION, document.id] = document
+    return loaded
+
+
+async def seen(runtime: Runtime, inputs: Sequence[Input]) -> set[bytes]:
+    """Marks of these inputs that the inbox has."""
+    marks = [m for i in inputs for m in i.marks]
+    if not marks:
+        return set()
+    pages = await runtime.database.find(INBOX, {"ids": {"$in": marks}}, fields=("ids",))
+    return {bytes(m) for page in pages for m in page["ids"]}
+
+
+async def without_dead(runtime: Runtime, inputs: Sequence[Input]) -> Sequence[Input]:
+    """The inputs, those of a rebuild without the handlers in which they had died: a replay folds these.
+
+    A rebuild that folded them would mark them, mute as it is, and what they have to tell would never be told.
+    """
+    ids = {id_ for i in inputs if i.past for h in i.handlers for id_ in (letter_id(i, h.name), letter_id(i, ""))}
+    if not ids:
+        return inputs
+    dead = {stored["_id"] for stored in await runtime.database.load(DEAD, ids)}
+    return [_living(i, dead) if i.past and dead else i for i in inputs]
+
+
+def _living(input_: Input, dead: set[str]) -> Input:
+    whole = letter_id(input_, "") in dead
+    pairs = zip(input_.handlers, input_.marks, strict=True)
+    left = [(h, m) for h, m in pairs if not whole and letter_id(input_, h.name) not in dead]
+    return replace(input_, handlers=tuple(h for h, _ in left), marks=tuple(m for _, m in left))
