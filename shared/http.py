@@ -6,16 +6,15 @@ parsed; every request is counted once, by route template.
 
 from __future__ import annotations
 
-import re
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.auth import Authenticates, Caller, Someone, require
 from shared.bodies import DEFAULT_LIMITS, Body, BodyGuard, BodyLimits, Id
-from shared.errors import Rejected
+from shared.headers import CorrelationId, IdempotencyKey, IfMatch, correlation_of, etag
 from shared.paging import Cursor, Page, Paging, Window, decode_cursor, encode_cursor, page
 from shared.problems import bug, document, install, problems
 
@@ -55,10 +54,6 @@ __all__ = [
 log = structlog.get_logger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_CORRELATION = re.compile(r"[A-Za-z0-9-]{1,64}")
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,128}")
-_ETAG = re.compile(r'"([0-9]{1,18})"')
 
 
 class RequestMetrics(Protocol):
@@ -202,48 +197,3 @@ def _logged(error: Exception) -> str:
     where = [f"{f.filename.rpartition('/')[2]}:{f.lineno}:{f.name}" for f in frames]
     log.error("http_bug", error_id=error_id, error=type(error).__name__, where=where)
     return error_id
-
-
-def correlation_of(headers: Headers) -> str:
-    """`X-Correlation-Id` if it is one, else the trace id of a W3C `traceparent`, else a new one."""
-    asked = headers.get("x-correlation-id", "")
-    if _CORRELATION.fullmatch(asked):
-        return asked
-    traced = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    return traced[1] if traced else uuid4().hex
-
-
-def correlation_id(request: Request) -> str:
-    """FastAPI dependency: the id that ties this request to the events it causes."""
-    return str(request.state.correlation_id)
-
-
-def idempotency_key(
-    key: Annotated[str | None, Header(alias="Idempotency-Key", description="1 to 128 visible ASCII.")] = None,
-) -> str | None:
-    """FastAPI dependency: the key if one was sent; Rejected 400 "invalid-idempotency-key" if it is none."""
-    if key is not None and not _VISIBLE.fullmatch(key):
-        raise Rejected("invalid-idempotency-key", 400, detail="1 to 128 visible ASCII characters.")
-    return key
-
-
-def etag(version: int) -> str:
-    """The `ETag` of a document's version."""
-    return f'"{version}"'
-
-
-def if_match(
-    tag: Annotated[str | None, Header(alias="If-Match", description="`ETag` of what was read.")] = None,
-) -> int | None:
-    """FastAPI dependency: the version the caller has read; None if he does not care; Rejected 400 otherwise."""
-    if tag is None or tag == "*":
-        return None
-    found = _ETAG.fullmatch(tag)
-    if found is None:
-        raise Rejected("invalid-if-match", 400, detail="Take it from `ETag`, as it is.")
-    return int(found[1])
-
-
-CorrelationId = Annotated[str, Depends(correlation_id)]
-IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
-IfMatch = Annotated[int | None, Depends(if_match)]
