@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.groups import ContributionKind
+from shared.settings import NEED_STEPS, NeedSteps
 from shared.settings import Settings as Common
 
 
@@ -28,3 +29,4 @@ class Settings(Common):
         min_length=1,
         description="Tiers from low to high; a member has the highest whose rule holds. Value earns, talk does not.",
     )
+    need_steps: NeedSteps = NEED_STEPS

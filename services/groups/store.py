@@ -1,13 +1,26 @@
 """All that groups keeps in MongoDB, and the reads that are not by key."""
 
-from services.groups.core import Group, Member, RelayedNote, member_id
-from shared.flow.documents import from_mongo
-from shared.flow.ports import Database
-from shared.migrations import Index
+from collections.abc import Sequence
 
-COLLECTIONS = (Group.COLLECTION, Member.COLLECTION, RelayedNote.COLLECTION)
-INDEXES: tuple[Index, ...] = ()
-"""Everything is read by key. Nothing expires: what was earned is kept for a return."""
+from services.groups.core import Group, Member, Message, Need, RelayedNote, member_id, need_id
+from shared.flow.documents import from_mongo
+from shared.flow.ports import Database, Json
+from shared.migrations import Index
+from shared.paging import Cursor
+
+COLLECTIONS = (
+    Group.COLLECTION,
+    Member.COLLECTION,
+    RelayedNote.COLLECTION,
+    Message.COLLECTION,
+    Need.COLLECTION,
+)
+INDEXES = (
+    Index(Message.COLLECTION, (("group_id", 1), ("created_at", -1), ("_id", -1))),
+    Index(Need.COLLECTION, (("group_id", 1), ("state", 1), ("opened_at", -1), ("_id", -1))),
+)
+"""All else is read by key. Nothing expires: what was earned is kept for a return, what was said until its author
+or an erasure takes it away."""
 
 
 class Store:
@@ -27,3 +40,31 @@ class Store:
         member = from_mongo(Member, found[0]) if found else None
         # Ids may hold the colon that joins them: "a:b" of "c" is not "a" of "b:c".
         return member if member is not None and member.group_id == group_id else None
+
+    async def newest_messages(self, group_id: str, reader: str, after: Cursor | None, limit: int) -> list[Message]:
+        """Messages of a group, newest first, after a place in that order; hidden ones only to their author."""
+        visible: list[Json] = [{"hidden": False}, {"author_id": reader}]
+        where = {"group_id": group_id, "deleted": False} | _after("created_at", after, visible)
+        order = [("created_at", -1), ("_id", -1)]
+        found = await self._database.find(Message.COLLECTION, where, sort=order, limit=limit)
+        return [from_mongo(Message, stored) for stored in found]
+
+    async def newest_needs(self, group_id: str, state: str, after: Cursor | None, limit: int) -> list[Need]:
+        """Needs of a group in one state, the one opened last first, after a place in that order."""
+        where = {"group_id": group_id, "state": state} | _after("opened_at", after)
+        order = [("opened_at", -1), ("_id", -1)]
+        found = await self._database.find(Need.COLLECTION, where, sort=order, limit=limit)
+        return [from_mongo(Need, stored) for stored in found]
+
+    async def needs_of(self, messages: Sequence[Message]) -> dict[str, Need]:
+        """Needs that these messages have opened, by message."""
+        found = await self._database.load(Need.COLLECTION, [need_id(m.id) for m in messages])
+        return {need.message_id: need for need in (from_mongo(Need, stored) for stored in found)}
+
+
+def _after(field: str, place: Cursor | None, any_of: Sequence[Json] = ()) -> Json:
+    """A filter for what matches any of these and stands after a place in the order of (field, _id), both falling."""
+    if place is None:
+        return {"$or": list(any_of)} if any_of else {}
+    older: list[Json] = [{field: {"$lt": place.at}}, {field: place.at, "_id": {"$lt": place.id}}]
+    return {field: {"$lte": place.at}, "$or": [{**one, **other} for one in any_of or [{}] for other in older]}

@@ -56,7 +56,7 @@ MESSAGE = Topic(
     name="lianyi.groups.message.v1",
     owner="groups",
     key="group",
-    readers=("moderation",),
+    readers=("groups", "moderation"),
     about="The talk in groups: messages, and the needs asked in them.",
     carries_text=True,
 )
@@ -93,7 +93,7 @@ GROUP_VERDICT = Topic(
     name="lianyi.moderation.group_verdict.v1",
     owner="moderation",
     key="group",
-    readers=("moderation",),
+    readers=("groups", "moderation"),
     about="Verdicts on messages in groups, with reasons, and what is held against them beside their text.",
 )
 

@@ -1,0 +1,125 @@
+"""Needs asked in the talk: opened and withdrawn with their message, accepted by the asker, escalated by timers."""
+
+from msgspec.structs import replace
+
+from services.groups import core
+from services.groups.core import Message, Need, need_id
+from shared.contracts.talk import GroupNeedAnswered, GroupNeedEscalated, GroupNeedOpened, GroupNeedWithdrawn
+from shared.flow.router import Command, Reminder, Reply
+from shared.flow.work import Work
+
+from .membership import Rules
+from .tiers import count
+
+Steps = tuple[int, ...]
+
+
+class AcceptAnswer(Command, frozen=True, kw_only=True):
+    """Close one's own need with somebody's message."""
+
+    need_id: str
+    group_id: str
+    message_id: str
+
+
+class NeedDue(Reminder, frozen=True, kw_only=True):
+    """A need may have to be escalated to ``step``."""
+
+    need_id: str
+    step: int
+
+
+def accept_answer(command: AcceptAnswer, work: Work) -> Reply:
+    """Close a need. It is decided here and not in the group's lane, because the caller is told who was first."""
+    answer, asked = work.get(Message, command.message_id), work.get(Need, command.need_id)
+    need, news = core.accept(asked, answer, command.group_id, command.person_id)
+    if news:
+        assert answer is not None
+        need = work.put(need)
+        work.cancel(timer_name(need.id, need.step + 1))
+        work.emit(
+            GroupNeedAnswered(
+                need_id=need.id,
+                group_id=need.group_id,
+                message_id=need.message_id,
+                asker_id=need.asker_id,
+                answer_id=answer.id,
+                helper_id=answer.author_id,
+            ),
+            need,
+        )
+    return Reply(status=200, body={"need_id": need.id, "state": need.state, "answer_id": need.answer_id})
+
+
+# -- in the lane of the group -------------------------------------------------------------------------------
+
+
+def open_need(message: Message, work: Work, steps: Steps) -> None:
+    """Open the need of a question, if it is one and has none."""
+    need = core.need_of(message, work.get(Need, need_id(message.id)), work.now)
+    if need is None:
+        return
+    need = work.put(need)
+    work.emit(
+        GroupNeedOpened(
+            need_id=need.id,
+            group_id=need.group_id,
+            message_id=need.message_id,
+            asker_id=need.asker_id,
+            due_at=core.due(need, steps),
+        ),
+        need,
+    )
+    remind(need, work, steps)
+
+
+def withdraw_need(message_id: str, work: Work) -> None:
+    """Nobody needs to answer a question that is hidden or gone."""
+    need = work.get(Need, need_id(message_id))
+    if need is None or need.state != "open":
+        return
+    work.cancel(timer_name(need.id, need.step + 1))
+    need = work.put(replace(need, state="withdrawn"))
+    work.emit(
+        GroupNeedWithdrawn(need_id=need.id, group_id=need.group_id, message_id=need.message_id, asker_id=need.asker_id),
+        need,
+    )
+
+
+def group_need_answered(event: GroupNeedAnswered, work: Work, rules: Rules) -> str | None:
+    """An accepted answer is a contribution of its writer to the group."""
+    return count(event.group_id, event.helper_id, "answer_accepted", work, rules)
+
+
+def need_due(reminder: NeedDue, work: Work, steps: Steps) -> str | None:
+    """Escalate a need that nobody has answered in time, and look again at the next step."""
+    need = core.escalate(work.get(Need, reminder.need_id), reminder.step)
+    if need is None:
+        return "answered"
+    need = work.put(need)
+    work.emit(
+        GroupNeedEscalated(
+            need_id=need.id,
+            group_id=need.group_id,
+            message_id=need.message_id,
+            asker_id=need.asker_id,
+            step=need.step,
+            due_at=core.due(need, steps),
+        ),
+        need,
+    )
+    if need.step < len(steps):
+        remind(need, work, steps)
+    return None
+
+
+def remind(need: Need, work: Work, steps: Steps) -> None:
+    """Set the timer of a need's next step."""
+    step = need.step + 1
+    payload = NeedDue(need_id=need.id, step=step)
+    work.remind(timer_name(need.id, step), core.due(need, steps), payload, ("group", need.group_id))
+
+
+def timer_name(need_id: str, step: int) -> str:
+    """The timer of one step of a need."""
+    return f"{need_id}:{step}"

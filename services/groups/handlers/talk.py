@@ -1,0 +1,115 @@
+"""Messages: written and deleted by members, hidden and restored by verdicts."""
+
+from services.groups import core
+from services.groups.core import Group, Member, Message, member_id
+from shared.contracts.moderation import MessageJudged
+from shared.contracts.talk import MessageDeleted, MessagePosted, MessageVisibilityChanged
+from shared.errors import Rejected
+from shared.flow.router import Command, Reply
+from shared.flow.work import Work
+
+from .needs import Steps, open_need, withdraw_need
+
+
+class PostMessage(Command, frozen=True, kw_only=True):
+    """Write a message in a group, or under a message of it; its id is made at the edge."""
+
+    message_id: str
+    group_id: str
+    text: str
+    parent_id: str | None
+
+
+class DeleteMessage(Command, frozen=True, kw_only=True):
+    """Take one's own message away."""
+
+    message_id: str
+    group_id: str
+
+
+def post_message(command: PostMessage, work: Work) -> Reply:
+    """A new message. The need of a question in it follows in the lane of the group."""
+    if work.get(Message, command.message_id):
+        raise Rejected("idempotency-key-reused", 422)
+    member = work.get(Member, member_id(command.group_id, command.person_id))
+    group = core.listens(work.get(Group, command.group_id), member, command.person_id)
+    parent = work.get(Message, command.parent_id) if command.parent_id else None
+    core.writable(group, parent, command.parent_id)
+    message = work.put(
+        Message(
+            id=command.message_id,
+            group_id=group.id,
+            parent_id=command.parent_id,
+            author_id=command.person_id,
+            text=command.text,
+            created_at=work.now,
+        )
+    )
+    work.emit(
+        MessagePosted(
+            message_id=message.id,
+            group_id=message.group_id,
+            parent_id=message.parent_id,
+            author_id=message.author_id,
+            text=message.text,
+        ),
+        message,
+    )
+    return Reply(
+        status=201,
+        body={"message_id": message.id, "group_id": message.group_id, "created_at": work.now.isoformat()},
+    )
+
+
+def delete_message(command: DeleteMessage, work: Work) -> Reply:
+    """The text goes at once; the need of a question in it follows in the lane of the group."""
+    message, news = core.take_away(work.get(Message, command.message_id), command.group_id, command.person_id)
+    if news:
+        message = work.put(message)
+        work.emit(
+            MessageDeleted(message_id=message.id, group_id=message.group_id, author_id=message.author_id), message
+        )
+    return Reply(status=204, body={})
+
+
+# -- events in the lane of the group ------------------------------------------------------------------------
+
+
+def message_posted(event: MessagePosted, work: Work, steps: Steps) -> str | None:
+    """A question in it opens a need with a timer."""
+    message = work.get(Message, event.message_id)
+    if message is None:
+        return "unknown"
+    open_need(message, work, steps)
+    return None
+
+
+def message_deleted(event: MessageDeleted, work: Work) -> None:
+    """A question that is gone needs no answer."""
+    withdraw_need(event.message_id, work)
+
+
+def message_judged(event: MessageJudged, work: Work, steps: Steps) -> str | None:
+    """Hide or restore what was judged; the need of a hidden question is withdrawn, of a restored one opened."""
+    message = work.get(Message, event.content_id)
+    ruled = core.rule_message(message, event.hidden, work.cause.sequence) if message else None
+    if message is None or ruled is None:
+        return "unknown" if message is None else "older"
+    stored = work.put(ruled)
+    if stored.hidden == message.hidden or stored.deleted:
+        return None
+    work.emit(
+        MessageVisibilityChanged(
+            message_id=stored.id,
+            group_id=stored.group_id,
+            author_id=stored.author_id,
+            hidden=stored.hidden,
+            reasons=tuple(reason.rule for reason in event.reasons),
+        ),
+        stored,
+    )
+    if stored.hidden:
+        withdraw_need(stored.id, work)
+    else:
+        open_need(stored, work, steps)
+    return None
