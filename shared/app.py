@@ -28,6 +28,7 @@ from shared.bus import Bus
 from shared.contracts import TOPICS, dead_topic, topics_read_by
 from shared.desk import Desk
 from shared.errors import Transient
+from shared.flow.alarms import Poison
 from shared.flow.documents import Document
 from shared.flow.fold import Limits
 from shared.flow.lane import Runtime
@@ -162,6 +163,7 @@ async def _wired(app: App, settings: Settings, parts: Parts, world: tuple[MongoD
         now=now,
         scope=Scope(app.name, {t.name: counts[t.name] for t in owned}, lanes, parts.views),
         limits=Limits(inputs=settings.batch_inputs),
+        poison=Poison(settings.dead_share, settings.dead_window_seconds, settings.dead_least),
         views=parts.views,
     )
 

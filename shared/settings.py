@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     api_slots: int = Field(default=16, ge=1, le=64, description="Api lanes of the service: most processes that write.")
     batch_inputs: int = Field(default=200, ge=1, le=1000, description="Most inputs folded into one transaction.")
+    dead_share: float = Field(default=0.5, gt=0, le=1, description="Share of dying inputs that holds a lane.")
+    dead_window_seconds: float = Field(default=60.0, gt=0, description="Time over which that share is taken.")
+    dead_least: int = Field(default=50, ge=1, description="Fewest deaths in that time that hold a lane.")
     command_seconds: float = Field(default=15.0, gt=0, description="Longest wait of a caller for a commit.")
     grace_seconds: float = Field(default=10.0, gt=0, description="Time to finish and send after a signal to stop.")
 

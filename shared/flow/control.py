@@ -1,6 +1,6 @@
 """The control document of a lane: who owns it, how far it is, and what it still has to send.
 
-    {_id: lane, epoch, batch, next: [[topic, offset]...], session, outbox: [{b, r: [record...]}...], held, skip,
+    {_id: lane, epoch, batch, next: [[topic, offset]...], session, outbox: [{b, r: [record...], at}...], held, skip,
      lease, mute: [[topic, offset]...]}
 
 Every commit of the lane matches {epoch, batch, session}, so a former owner changes nothing after a claim.
@@ -19,11 +19,15 @@ from .ports import Conflict, Database, Fence, Json, Record, Session
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one batch that have to be published; ``size`` in bytes, roughly."""
+    """Records of one batch that have to be published; ``size`` in bytes, roughly.
+
+    ``at`` is the time of the commit; None for a batch that is to be sent whatever its age.
+    """
 
     number: int
     records: tuple[Record, ...]
     size: int
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ GAP = "gap: "
 """How the reason of a hold begins that a release may go past."""
 REBUILD = "rebuild"
 """The reason of a hold that only ``rebuild`` itself ends."""
+HORIZON = "horizon: "
+"""How it begins where the outbox is older than what readers remember; a release sends it all the same."""
+DYING = "dying: "
+"""How it begins where most inputs die; after a release counting starts anew."""
 _FRESH: Json = {"batch": 0, "next": [], "outbox": []}
 
 
@@ -119,7 +127,7 @@ def advance(
     change: Json = {
         "batch": batch + 1,
         "next": [[topic, offset] for topic, offset in sorted(next_.items())],
-        "outbox": [{"b": b.number, "r": [_stored(r) for r in b.records]} for b in outbox],
+        "outbox": [{"b": b.number, "r": [_stored(r) for r in b.records], "at": b.at} for b in outbox],
         "skip": False,
     }
     if lease is not None:
@@ -171,7 +179,7 @@ def _held(reason: str) -> Json:
 
 
 async def release(database: Database, lane: str) -> bool:
-    """Let a held lane go on, past a gap if that is what held it; False for a lane that is not held.
+    """Let a held lane go on, past a gap or with an old outbox if that held it; False for one that is not held.
 
     ``skip`` stands until the lane has stored a position behind the gap, so a crash in between costs nothing.
     Raises Conflict when it was held anew for something else meanwhile, or half of it is reset by a rebuild.
@@ -183,6 +191,8 @@ async def release(database: Database, lane: str) -> bool:
     if held == REBUILD:
         raise Conflict(f"{lane}: a rebuild was stopped half way, run it again")
     change: Json = {"$unset": {"held": ""}, "$set": {"skip": held.startswith(GAP)}}
+    if held.startswith(HORIZON):
+        change["$set"]["outbox"] = [{"b": entry["b"], "r": entry["r"]} for entry in stored[0]["outbox"]]
     if await database.modify(LANES, {"_id": lane, "held": held}, change) is None:
         raise Conflict(lane)
     return True
@@ -196,4 +206,4 @@ def _stored(record: Record) -> list[Any]:
 
 def _batch(entry: Json) -> Batch:
     records = tuple(Record(t, p, k, bytes(value), Envelope(*known)) for t, p, k, value, known in entry["r"])
-    return Batch(entry["b"], records, sum(len(r.value) + 300 for r in records))
+    return Batch(entry["b"], records, sum(len(r.value) + 300 for r in records), entry.get("at"))

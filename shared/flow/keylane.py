@@ -1,7 +1,6 @@
 """Key lanes: partition i of every topic of one key that the service reads, and the timers of that partition."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from shared.contracts import TOPICS
 from shared.telemetry import LaneReport
 
 from . import control
+from .alarms import Deaths
 from .control import Control
 from .due import Due, DueTimers
 from .fold import Folded
@@ -16,10 +16,10 @@ from .inputs import Input, of_record, of_timer
 from .lane import Lane, Runtime
 from .mute import Mute
 from .ports import Fenced, Incoming, Source
+from .waiting import Waiting
 
 IDLE_AFTER = 1.0
 """Seconds without input after which a lane tidies up."""
-QUEUE_BYTES = 8_000_000
 
 
 class KeyLane(Lane):
@@ -34,8 +34,7 @@ class KeyLane(Lane):
         self.partition = partition
         self.topics = tuple(topics)
         self._source = source
-        self._queue: deque[Incoming] = deque()
-        self._queued_bytes = 0
+        self._queue = Waiting(runtime.limits.inputs)
         self._due = Due()
         self._wake = asyncio.Event()
         self._open = False
@@ -49,6 +48,7 @@ class KeyLane(Lane):
         self._stored: dict[str, int] = {}
         self._timers_out = False
         self._overtaken = False
+        self._deaths = Deaths(runtime.poison)
 
     # -- what the subscriber calls; nothing here waits -----------------------------------------------------
 
@@ -58,10 +58,8 @@ class KeyLane(Lane):
         for record in records:
             if self._open and record.topic not in gaps and self._wanted(record, gaps):
                 self._accept[record.topic] = record.offset + 1
-                self._queue.append(record)
-                self._queued_bytes += len(record.value or b"")
-        over = len(self._queue) > 2 * self.runtime.limits.inputs or self._queued_bytes > QUEUE_BYTES
-        if over and self._open and not self._paused:
+                self._queue.put(record)
+        if self._queue.over and self._open and not self._paused:
             self._paused = True
             self._source.pause(self.topics, self.partition)
         if self._queue:
@@ -123,13 +121,13 @@ class KeyLane(Lane):
         self._open = False
         self._source.pause(self.topics, self.partition)
         self._queue.clear()
-        self._queued_bytes = 0
         self._due.clear()
         self._timers_out = False
         self._gap = ""
         self._mute = Mute(before.mute, self.topics)
         for view in self.runtime.views if self._mute.on else ():
             view.forget()
+        self._deaths = Deaths(self.runtime.poison)
         start: dict[str, int] = {}
         # All at once: on the consumer's connection every question waits behind a fetch.
         firsts = await asyncio.gather(*(self._source.beginning(topic, self.partition) for topic in self.topics))
@@ -174,10 +172,6 @@ class KeyLane(Lane):
                     await self._wake.wait()
             except TimeoutError:
                 return []
-        if self._gap and not self._queue:
-            assert self.own is not None
-            await control.hold_own(self.runtime.database, self.own, self._gap)
-            raise Fenced(self.name)
         if self._overtaken:
             raise Fenced(self.name)
         if self.stopping.is_set():
@@ -185,8 +179,7 @@ class KeyLane(Lane):
         inputs = [of_timer(timer, self.runtime.router) for timer in self._due.take(self.done)]
         self._timers_out = bool(inputs)
         while self._queue and len(inputs) < self.runtime.limits.inputs:
-            record = self._queue.popleft()
-            self._queued_bytes -= len(record.value or b"")
+            record = self._queue.take()
             made = self._decoded(record)
             if made is None and inputs:
                 # Nobody here handles it: it only moves the position, together with what comes before it.
@@ -195,7 +188,7 @@ class KeyLane(Lane):
                 self.done[record.topic] = record.offset + 1
             else:
                 inputs.append(replace(made, upto={record.topic: record.offset + 1}, past=self._mute.on))
-        if self._paused and len(self._queue) < self.runtime.limits.inputs and self._queued_bytes < QUEUE_BYTES // 2:
+        if self._paused and self._queue.under:
             self._resume()
         return inputs
 
@@ -212,6 +205,12 @@ class KeyLane(Lane):
         if folded.work.records or folded.marks or folded.work.changed():
             self._stored = dict(self.done)
         self._timers_out = False
+        self._deaths.count(self.moved, (outcome for _, outcome, _ in folded.outcomes))
+
+    def alarm(self) -> str:
+        """Beside the common ones: a gap, once all before it is folded, and too many deaths."""
+        gap = self._gap if not self._queue else ""
+        return super().alarm() or gap or self._deaths.alarm()
 
     async def idle(self) -> None:
         """Tidy up, and store a position that moved only past records that nobody here handles."""
@@ -241,7 +240,7 @@ class KeyLane(Lane):
         waiting = sum(max(0, end - self.done.get(topic, end)) for topic, end in ends.items() if end is not None)
         oldest = 0.0
         if self._queue:
-            made = self._decoded(self._queue[0])
+            made = self._decoded(self._queue.first)
             oldest = max(0.0, (self.runtime.now() - made.cause.at).total_seconds()) if made else 0.0
         left = self._mute.left(self.done)
         return replace(base, lag_records=waiting, lag_seconds=oldest, rebuild_records=left)

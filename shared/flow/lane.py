@@ -6,6 +6,7 @@ What all kinds of lane share. ``keylane`` feeds it records and timers, ``apilane
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NoReturn
 
 import structlog
 
@@ -13,6 +14,7 @@ from shared.errors import Transient
 from shared.telemetry import LaneReport
 
 from . import control
+from .alarms import too_late
 from .control import Control, Ownership
 from .documents import LANES
 from .inputs import Input
@@ -24,6 +26,8 @@ __all__ = ["Lane", "Runtime"]
 
 log = structlog.get_logger()
 
+HELD_SEND = 5.0
+"""Seconds in which a lane that is about to be held sends what it has committed."""
 HELD_POLL = 1.0
 """Seconds between looks at whether a held lane was released."""
 ROOM_POLL = 1.0
@@ -69,6 +73,10 @@ class Lane(Steps, ABC):
         """Whether inputs wait that must be folded before a stop."""
         return False
 
+    def alarm(self) -> str:
+        """Why the lane must be held; empty while it need not."""
+        return too_late(self.outbox.unsent(), self.runtime.now())
+
     def reclaims(self) -> bool:
         """Whether a fenced lane claims again by itself: a key lane does, its partitions are still assigned."""
         return True
@@ -84,10 +92,14 @@ class Lane(Steps, ABC):
                 before = await self.claim()
                 if before.held:
                     raise Held(before.held)
+                if reason := too_late(before.outbox, self.runtime.now()):
+                    await self._hold(reason)
                 sender = asyncio.create_task(self.outbox.run(), name=f"{self.name}:outbox")
                 await self._serve()
                 served = True
             except Held as reason:
+                if not self.reclaims():
+                    raise Fenced(self.name) from None
                 await self._wait_for_release(str(reason))
             except UnknownCommit:
                 # The control document knows how far the commit came: claim anew and go on at its position.
@@ -147,7 +159,21 @@ class Lane(Steps, ABC):
             else:
                 await self.idle()
                 self.at("idle")
+            if reason := self.alarm():
+                await self._hold(reason)
         await self.drain()
+
+    async def _hold(self, reason: str) -> NoReturn:
+        assert self.own is not None
+        self.trouble("held", reason)
+        if not reason.startswith(control.HORIZON):
+            # The letters that tell why belong to what is committed.
+            await self.outbox.below(1, HELD_SEND)
+            await self.idle()
+        self.at("hold:sent")
+        await control.hold_own(self.runtime.database, self.own, reason)
+        self.at("hold:done")
+        raise Held(reason)
 
     async def room(self) -> None:
         """Commits run ahead of publishing until the outbox is full. Raises Transient when stopping meanwhile."""

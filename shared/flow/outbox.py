@@ -1,7 +1,6 @@
 """Publishing, apart from the step: batch k is sent when all of k-1 is acknowledged."""
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -9,8 +8,9 @@ import structlog
 
 from shared.errors import Transient
 
+from .alarms import expired
 from .control import Batch
-from .ports import Publisher
+from .runtime import Runtime
 
 log = structlog.get_logger()
 Told = Callable[[str], None]
@@ -20,12 +20,13 @@ class Outbox:
     """Batches on their way out, oldest first. A batch counts as sent only when the broker has all of it.
 
     A crash anywhere leaves the batch in the control document, so the next owner sends it with the same ids:
-    a reader may see an event twice, never not at all.
+    a reader may see an event twice, never not at all. A batch older than what readers remember is not sent.
     """
 
-    def __init__(self, publisher: Publisher, rng: random.Random, at: Told, observe: Callable[[float], None]) -> None:
-        self._publisher = publisher
-        self._rng = rng
+    def __init__(self, runtime: Runtime, at: Told, observe: Callable[[float], None]) -> None:
+        self._publisher = runtime.publisher
+        self._rng = runtime.rng
+        self._now = runtime.now
         self._at = at
         self._observe = observe
         self._pending: deque[tuple[Batch, float]] = deque()
@@ -77,6 +78,9 @@ class Outbox:
                 self._more.clear()
                 await self._more.wait()
             batch, _ = self._pending[0]
+            if expired(batch, self._now()):
+                await asyncio.sleep(1.0)  # the lane is about to be held
+                continue
             began = loop.time()
             self._at("publish:before")
             try:

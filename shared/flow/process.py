@@ -142,7 +142,12 @@ class Process:
     def reports(self) -> list[LaneReport]:
         """How every lane stands, and which this process holds in part: another must have the rest of them."""
         parts = [f"{key}:{number}" for key, keys in self.keys.items() for number in sorted(keys.partial)]
-        return [*(lane.report() for lane in self.lanes), *(LaneReport(p, "partial", 0, 0, 0, 0, "") for p in parts)]
+        held = self.slots.held.items()
+        return [
+            *(lane.report() for lane in self.lanes),
+            *(LaneReport(part, "partial", 0, 0, 0, 0, "") for part in parts),
+            *(LaneReport(slot, "held", 0, 0, 0, 0, reason) for slot, reason in held),
+        ]
 
     def stuck(self) -> list[str]:
         """Lanes that neither move, nor wait, nor are held."""

@@ -24,7 +24,7 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
     lanes: what a handler has folded meanwhile, it does not fold again. What fails anew becomes a new letter.
 
     Raises:
-        Transient: another replay took over; nothing of it is lost or done twice.
+        Transient: another replay took over, or a lane of it is held; nothing of it is lost or done twice.
     """
     lanes: dict[int, ReplayLane] = {}
     tasks: list[asyncio.Task[None]] = []
@@ -39,7 +39,7 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
             lane.stop()
         await asyncio.gather(*tasks)
     except Fenced as error:
-        raise Transient("another replay took over") from error
+        raise Transient("another replay took over, or the lane is held") from error
     finally:
         for task in tasks:
             task.cancel()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.telemetry import Metrics
 
+from .alarms import Poison
 from .fold import Limits
 from .ports import Database, Now, Publisher, View
 from .router import Router
@@ -23,6 +24,7 @@ class Runtime:
     now: Now
     scope: Scope
     limits: Limits = field(default_factory=Limits)
+    poison: Poison = field(default_factory=Poison)
     views: tuple[View, ...] = ()
     rng: random.Random = field(default_factory=random.Random)
     at: Callable[[str], None] = lambda label: None

@@ -33,6 +33,8 @@ class Slots:
         self._lane: ApiLane | None = None
         self._stopping = asyncio.Event()
         self._sweeping: ApiLane | None = None
+        self.held: dict[str, str] = {}
+        """Slots that are held, and why, as of the last look; no process works in them."""
         self.needed = any(issubclass(kind, Command) for kind, _ in runtime.router.table())
 
     @property
@@ -132,6 +134,7 @@ class Slots:
         except Exception:
             log.exception("slots_failed")
             return None
+        self.held = {name: doc["held"] for name, doc in stored.items() if doc.get("held")}
         now, mine = self._runtime.now(), {lane.name for lane in self.lanes}
         free = [control.read_control(name, stored.get(name)) for name in self._names if name not in mine]
         free = [c for c in free if not c.held and (c.lease is None or c.lease < now)]

@@ -45,9 +45,7 @@ class Steps:
         self.phase = "new"
         self.moved = 0.0
         self.stopping = asyncio.Event()
-        self.outbox = Outbox(
-            runtime.publisher, runtime.rng, self.at, runtime.metrics.publish_seconds.labels(self.key).observe
-        )
+        self.outbox = Outbox(runtime, self.at, runtime.metrics.publish_seconds.labels(self.key).observe)
         self.own: Ownership | None = None
         self.batch = 0
 
@@ -167,7 +165,7 @@ class Steps:
         assert own is not None
         number = self.batch + 1
         unsent = self.outbox.unsent()
-        made = Batch(number, tuple(folded.work.records), folded.work.bytes)
+        made = Batch(number, tuple(folded.work.records), folded.work.bytes, runtime.now())
         if folded.marks:
             page = {"_id": f"{self.name}/{own.epoch}/{number}", "ids": folded.marks, "at": runtime.now()}
             writes.append(Insert(INBOX, page))

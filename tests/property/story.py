@@ -9,8 +9,11 @@ from typing import Any
 
 from shared.contracts.notes import CommentPosted
 from shared.errors import Rejected, Transient
-from shared.flow.documents import StoredReply, Timer
+from shared.flow import control
+from shared.flow.alarms import Poison
+from shared.flow.documents import LANES, StoredReply, Timer
 from shared.flow.fold import Limits
+from shared.flow.ports import Conflict
 from shared.flow.router import Command, Reply
 from tests.fakes.clock import START, simulate
 from tests.fakes.world import FakeWorld
@@ -88,6 +91,7 @@ class _Teller:
         self._crashes = list(crashes)
         self._world = FakeWorld(story.seed)
         self._world.toy.patience = PATIENCE
+        self._world.poison = Poison(least=1, share=0.01)
         self._world.poll = 0.2
         self._now: dict[str, Node] = {}
         self._labels: dict[str, Counter[str]] = {"notes": Counter(), "moderation": Counter()}
@@ -98,15 +102,17 @@ class _Teller:
         await self._begin("notes")
         await self._begin("moderation")
         watchers = [asyncio.create_task(self._watch(service)) for service in self._labels]
+        operator = asyncio.create_task(self._release())
         await asyncio.gather(self._traffic(), self._commands(), self._outages())
-        await world.quiet()
+        await self._quiet()
         await world.until(self._no_timers, "timers have fired")
-        await world.quiet()
+        await self._quiet()
         for watcher in watchers:
             watcher.cancel()
         await asyncio.gather(*watchers, return_exceptions=True)
         for service in self._labels:
             await self._end(service)
+        operator.cancel()
         documents = {f"{s}.{c}": await world.documents(s, c) for s in COLLECTIONS for c in COLLECTIONS[s]}
         replies = await world.documents("notes", StoredReply.COLLECTION)
         return End(documents, frozenset(world.all_ids()), frozenset(replies), self._labels, self._crashed)
@@ -123,6 +129,25 @@ class _Teller:
             await self._now[service].crashed.wait()
             await self._bury(service)
             await self._begin(service)
+
+    async def _quiet(self) -> None:
+        """Quiet, with no lane held."""
+        while True:
+            await self._world.quiet()
+            if not any(lane.held for node in self._world.nodes for lane in node.process.lanes):
+                return
+            await asyncio.sleep(0.1)
+
+    async def _release(self) -> None:
+        """An operator who lets every lane go on that holds itself, as one does at each death here."""
+        operator = self._world.database("notes")
+        while True:
+            await asyncio.sleep(0.5)
+            try:
+                for stored in await operator.find(LANES, {"held": {"$exists": True}}):
+                    await control.release(operator, stored["_id"])
+            except (Transient, Conflict):
+                continue
 
     async def _bury(self, service: str) -> None:
         self._crashed += 1
@@ -141,7 +166,7 @@ class _Teller:
                 break
             await self._bury(service)
             await self._begin(service)
-            await self._world.quiet()
+            await self._quiet()
         self._labels[service] += node.labels
         await self._world.kill(node)
 

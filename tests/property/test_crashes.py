@@ -55,7 +55,8 @@ def test_a_crash_of_the_successor_changes_nothing(label: str) -> None:
     """Two owners in a row die at the same step of their lives, and both services with them."""
     crashes = [Crashing("notes", label, 1), Crashing("notes", label, 1), Crashing("moderation", label, 1)]
     end = tell(FULL, crashes)
-    assert end.crashes >= (1 if label == "full" else 2)  # moderation's outbox is never full
+    # Moderation's outbox is never full, and a lane whose letter is committed does not hold itself for it again.
+    assert end.crashes >= (1 if label == "full" or label.startswith("hold:") else 2)
     same(end, undisturbed(), label)
 
 

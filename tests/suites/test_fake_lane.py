@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.fakes.world import FakeWorld
+from tests.suites.alarms import AlarmSuite
 from tests.suites.lane import LaneSuite
 from tests.suites.view import ViewSuite
 
@@ -18,5 +19,5 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
     await made.close()
 
 
-class TestFakeLane(LaneSuite, ViewSuite):
+class TestFakeLane(LaneSuite, ViewSuite, AlarmSuite):
     """Lanes keep their promises in a world in memory, whatever the seed of its timing."""

@@ -25,6 +25,7 @@ from shared.flow.process import Process
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
 from shared.mongo import MongoDatabase
 from tests.suites import toy
+from tests.suites.alarms import AlarmSuite
 from tests.suites.lane import LaneSuite
 from tests.suites.view import ViewSuite
 from tests.suites.world import Node, World, own_tasks
@@ -199,5 +200,5 @@ async def world(base: Base) -> AsyncIterator[StackWorld]:
     await made.close()
 
 
-class TestStackLane(LaneSuite, ViewSuite):
+class TestStackLane(LaneSuite, ViewSuite, AlarmSuite):
     """Lanes keep their promises over the real bus and the real client."""

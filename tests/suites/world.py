@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from shared.contracts import TOPICS, Envelope, Event, partition_of
 from shared.errors import Transient
+from shared.flow.alarms import Poison
 from shared.flow.documents import LANES
 from shared.flow.fold import Limits
 from shared.flow.keylane import KeyLane
@@ -113,6 +114,8 @@ class World(ABC):
     def __init__(self, seed: int = 0) -> None:
         self.rng = random.Random(seed)
         self.toy = toy.Toy()
+        self.poison = Poison()
+        """Of the nodes that are started from now on."""
         self.nodes: list[Node] = []
         self._put = 0
 
@@ -195,6 +198,7 @@ class World(ABC):
             now=self.now,
             scope=self.scope(service, views),
             limits=limits or Limits(),
+            poison=self.poison,
             views=views,
             rng=random.Random(self.rng.getrandbits(64)),
             at=at,
