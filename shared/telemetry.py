@@ -59,7 +59,7 @@ class Metrics:
         self.dead_letters = Counter("lianyi_lane_dead_letters_total", "Dead letters by reason.", ["reason"], **made)
         self.trouble = Counter(
             "lianyi_lane_trouble_total",
-            "Conflicts, fences, unknown commits, transient faults and failures met by lanes.",
+            "Conflicts, fences, unknown commits, transient faults, alarms and failures met by lanes.",
             ["key", "kind"],
             **made,
         )
