@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from local.client import Client, Json, NoAnswerError, Refusal
@@ -20,7 +20,7 @@ Facts = Mapping[str, Any]
 
 
 class Audit:
-    """Reads groups, members, notes and comments over HTTP, and compares counts, tiers and lists.
+    """Reads groups, members, notes, comments and messages over HTTP, and compares counts, tiers and lists.
 
     A difference must last for five seconds to be one, since views follow the events. A number too high is
     doubled, anything else that differs is lost.
@@ -40,6 +40,7 @@ class Audit:
         await spread(ledger.standings, self._standing, AT_ONCE)
         await spread(ledger.notes, self._note, AT_ONCE)
         await spread([note for note, written in ledger.comments.items() if written], self._comments, AT_ONCE)
+        await spread([group for group, written in ledger.messages.items() if written], self._messages, AT_ONCE)
         return Verdict(tuple(self._lost), tuple(self._doubled))
 
     async def _group(self, id_: str) -> None:
@@ -80,21 +81,36 @@ class Audit:
 
     async def _comments(self, id_: str) -> None:
         """The list of comments as the note's author reads it: each once, hidden ones only if they are their own."""
-        ledger, author = self._ledger, self._ledger.notes.get(id_, READER)
-        shown = [c for c in ledger.comments[id_] if not ledger.hidden.get(c) or ledger.authors[c][0] == author]
+        author = self._ledger.notes.get(id_, READER)
+        shown = self._seen_by(author, self._ledger.comments[id_])
+        await self._list(("comments of", id_), shown, ("notes", f"notes/{id_}/comments", author), "comment_id")
+
+    async def _messages(self, id_: str) -> None:
+        """The list of messages as one who has written there and still belongs to the group reads it."""
+        group, messages = self._ledger.groups[id_], self._ledger.messages[id_]
+        if reader := next((who for m in messages if (who := self._ledger.authors[m][0]) in group.people), ""):
+            shown = self._seen_by(reader, messages)
+            await self._list(("messages of", id_), shown, ("groups", f"groups/{id_}/messages", reader), "message_id")
+
+    def _seen_by(self, reader: str, texts: Sequence[str]) -> set[str]:
+        hidden, authors = self._ledger.hidden, self._ledger.authors
+        return {text for text in texts if not hidden.get(text) or authors[text][0] == reader}
+
+    async def _list(self, what: tuple[str, ...], shown: set[str], place: tuple[str, str, str], field: str) -> None:
+        """All pages of a list at `place` (service, path, reader)."""
 
         async def told() -> Json:
             found: list[str] = []
-            params = {"sort": "new", "limit": str(PAGE)}
+            params = {"limit": str(PAGE)}
             while True:
-                page = await self._client.read("notes", f"notes/{id_}/comments", author, params=params) or {}
-                found += [item["comment_id"] for item in page.get("items", [])]
+                page = await self._client.read(*place, params=params) or {}
+                found += [item[field] for item in page.get("items", [])]
                 if not page.get("next"):
-                    return {"listed": len(found), "different": len(set(found)), "wrong": len(set(found) - set(shown))}
+                    return {"listed": len(found), "different": len(set(found)), "wrong": len(set(found) - shown)}
                 params["cursor"] = page["next"]
 
         must = {"listed": len(shown), "different": len(shown), "wrong": 0}
-        await self._compare(("comments of", id_), must, told)
+        await self._compare(what, must, told)
 
     async def _read(self, service: str, path: str, person: str) -> Json:
         return await self._client.read(service, path, person) or {}

@@ -247,6 +247,28 @@ class Client:
         made = Accepted("feedback", person, group=group, state=kind)
         return await self._command("feedback", request, lambda _: made)
 
+    async def say(self, person: str, group: str, body: Mapping[str, object], *, asks: bool | None = None) -> str:
+        """POST a message; its id. `asks` is the label for the journal."""
+        size = len(str(body.get("text", "")).encode(errors="replace"))
+
+        def made(answer: Json) -> Accepted:
+            return Accepted("message", person, message=answer["message_id"], group=group, asks=asks, size=size)
+
+        request = _post("groups", f"/v1/groups/{group}/messages", person, body)
+        return str((await self._command("message", request, made))["message_id"])
+
+    async def unsay(self, person: str, group: str, message: str) -> Json:
+        """DELETE a message of one's own."""
+        request = Request("groups", "DELETE", f"/v1/groups/{group}/messages/{message}", person)
+        done = Accepted("delete", person, message=message, group=group)
+        return await self._command("delete", request, lambda _: done)
+
+    async def thank(self, person: str, group: str, need: str, message: str) -> Json:
+        """POST the answer of a need that was asked in a group, as who asked."""
+        request = _post("groups", f"/v1/groups/{group}/needs/{need}/accept", person, {"message_id": message})
+        done = Accepted("thank", person, message=message, need=need, group=group)
+        return await self._command("thank", request, lambda _: done)
+
     async def repeat(self, person: str, path: str, body: Mapping[str, object], key: str | None) -> Json:
         """POST to notes without a word in the journal: a repeated command, or one that must be refused."""
         return await self._wire.send(_post("notes", f"/v1/{path}", person, body, key))

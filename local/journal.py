@@ -7,21 +7,25 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import uuid4
 
-Action = Literal["note", "comment", "accept", "advice", "relay", "group", "state", "join", "leave", "feedback"]
+Action = Literal[
+    "note", "comment", "accept", "advice", "relay", "group", "state", "join", "leave",
+    "feedback", "message", "delete", "thank",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """One command that a service has taken: 2xx. The ids are those that it needs, the others are empty.
 
-    `state` and `seats` are a group's; of feedback `state` is its kind. `asks` labels a comment that is a question to
-    which an answer is waited for; None where nobody has labelled it.
+    `state` and `seats` are a group's; of feedback `state` is its kind. `asks` labels a comment or a message that is
+    a question to which an answer is waited for; None where nobody has labelled it.
     """
 
     action: Action
     person: str
     note: str = ""
     comment: str = ""
+    message: str = ""
     need: str = ""
     group: str = ""
     state: str = ""

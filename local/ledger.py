@@ -18,6 +18,7 @@ from shared.contracts import groups as g
 from shared.contracts import moderation as m
 from shared.contracts import notes as n
 from shared.contracts import recommend as r
+from shared.contracts import talk as t
 from shared.contracts.dead import DeadLetter
 
 LATE = 3.0
@@ -35,6 +36,7 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     n.AdviceTaken: ("comment_id",),
     n.NoteRelayed: ("note_id", "group_id"),
     m.ContentJudged: ("content_id",),
+    m.MessageJudged: ("content_id",),
     r.GroupsSuggested: ("note_id",),
     r.ProfileTaught: ("group_id", "note_id"),
     r.MembershipHeard: ("person_id", "group_id", "sequence"),
@@ -44,13 +46,20 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     g.MemberJoined: ("group_id", "person_id"),
     g.MemberLeft: ("group_id", "person_id"),
     g.ContributionMade: ("group_id", "person_id", "note_id", "kind"),
+    t.MessagePosted: ("message_id",),
+    t.MessageVisibilityChanged: ("message_id", "hidden"),
+    t.MessageDeleted: ("message_id",),
+    t.GroupNeedOpened: ("message_id",),
+    t.GroupNeedAnswered: ("need_id",),
+    t.GroupNeedWithdrawn: ("need_id",),
+    t.GroupNeedEscalated: ("need_id", "step"),
 }
 """Which fields make a fact one fact; of what is not here, subject and sequence do."""
 
 COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade, r.FeedbackGiven, r.CircleTurned})
 """Facts that may be true several times."""
 
-FREE = frozenset({"NeedOpened", "NeedEscalated", "CircleTurned"})
+FREE = frozenset({"NeedOpened", "NeedEscalated", "GroupNeedOpened", "GroupNeedEscalated", "CircleTurned"})
 """Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, and
 of the turns of circles only the sum is."""
 
@@ -72,10 +81,13 @@ class Seen:
 
 @dataclass(slots=True)
 class Need:
-    """A need as the topics tell it. `due` is when its next escalation is (epoch seconds, inf: none any more)."""
+    """A need as the topics tell it. `due` is when its next escalation is (epoch seconds, inf: none any more).
 
-    comment: str
+    `where` begins the names of its events: nothing in notes, "Group" for one asked in a message.
+    """
+
     due: float
+    where: str = ""
     step: int = 0
     over: bool = False
     accepted: float = math.inf
@@ -136,9 +148,11 @@ class Ledger:
         self.notes: dict[str, str] = {}
         """Authors of the notes."""
         self.authors: dict[str, tuple[str, str]] = {}
-        """Author and note of each comment."""
+        """Author of each comment and message, and its note or group."""
         self.comments: defaultdict[str, list[str]] = defaultdict(list)
         """Accepted comments by note."""
+        self.messages: defaultdict[str, list[str]] = defaultdict(list)
+        """Accepted messages by group, without those that were deleted."""
         self.threads: defaultdict[str, Thread] = defaultdict(Thread)
         self.groups: dict[str, Group] = {}
         self.standings: defaultdict[tuple[str, str], Standing] = defaultdict(Standing)
@@ -178,6 +192,8 @@ class Ledger:
                 expect("NoteRelayed", done.note, done.group)
                 expect("ProfileTaught", done.group, done.note)
                 self._relayed(done.note, done.group)
+            case "message" | "delete" | "thank":
+                self._accepted_in_talk(done)
             case _:
                 self._accepted_of_group(done)
 
@@ -196,6 +212,26 @@ class Ledger:
                 group.people.discard(done.person)
                 self.standings[done.group, done.person].member = False
                 self.book.expect_another("MemberLeft", done.group, done.person)
+
+    def _accepted_in_talk(self, done: Accepted) -> None:
+        expect = self.book.expect
+        match done.action:
+            case "message":
+                self.authors[done.message] = (done.person, done.group)
+                self.messages[done.group].append(done.message)
+                expect("MessagePosted", done.message)
+                expect("MessageJudged", done.message, size=done.size)
+                if done.asks:
+                    expect("GroupNeedOpened", done.message)
+            case "delete":
+                self.messages[done.group].remove(done.message)
+                expect("MessageDeleted", done.message)
+            case _:
+                if need := self.needs.get(done.need):
+                    need.accepted = min(need.accepted, self.clock())
+                if not self.book.expected("GroupNeedAnswered", done.need):
+                    expect("GroupNeedAnswered", done.need)
+                    self.standings[done.group, self.authors[done.message][0]].earn("answer_accepted")
 
     def _helped(self, comment: str, kind: str, source: str) -> None:
         """Help counts once in every group of its note, whether the relay comes before it or after."""
@@ -243,17 +279,18 @@ class Ledger:
         match seen.event:
             case m.ContentJudged() as event:
                 self._judged(event)
+            case m.MessageJudged() as event:
+                self._message_judged(event)
             case n.NeedOpened() as event:
-                self.needs[event.need_id] = Need(event.comment_id, event.due_at.timestamp())
-                self.need_of[event.comment_id] = event.need_id
-                if self.hidden.get(event.comment_id):
-                    self.book.expect("NeedWithdrawn", event.need_id)
-            case n.NeedAnswered() as event:
+                self._opened(event.comment_id, event.need_id, Need(event.due_at.timestamp()))
+            case t.GroupNeedOpened() as event:
+                self._opened(event.message_id, event.need_id, Need(event.due_at.timestamp(), "Group"))
+            case n.NeedAnswered() | t.GroupNeedAnswered() as event:
                 self._over(event.need_id)
-                self._credited("NeedAnswered", event.answer_id, event.helper_id)
-            case n.NeedWithdrawn() as event:
+                self._credited(seen.kind, event.answer_id, event.helper_id)
+            case n.NeedWithdrawn() | t.GroupNeedWithdrawn() as event:
                 self._over(event.need_id)
-            case n.NeedEscalated() as event:
+            case n.NeedEscalated() | t.GroupNeedEscalated() as event:
                 self._escalated(event)
             case n.AdviceTaken() as event:
                 self._credited("AdviceTaken", event.comment_id, event.adviser_id)
@@ -292,22 +329,34 @@ class Ledger:
         if need := self.need_of.get(event.content_id):
             self.book.expect("NeedWithdrawn", need)
 
+    def _message_judged(self, event: m.MessageJudged) -> None:
+        self.hidden[event.content_id] = event.hidden
+        if event.hidden:
+            self.book.expect("MessageVisibilityChanged", event.content_id, "True")
+            if need := self.need_of.get(event.content_id):
+                self.book.expect("GroupNeedWithdrawn", need)
+
+    def _opened(self, asked_in: str, need_id: str, need: Need) -> None:
+        self.needs[need_id], self.need_of[asked_in] = need, need_id
+        if self.hidden.get(asked_in):
+            self.book.expect(f"{need.where}NeedWithdrawn", need_id)
+
     def _over(self, need_id: str) -> None:
         if need := self.needs.get(need_id):
             need.over = True
 
-    def _escalated(self, event: n.NeedEscalated) -> None:
+    def _escalated(self, event: n.NeedEscalated | t.GroupNeedEscalated) -> None:
         need = self.needs.get(event.need_id)
         if need is None:
             return
         if need.accepted < need.due:
-            self._strange.append(("NeedEscalated", event.need_id, "though it was answered in time"))
+            self._strange.append((f"{need.where}NeedEscalated", event.need_id, "though it was answered in time"))
         need.step, due = event.step, event.due_at.timestamp()
         need.due = due if due > need.due else math.inf
 
-    def _credited(self, kind: str, comment: str, person: str) -> None:
-        if self.authors.get(comment, (person, ""))[0] != person:
-            self._strange.append((kind, comment, "credited to somebody who did not write it"))
+    def _credited(self, kind: str, text: str, person: str) -> None:
+        if self.authors.get(text, (person, ""))[0] != person:
+            self._strange.append((kind, text, "credited to somebody who did not write it"))
 
     # -- the difference ------------------------------------------------------------------------------------
 
@@ -315,7 +364,7 @@ class Ledger:
         """Expect the escalations whose time has passed without an answer."""
         for need_id, need in self.needs.items():
             if not need.over and need.accepted == math.inf and self.clock() > need.due + LATE:
-                self.book.expect("NeedEscalated", need_id, str(need.step + 1))
+                self.book.expect(f"{need.where}NeedEscalated", need_id, str(need.step + 1))
 
     def verdict(self) -> Verdict:
         """The difference as it stands now."""

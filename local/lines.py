@@ -13,6 +13,7 @@ from shared.contracts import groups as g
 from shared.contracts import moderation as m
 from shared.contracts import notes as n
 from shared.contracts import recommend as r
+from shared.contracts import talk as t
 from shared.contracts.dead import DeadLetter
 
 COLOURS = {"notes": "cyan", "groups": "green", "recommend": "magenta", "moderation": "yellow"}
@@ -54,6 +55,10 @@ class Lines:
                 self._names[event.note_id] = f"《{_cut(event.title)}》"
             case n.CommentPosted():
                 self._names[event.comment_id] = f"“{_cut(event.text)}”"
+            case t.MessagePosted():
+                self._names[event.message_id] = f"“{_cut(event.text)}”"
+            case t.GroupNeedOpened():
+                self._names[event.need_id] = self.name(event.message_id)
             case n.NeedOpened():
                 self._names[event.need_id] = self.name(event.comment_id)
             case g.GroupOpened():
@@ -74,7 +79,7 @@ Name = Callable[[str], str]
 Words = Callable[..., tuple[str, str] | None]
 
 
-def _judged(e: m.ContentJudged, name: Name) -> tuple[str, str] | None:
+def _judged(e: m.ContentJudged | m.MessageJudged, name: Name) -> tuple[str, str] | None:
     if not e.hidden:
         return None
     return "judged as an ad", f"{name(e.content_id)} {e.score:.2f}: {', '.join(x.rule for x in e.reasons)}"
@@ -106,6 +111,7 @@ WORDS: dict[type[Event], Words] = {
     n.AdviceTaken: lambda e, name: ("advice taken", f"{name(e.comment_id)} of {e.adviser_id}"),
     n.NoteRelayed: lambda e, name: ("note relayed", f"{name(e.note_id)} → {name(e.group_id)} by {e.by_id}"),
     m.ContentJudged: _judged,
+    m.MessageJudged: _judged,
     r.GroupsSuggested: _suggested,
     r.FeedbackGiven: lambda e, name: ("feedback", f"{e.person_id} on {name(e.group_id)}: {e.kind}"),
     g.GroupOpened: lambda e, name: ("group opened", f"{name(e.group_id)} {e.seats} seats, by {e.owner_id}"),
@@ -113,5 +119,12 @@ WORDS: dict[type[Event], Words] = {
     g.MemberLeft: lambda e, name: ("member left", f"{name(e.group_id)} {e.person_id}"),
     g.ContributionMade: lambda e, name: ("contribution", f"{name(e.group_id)} {e.person_id}: {e.kind}"),
     g.TierChanged: lambda e, name: ("tier changed", f"{name(e.group_id)} {e.person_id}: {e.old} → {e.new}"),
+    t.MessagePosted: lambda e, name: ("message posted", f"{name(e.message_id)} by {e.author_id} in {name(e.group_id)}"),
+    t.MessageVisibilityChanged: lambda e, name: (f"message {'hidden' if e.hidden else 'shown'}", name(e.message_id)),
+    t.MessageDeleted: lambda e, name: ("message deleted", name(e.message_id)),
+    t.GroupNeedOpened: lambda e, name: ("need opened", f"{name(e.message_id)} due {e.due_at.astimezone():%H:%M:%S}"),
+    t.GroupNeedAnswered: lambda e, name: ("need answered", f"{name(e.need_id)} by {e.helper_id}"),
+    t.GroupNeedEscalated: lambda e, name: ("need escalated", f"{name(e.need_id)} step {e.step}"),
+    t.GroupNeedWithdrawn: lambda e, name: ("need withdrawn", name(e.need_id)),
     DeadLetter: lambda e, _: ("dead letter", f"{e.reason} in {e.handler or 'no handler'}: {e.fingerprint}"),
 }

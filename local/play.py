@@ -75,6 +75,7 @@ def sheet(session: Session, story: Story) -> Sheet:
     made.section(_of_notes(session, story))
     made.section(_of_suggestions(story))
     made.section(_of_groups(session, story))
+    made.section(_of_talk(session))
     return made
 
 
@@ -85,13 +86,14 @@ def _of_notes(session: Session, story: Story) -> Iterable[Row]:
     talk = story.comments - story.questions - story.ads
     yield Row("notes posted", f"{commands['note']}", "NotePosted")
     yield Row("comments posted", f"{commands['comment']}", "CommentPosted")
-    yield Row("judged", f"{len(ledger.hidden)} notes and comments", "ContentJudged")
+    judged = ledger.kinds["ContentJudged"]
+    yield Row("judged", f"{judged} notes and comments", "ContentJudged")
     yield Row("advertisements hidden", f"{len(hidden & story.ads)} of {len(story.ads)}", "CommentVisibilityChanged")
     yield Row("others hidden", f"{len(hidden - story.ads)} of {len(story.comments - story.ads)}")
     yield Row("questions opened as needs", f"{len(opened)} of {len(story.questions)}", "NeedOpened")
     yield Row("others opened as needs", f"{len(talk & ledger.need_of.keys())} of {len(talk)}")
     yield Row("needs answered", f"{ledger.kinds['NeedAnswered']} of {commands['accept']} accepted", "NeedAnswered")
-    escalated = sum(need.step > 0 for need in ledger.needs.values())
+    escalated = sum(need.step > 0 and not need.where for need in ledger.needs.values())
     yield Row("needs escalated, unanswered in time", f"{escalated}", "NeedEscalated")
     yield Row("advice taken", f"{ledger.kinds['AdviceTaken']} of {commands['advice']}", "AdviceTaken")
     yield Row("notes relayed to a group", f"{ledger.kinds['NoteRelayed']} of {commands['relay']}", "NoteRelayed")
@@ -122,6 +124,18 @@ def _of_groups(session: Session, story: Story) -> Iterable[Row]:
     yield Row("refused as they must be, at doors and elsewhere", f"{sum(refusals)} of {len(refusals)}")
     held = sum(check.holds for check in story.checks)
     yield Row("all checks on the way", f"{held} of {len(story.checks)} hold")
+
+
+def _of_talk(session: Session) -> Iterable[Row]:
+    kinds, commands = session.witness.ledger.kinds, session.client.journal.commands
+    yield Row("messages in groups", f"{commands['message']}, {commands['delete']} deleted", "MessagePosted")
+    yield Row("messages judged", f"{kinds['MessageJudged']}", "MessageJudged")
+    yield Row("messages hidden", f"{kinds['MessageVisibilityChanged']}", "MessageVisibilityChanged")
+    yield Row("needs opened by messages", f"{kinds['GroupNeedOpened']}", "GroupNeedOpened")
+    answered = f"{kinds['GroupNeedAnswered']} of {commands['thank']} accepted"
+    yield Row("needs answered by messages", answered, "GroupNeedAnswered")
+    escalated = sum(need.step > 0 and need.where != "" for need in session.witness.ledger.needs.values())
+    yield Row("needs in groups escalated", f"{escalated}", "GroupNeedEscalated")
 
 
 def _counts(counts: Counter[str]) -> str:

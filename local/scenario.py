@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from local.client import Client, Json, NoAnswerError, Refusal
 from local.ledger import LATE, Seen
-from local.texts import CIRCLES, HALF_A_CHARTER, LAST, POSTS, Circle, Post, Remark
+from local.texts import CIRCLES, HALF_A_CHARTER, LAST, POSTS, TALK, Circle, Post, Remark
 from local.witness import Witness
 from shared.contracts.recommend import GroupsSuggested
 
@@ -68,6 +68,7 @@ class Scenario:
         await self._list_of("rider-2")
         for place, post in enumerate(POSTS):
             await self._thread(post, relay_first=place % 2 == 0)
+        await self._talk()
         await self._come_back()
         await self._bad_input()
         await self._late_answers()
@@ -123,6 +124,8 @@ class Scenario:
         await self._refused("no seat is left", self._join(books, "reader-5"), 403, "group-full")
         await self._client.leave("reader-2", self.story.groups["books"])
         await self._join(books, "reader-5")
+        late = self._client.say("reader-2", self.story.groups["books"], {"text": "还有人在吗？"})
+        await self._refused("a message to a group one has left", late, 403, "not-a-member")
         await self._refused("the seat is taken meanwhile", self._join(books, "reader-2"), 403, "group-full")
         await self._client.leave("reader-3", self.story.groups["books"])
         await self._join(books, "reader-2")
@@ -172,6 +175,31 @@ class Scenario:
         if await self._come("NeedOpened", question):
             await self._client.accept(asker, self._witness.ledger.need_of[question], answer)
 
+    # -- the talk in a group ---------------------------------------------------------------------------------
+
+    async def _talk(self) -> None:
+        """Members ask, answer and thank; an advertisement is hidden, one's own words may be taken back."""
+        client, circle = self._client, CIRCLES[0]
+        group = self.story.groups[circle.key]
+        await self._join(circle, "promo-9", circle.answer)
+        said: list[str] = []
+        for remark in TALK:
+            parent = {} if remark.under is None else {"parent_id": said[remark.under]}
+            said.append(await client.say(remark.person, group, {"text": remark.text} | parent, asks=remark.asks))
+        for remark, message in zip(TALK, said, strict=True):
+            if remark.accepted and remark.under is not None:
+                await self._thank(TALK[remark.under].person, group, said[remark.under], message)
+            if remark.ad:
+                hidden = await self._come("MessageVisibilityChanged", message, "True")
+                self.story.check("an advertisement in a group is hidden", hidden)
+        await client.unsay(TALK[-1].person, group, said[-1])
+        stranger = client.say(STRANGER, group, {"text": "大家好。"})
+        await self._refused("a stranger writes in no group", stranger, 403, "not-a-member")
+
+    async def _thank(self, asker: str, group: str, question: str, answer: str) -> None:
+        if await self._come("GroupNeedOpened", question):
+            await self._client.thank(asker, group, self._witness.ledger.need_of[question], answer)
+
     # -- what must not work, and what takes time -------------------------------------------------------------
 
     async def _bad_input(self) -> None:
@@ -192,8 +220,7 @@ class Scenario:
     async def _late_answers(self) -> None:
         """Questions that nobody answers escalate when their time has come."""
         ledger = self._witness.ledger
-        opened = [ledger.needs[ledger.need_of[c]] for c in self.story.questions if c in ledger.need_of]
-        waiting = [need for need in opened if not need.over]
+        waiting = [need for need in ledger.needs.values() if not need.over]
         end = max((need.due for need in waiting), default=0.0) + LATE
         await self._witness.until(lambda: ledger.clock() > end or all(need.step for need in waiting), 60.0)
 

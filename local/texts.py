@@ -219,6 +219,15 @@ POSTS = (
     ),
 )  # fmt: skip
 
+TALK = (
+    Remark("rider-4", "周日的水库路线，桥头几点集合？", asks=True),
+    Remark("rider-2", "早上七点，迟到的在第一个补给点等。", under=0, accepted=True),
+    Remark("promo-9", "兼职日结，在家动动手指日赚300，加微信 example8867 免费带你。", ad=True),
+    Remark("rider-4", "有人能多带一个头灯吗？", asks=True),
+    Remark("rider-2", "好的，周日见。"),
+)
+"""What is said in the first circle. Nobody answers the second question; the last message is taken back."""
+
 LAST = (
     Post(
         "again-night", "runner-6", "夜跑新手，求一起慢跑五公里",

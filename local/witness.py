@@ -92,7 +92,7 @@ class Witness:
 
     def _seconds(self, seen: Seen, sent: float | None) -> float | None:
         """From cause to effect: of an escalation from its due time, else from when the request was sent."""
-        if seen.kind == "NeedEscalated":
+        if seen.kind.endswith("NeedEscalated"):
             need = self.ledger.needs.get(str(getattr(seen.event, "need_id", "")))
             sent = need.due if need else None
         return None if sent is None else max(0.0, seen.at - sent)

@@ -19,6 +19,7 @@ from shared.contracts import groups as g
 from shared.contracts import moderation as m
 from shared.contracts import notes as n
 from shared.contracts import recommend as r
+from shared.contracts import talk as t
 from shared.contracts.dead import NotesDeadLetter
 from shared.contracts.topics import GROUP
 
@@ -485,3 +486,87 @@ async def test_what_breaks_the_reader_reaches_who_waits(world: World) -> None:
         await world.witness.fact("NotePosted", "n")
     with pytest.raises(RuntimeError, match="the broker is gone"):
         await world.witness.settle(within=1)
+
+
+# -- the talk in a group ------------------------------------------------------------------------------------
+
+
+def said(message: str, author: str) -> t.MessagePosted:
+    return t.MessagePosted(message_id=message, group_id="g", author_id=author, text="t")
+
+
+def told_of_message(message: str, *, hidden: bool = False) -> m.MessageJudged:
+    return m.MessageJudged(
+        content_id=message, group_id="g", author_id="p", hidden=hidden, score=1, reasons=(), rules="1"
+    )
+
+
+def asked(message: str) -> t.GroupNeedOpened:
+    return t.GroupNeedOpened(need_id=f"need-{message}", group_id="g", message_id=message, asker_id="p-1", due_at=DUE)
+
+
+def talk(world: World) -> list[Record]:
+    """A question in a group with its answer, and an advertisement dressed as a question: all accepted, all told."""
+    for message, author, asks in (("q", "p-1", True), ("a", "p-2", False), ("ad", "p-3", None)):
+        world.accept("message", author, group="g", message=message, asks=asks)
+    world.accept("thank", "p-1", group="g", need="need-q", message="a")
+    world.accept("delete", "p-3", group="g", message="ad")
+    ids = {"group_id": "g", "message_id": "q", "asker_id": "p-1", "answer_id": "a", "helper_id": "p-2"}
+    return [
+        *(world.record(said(message, author)) for message, author in (("q", "p-1"), ("a", "p-2"), ("ad", "p-3"))),
+        *(world.record(told_of_message(message, hidden=message == "ad")) for message in ("q", "a", "ad")),
+        world.record(asked("q")),
+        world.record(asked("ad")),
+        world.record(t.GroupNeedAnswered(need_id="need-q", **ids)),
+        world.record(t.MessageVisibilityChanged(message_id="ad", group_id="g", author_id="p-3", hidden=True)),
+        world.record(t.GroupNeedWithdrawn(need_id="need-ad", group_id="g", message_id="ad", asker_id="p-3")),
+        world.record(t.MessageDeleted(message_id="ad", group_id="g", author_id="p-3")),
+    ]
+
+
+SAID = len(talk(World()))
+NOT_PROMISED = 7
+"""The place of a need that nobody has to expect: whether an unlabelled text asks is the service's to say."""
+
+
+def test_a_talk_without_a_fault_is_clean(world: World) -> None:
+    """Nothing is lost and nothing doubled when every effect has come once; the helper has earned it."""
+    for record in talk(world):
+        world.witness.take(record)
+    assert world.verdict == Verdict()
+    assert world.witness.ledger.standings["g", "p-2"].earned == {"answer_accepted": 1}
+
+
+@pytest.mark.parametrize("place", [place for place in range(SAID) if place != NOT_PROMISED])
+def test_every_record_of_a_talk_that_is_missing_is_missed(place: int) -> None:
+    """Whichever single effect does not arrive, the verdict says that something is lost."""
+    world = World()
+    records = talk(world)
+    world.witness.start_at({(record.topic, record.partition): 1_000 for record in records})
+    for record in records[:place] + records[place + 1 :]:
+        world.witness.take(record)
+    assert world.verdict.lost
+
+
+@pytest.mark.parametrize("place", range(SAID))
+def test_every_fact_of_a_talk_under_a_second_id_is_doubled(place: int) -> None:
+    """Whichever effect is published again under another id, the verdict says so."""
+    world = World()
+    records = talk(world)
+    others = tuple((name, value) for name, value in records[place].headers if name != "ce_id")
+    again = replace(records[place], headers=(*others, ("ce_id", b"another")))
+    world.witness.start_at({(record.topic, record.partition): 1_000 for record in records})
+    for record in [*records, again]:
+        world.witness.take(record)
+    assert world.verdict.doubled
+
+
+def test_an_unanswered_need_in_a_group_must_escalate(world: World) -> None:
+    """When its time has passed without an answer and nothing came, that is lost."""
+    world.accept("message", group="g", message="q", asks=True)
+    world.tell(said("q", "p-1"), told_of_message("q"), asked("q"))
+    world.clock.now = DUE.timestamp() + LATE + 1
+    assert world.verdict.lost == (("GroupNeedEscalated", "need-q", "1"),)
+    ids = {"need_id": "need-q", "message_id": "q", "group_id": "g", "asker_id": "p-1"}
+    world.tell(t.GroupNeedEscalated(**ids, step=1, due_at=DUE))
+    assert world.verdict == Verdict()
