@@ -7,7 +7,7 @@ PY := .venv/bin/python
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed stack test check format
+.PHONY: help setup lock run feed trace stack test check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -36,6 +36,9 @@ feed: setup ## feed real data (NOTES NODES SPAM HAM: files; LIMIT COMMENTS RATE:
 		$(if $(SPAM),--spam='$(SPAM)') $(if $(HAM),--ham='$(HAM)') \
 		$(if $(LIMIT),--limit='$(LIMIT)') $(if $(COMMENTS),--comments='$(COMMENTS)') \
 		$(if $(RATE),--rate='$(RATE)') $(if $(STACK),--stack='$(STACK)')
+
+trace: setup ## the path of an id through topics and services, with times (ID: of a comment, event, …; KAFKA)
+	@exec $(PY) -m local.trace '$(ID)' $(if $(KAFKA),--kafka='$(KAFKA)')
 
 stack: setup ## broker and database alone, until Ctrl-C; prints their addresses (STACK=local|embedded)
 	@exec $(PY) -m local.stack $(if $(STACK),--stack='$(STACK)')

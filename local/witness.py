@@ -180,7 +180,7 @@ async def reading(servers: str, witness: Witness, *, fresh: bool = True) -> Asyn
     await consumer.start()
     task = None
     try:
-        await _assigned(consumer)
+        await assigned(consumer)
         if not fresh:
             witness.start_at(_plain(await consumer.end_offsets(consumer.assignment())))
             await consumer.seek_to_end()
@@ -195,7 +195,9 @@ async def reading(servers: str, witness: Witness, *, fresh: bool = True) -> Asyn
         await consumer.stop()
 
 
-async def _assigned(consumer: AIOKafkaConsumer) -> None:
+async def assigned(consumer: AIOKafkaConsumer) -> None:
+    """Returns when every topic of the table is assigned. Raises CannotStartError when one is not in time."""
+
     def missing() -> set[str]:
         return set(TOPICS) - {place.topic for place in consumer.assignment()}
 
