@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.notes.core import Comment, GroupCard, Need, Note, Relay, need_id
+from services.notes.core import Comment, GroupCard, Need, Note, Relay, Revision, need_id, original, revision_id
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database, Json
 from shared.migrations import Index
@@ -11,6 +11,7 @@ from shared.migrations import Index
 COLLECTIONS = (
     Note.COLLECTION,
     Comment.COLLECTION,
+    Revision.COLLECTION,
     Need.COLLECTION,
     Relay.COLLECTION,
     GroupCard.COLLECTION,
@@ -29,6 +30,24 @@ class Store:
         """A note by id."""
         found = await self._database.load(Note.COLLECTION, [note_id])
         return from_mongo(Note, found[0]) if found else None
+
+    async def comment(self, comment_id: str) -> Comment | None:
+        """A comment by id."""
+        found = await self._database.load(Comment.COLLECTION, [comment_id])
+        return from_mongo(Comment, found[0]) if found else None
+
+    async def history(self, content: Note | Comment) -> list[Revision]:
+        """All texts of a note or comment, in their order."""
+        ids = [revision_id(content.id, number) for number in range(content.latest + 1)]
+        found = [from_mongo(Revision, stored) for stored in await self._database.load(Revision.COLLECTION, ids)]
+        return sorted(found, key=lambda edit: edit.number) or [original(content)]
+
+    async def last_edits(self, contents: Sequence[Note | Comment], reader: str) -> dict[str, Revision]:
+        """Edits of the reader's own that others do not see, by content."""
+        own = [c for c in contents if c.author_id == reader and c.latest != c.revision and not c.deleted]
+        ids = [revision_id(content.id, content.latest) for content in own]
+        found = await self._database.load(Revision.COLLECTION, ids) if ids else []
+        return {edit.content_id: edit for edit in (from_mongo(Revision, stored) for stored in found)}
 
     async def newest_comments(
         self, note_id: str, reader: str, after: tuple[datetime, str] | None, limit: int

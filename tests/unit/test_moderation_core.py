@@ -168,11 +168,11 @@ def test_no_pattern_repeats_without_bound(rule: Rule) -> None:
     ],
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
-    """100,000 characters of anything repetitive are judged in less than two seconds."""
+    """100,000 characters of anything repetitive are judged in less than two seconds of a processor."""
     text = (unit * 100_000)[:100_000]
-    began = time.perf_counter()
+    began = time.process_time()
     judge(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @given(st.text(max_size=300) | st.text(st.sampled_from("加微信日赚5折优惠约炮 vx1389:@_.com全场"), max_size=300))

@@ -1,28 +1,74 @@
 """When X happens, do Y. The table is at the end."""
 
 from services.notes import core
-from services.notes.core import Comment, GroupCard, Need, Note, Relay
-from services.notes.handlers.commands import AcceptAnswer, NeedDue, PostComment, PostNote, RelayNote, TakeAdvice
-from services.notes.handlers.helping import accept_answer, advice_taken, need_answered, need_due, take_advice
+from services.notes.core import Comment, GroupCard, Need, Note, Relay, Revision, need_id
+from services.notes.handlers.commands import (
+    AcceptAnswer,
+    DeleteComment,
+    DeleteNote,
+    EditComment,
+    EditNote,
+    NeedDue,
+    NeedsOrphaned,
+    PostComment,
+    PostNote,
+    RelayNote,
+    TakeAdvice,
+)
+from services.notes.handlers.editing import (
+    comment_deleted,
+    delete_comment,
+    delete_note,
+    edit_comment,
+    edit_note,
+    note_deleted,
+    written,
+)
+from services.notes.handlers.helping import (
+    accept_answer,
+    advice_taken,
+    need_answered,
+    need_due,
+    needs_orphaned,
+    take_advice,
+)
 from services.notes.handlers.judging import comment_posted, content_judged
 from services.notes.handlers.posting import post_comment, post_note
 from services.notes.handlers.relaying import group_changed, group_opened, note_relayed, relay_note
 from services.notes.settings import Settings
 from shared.contracts.groups import GroupChanged, GroupOpened
 from shared.contracts.moderation import ContentJudged
-from shared.contracts.notes import AdviceTaken, CommentPosted, NeedAnswered, NoteRelayed
+from shared.contracts.notes import AdviceTaken, CommentDeleted, CommentPosted, NeedAnswered, NoteDeleted, NoteRelayed
+from shared.flow.documents import Ref
 from shared.flow.router import Router
 
 
-def router(settings: Settings) -> Router:
-    """Payload -> what it reads -> who decides."""
-    table, steps = Router("notes"), settings.need_steps
+def revisions(content_id: str, *numbers: int) -> list[Ref]:
+    """Some of the texts of a note or comment."""
+    return [(Revision, core.revision_id(content_id, number)) for number in numbers]
+
+
+def discussed(note_id: str, comment_id: str) -> list[Ref]:
+    """A comment with its note and what it asks."""
+    return [(Note, note_id), (Comment, comment_id), (Need, need_id(comment_id))]
+
+
+def answer(table: Router) -> None:
+    """Commands, in the api lane of whoever asks."""
     table.on(PostNote, post_note, lambda c: [(Note, c.note_id)])
     table.on(
         PostComment,
         post_comment,
         lambda c: [(Note, c.note_id), *((Comment, i) for i in (c.comment_id, c.parent_id) if i)],
     )
+    table.on(EditNote, edit_note, lambda c: [(Note, c.note_id), *revisions(c.note_id, c.match, c.match + 1)])
+    table.on(
+        EditComment,
+        edit_comment,
+        lambda c: [(Comment, c.comment_id), *revisions(c.comment_id, c.match, c.match + 1)],
+    )
+    table.on(DeleteNote, delete_note, lambda c: [(Note, c.note_id)])
+    table.on(DeleteComment, delete_comment, lambda c: [(Comment, c.comment_id)])
     table.on(AcceptAnswer, accept_answer, lambda c: [(Need, c.need_id), (Comment, c.comment_id)])
     table.on(TakeAdvice, take_advice, lambda c: [(Comment, c.comment_id)])
     table.on(
@@ -30,22 +76,45 @@ def router(settings: Settings) -> Router:
         relay_note,
         lambda c: [(Note, c.note_id), (GroupCard, c.group_id), (Relay, core.relay_id(c.note_id, c.group_id))],
     )
+
+
+def follow(table: Router, steps: tuple[int, ...]) -> None:
+    """Events and timers, in the lane of the note or the group."""
     table.on(
         CommentPosted,
         lambda e, w: comment_posted(e, w, steps),
-        lambda e: [(Note, e.note_id), (Comment, e.comment_id), (Need, core.need_id(e.comment_id))],
+        lambda e: discussed(e.note_id, e.comment_id),
         name="comment_posted",
     )
     table.on(
         ContentJudged,
         lambda e, w: content_judged(e, w, steps),
-        lambda e: [(Note, e.note_id), (Comment, e.content_id), (Need, core.need_id(e.content_id))],
+        lambda e: [*discussed(e.note_id, e.content_id), *revisions(e.content_id, e.revision)],
         name="content_judged",
+    )
+    table.on(NoteDeleted, note_deleted, lambda e: [(Note, e.note_id), *revisions(e.note_id, *written(e.revision))])
+    table.on(
+        CommentDeleted,
+        lambda e, w: comment_deleted(e, w, steps),
+        lambda e: [*discussed(e.note_id, e.comment_id), *revisions(e.comment_id, *written(e.revision))],
+        name="comment_deleted",
     )
     table.on(NeedAnswered, need_answered, lambda e: [(Note, e.note_id)])
     table.on(AdviceTaken, advice_taken, lambda e: [(Note, e.note_id)])
     table.on(NoteRelayed, note_relayed, lambda e: [(Note, e.note_id)])
     table.on(NeedDue, lambda r, w: need_due(r, w, steps), lambda r: [(Need, r.need_id)], name="need_due")
+    table.on(
+        NeedsOrphaned,
+        needs_orphaned,
+        lambda r: [(Note, r.note_id), *((Need, need_id(comment_id)) for comment_id in r.comment_ids)],
+    )
     table.on(GroupOpened, group_opened, lambda e: [(GroupCard, e.group_id)])
     table.on(GroupChanged, group_changed, lambda e: [(GroupCard, e.group_id)])
+
+
+def router(settings: Settings) -> Router:
+    """Payload -> what it reads -> who decides."""
+    table = Router("notes")
+    answer(table)
+    follow(table, settings.need_steps)
     return table

@@ -24,6 +24,36 @@ class PostComment(Command, frozen=True, kw_only=True):
     parent_id: str | None
 
 
+class EditNote(Command, frozen=True, kw_only=True):
+    """Write one's note anew: set ``fields`` of a revision, over the revision ``match``, which the caller has read."""
+
+    note_id: str
+    match: int
+    fields: dict[str, str | None]
+
+
+class EditComment(Command, frozen=True, kw_only=True):
+    """Write one's comment anew; as ``EditNote``."""
+
+    comment_id: str
+    match: int
+    fields: dict[str, str | None]
+
+
+class DeleteNote(Command, frozen=True, kw_only=True):
+    """Take one's note away; ``any_note`` for staff."""
+
+    note_id: str
+    any_note: bool
+
+
+class DeleteComment(Command, frozen=True, kw_only=True):
+    """Take one's comment away; ``any_comment`` for staff."""
+
+    comment_id: str
+    any_comment: bool
+
+
 class AcceptAnswer(Command, frozen=True, kw_only=True):
     """Close one's own need with somebody's comment."""
 
@@ -51,3 +81,10 @@ class NeedDue(Reminder, frozen=True, kw_only=True):
     need_id: str
     note_id: str
     step: int
+
+
+class NeedsOrphaned(Reminder, frozen=True, kw_only=True):
+    """The note of these comments was deleted: what they ask needs no answer. A timer that is due at once."""
+
+    note_id: str
+    comment_ids: tuple[str, ...]

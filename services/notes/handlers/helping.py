@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from services.notes import core
 from services.notes.core import Comment, Need, Note
-from services.notes.handlers.commands import AcceptAnswer, NeedDue, TakeAdvice
+from services.notes.handlers.commands import AcceptAnswer, NeedDue, NeedsOrphaned, TakeAdvice
 from shared.contracts.notes import AdviceTaken, NeedAnswered, NeedEscalated, NeedOpened, NeedWithdrawn
 from shared.flow.router import Reply
 from shared.flow.work import Work
@@ -49,8 +49,10 @@ def take_advice(command: TakeAdvice, work: Work) -> Reply:
     return Reply(status=200, body={"comment_id": comment.id, "advice": True})
 
 
-def open_need(note: Note, comment: Comment, work: Work, steps: tuple[int, ...]) -> Note:
-    """Open the need of a question, if it is one and has none; returns the note with the need counted."""
+def follow_need(note: Note, comment: Comment, work: Work, steps: tuple[int, ...]) -> Note:
+    """Open or withdraw the need of a comment, as others see it now; returns the note with the need counted."""
+    if not core.asks(note, comment):
+        return withdraw_need(note, comment.id, work)
     need = core.need_of(comment, work.get(Need, core.need_id(comment.id)), work.now)
     if need is None:
         return note
@@ -61,18 +63,29 @@ def open_need(note: Note, comment: Comment, work: Work, steps: tuple[int, ...]) 
         need,
     )
     remind(need, work, steps)
-    return replace(note, needs=note.needs + 1)
+    return replace(note, needs=note.needs + 1, asking=(*note.asking, comment.id))
 
 
-def withdraw_need(note: Note, comment: Comment, work: Work) -> Note:
-    """Nobody needs to answer a question that was hidden."""
-    need = work.get(Need, core.need_id(comment.id))
+def withdraw_need(note: Note, comment_id: str, work: Work) -> Note:
+    """Nobody needs to answer a question that is gone; returns the note without the need, if one was open."""
+    need = work.get(Need, core.need_id(comment_id))
     if need is None or need.state != "open":
         return note
     work.cancel(timer_name(need.id, need.step + 1))
     need = work.put(replace(need, state="withdrawn"))
-    work.emit(NeedWithdrawn(need_id=need.id, note_id=note.id, comment_id=comment.id, asker_id=need.asker_id), need)
-    return replace(note, needs=note.needs - 1)
+    work.emit(NeedWithdrawn(need_id=need.id, note_id=note.id, comment_id=comment_id, asker_id=need.asker_id), need)
+    return core.asked_no_more(replace(note, needs=note.needs - 1), comment_id)
+
+
+def needs_orphaned(reminder: NeedsOrphaned, work: Work) -> str | None:
+    """Withdraw what is still open under a deleted note."""
+    note = work.get(Note, reminder.note_id)
+    if note is None:
+        return "unknown"
+    for comment_id in reminder.comment_ids:
+        note = withdraw_need(note, comment_id, work)
+    work.put(note)
+    return None
 
 
 def need_answered(event: NeedAnswered, work: Work) -> str | None:
@@ -80,7 +93,7 @@ def need_answered(event: NeedAnswered, work: Work) -> str | None:
     note = work.get(Note, event.note_id)
     if note is None:
         return "unknown"
-    work.put(replace(note, needs_answered=note.needs_answered + 1))
+    work.put(core.asked_no_more(replace(note, needs_answered=note.needs_answered + 1), event.comment_id))
     return None
 
 

@@ -1,12 +1,19 @@
-"""What readers see: comments are counted in the lane of the note, verdicts hide and restore."""
+"""What readers see: comments are counted in the lane of the note, verdicts hide, restore and let edits through."""
 
 from msgspec.structs import replace
 
 from services.notes import core
-from services.notes.core import Comment, Note
-from services.notes.handlers.helping import open_need, withdraw_need
+from services.notes.core import Comment, Note, Revision
+from services.notes.handlers.editing import comment_news, note_news
+from services.notes.handlers.helping import follow_need
 from shared.contracts.moderation import ContentJudged
-from shared.contracts.notes import CommentPosted, CommentVisibilityChanged, NoteVisibilityChanged
+from shared.contracts.notes import (
+    CommentPosted,
+    CommentRevised,
+    CommentVisibilityChanged,
+    NoteRevised,
+    NoteVisibilityChanged,
+)
 from shared.flow.work import Work
 
 
@@ -16,51 +23,74 @@ def comment_posted(event: CommentPosted, work: Work, steps: tuple[int, ...]) -> 
     if note is None or comment is None:
         return "unknown"
     note = replace(note, comments=note.comments + 1)
-    note = open_need(note, comment, work, steps)
-    work.put(note)
+    work.put(follow_need(note, comment, work, steps))
     return None
 
 
 def content_judged(event: ContentJudged, work: Work, steps: tuple[int, ...]) -> str | None:
-    """Hide or restore what was judged; the need of a hidden question is withdrawn, of a restored one opened."""
-    reasons = tuple(reason.rule for reason in event.reasons)
-    note = work.get(Note, event.note_id)
-    if note is None:
+    """Hide or restore what others see, or let an edit through or refuse it."""
+    note, comment = work.get(Note, event.note_id), None
+    if event.kind == "comment":
+        comment = work.get(Comment, event.content_id)
+    if note is None or (event.kind == "comment" and comment is None):
         return "unknown"
-    if event.kind == "note":
-        ruled = core.rule_note(note, event.hidden, work.cause.sequence)
-        if ruled is None:
-            return "older"
-        stored = work.put(ruled)
-        if stored.hidden != note.hidden:
-            work.emit(
-                NoteVisibilityChanged(note_id=note.id, author_id=note.author_id, hidden=stored.hidden, reasons=reasons),
-                stored,
-            )
-        return None
-    return judge_comment(event, note, work, steps)
+    reasons = tuple(reason.rule for reason in event.reasons)
+    verdict = core.Verdict(event.revision, event.hidden, reasons, work.cause.sequence)
+    edit = work.get(Revision, core.revision_id(event.content_id, event.revision))
+    if comment is None:
+        return judge_note(note, edit, verdict, work)
+    return judge_comment(comment, edit, verdict, (note, work, steps))
 
 
-def judge_comment(event: ContentJudged, note: Note, work: Work, steps: tuple[int, ...]) -> str | None:
-    """The comment's half of a verdict."""
-    comment = work.get(Comment, event.content_id)
-    ruled = core.rule_comment(comment, event.hidden, work.cause.sequence) if comment else None
-    if comment is None or ruled is None:
-        return "unknown" if comment is None else "older"
-    stored = work.put(ruled)
-    if stored.hidden == comment.hidden:
-        return None
-    work.emit(
-        CommentVisibilityChanged(
-            comment_id=comment.id,
-            note_id=note.id,
-            author_id=comment.author_id,
-            hidden=stored.hidden,
-            reasons=tuple(reason.rule for reason in event.reasons),
-        ),
-        stored,
-    )
-    note = replace(note, hidden_comments=note.hidden_comments + (1 if stored.hidden else -1))
-    note = withdraw_need(note, stored, work) if stored.hidden else open_need(note, stored, work, steps)
-    work.put(note)
+def judge_note(before: Note, edit: Revision | None, verdict: core.Verdict, work: Work) -> str | None:
+    """What a verdict makes of a note."""
+    ruled = core.ruled(before, edit, verdict)
+    if isinstance(ruled, str):
+        return ruled
+    if ruled[1] is not None:
+        work.put(ruled[1])
+    if ruled[0] is before:
+        return "refused"
+    note = work.put(ruled[0])
+    if note.revision != before.revision:
+        work.emit(note_news(NoteRevised, note, note, note.revision), note)
+    if note.hidden != before.hidden:
+        hidden, reasons = note.hidden, verdict.reasons
+        work.emit(
+            NoteVisibilityChanged(note_id=note.id, author_id=note.author_id, hidden=hidden, reasons=reasons), note
+        )
     return None
+
+
+def judge_comment(
+    before: Comment, edit: Revision | None, verdict: core.Verdict, means: tuple[Note, Work, tuple[int, ...]]
+) -> str | None:
+    """What a verdict makes of a comment; its note counts it, and its need follows what others now read."""
+    note, work, steps = means
+    ruled = core.ruled(before, edit, verdict)
+    if isinstance(ruled, str):
+        return ruled
+    if ruled[1] is not None:
+        work.put(ruled[1])
+    if ruled[0] is before:
+        return "refused"
+    comment = work.put(ruled[0])
+    if comment.revision != before.revision:
+        work.emit(comment_news(CommentRevised, comment, comment.text, comment.revision), comment)
+    if comment.hidden != before.hidden:
+        work.emit(visibility(comment, verdict.reasons), comment)
+    if (comment.revision, comment.hidden) != (before.revision, before.hidden):
+        hidden = note.hidden_comments + comment.hidden - before.hidden
+        work.put(follow_need(replace(note, hidden_comments=hidden), comment, work, steps))
+    return None
+
+
+def visibility(comment: Comment, reasons: tuple[str, ...]) -> CommentVisibilityChanged:
+    """The news that others see a comment, or do not."""
+    return CommentVisibilityChanged(
+        comment_id=comment.id,
+        note_id=comment.note_id,
+        author_id=comment.author_id,
+        hidden=comment.hidden,
+        reasons=reasons,
+    )

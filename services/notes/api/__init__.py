@@ -1,0 +1,15 @@
+"""HTTP of notes: parse, authorise, hand a command to the lane, answer."""
+
+from fastapi import APIRouter
+
+from services.notes.api import comments, notes
+from services.notes.store import Store
+from shared.desk import Desk
+
+
+def routes(desk: Desk, store: Store) -> APIRouter:
+    """The routes of notes."""
+    api = APIRouter()
+    api.include_router(notes.routes(desk, store))
+    api.include_router(comments.routes(desk, store))
+    return api

@@ -1,0 +1,151 @@
+"""The routes of notes: write, read, edit, take away, hand over."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from services.notes import core
+from services.notes.api.common import EDITING, NOTE_GONE, SOME_ID, STAFF, required, tag, tagged
+from services.notes.api.views import History, NoteView, RevisionView
+from services.notes.handlers.commands import DeleteNote, EditNote, PostNote, RelayNote
+from services.notes.store import Store
+from shared.contracts.notes import Intent
+from shared.desk import Calling, Desk
+from shared.http import Body, Id, IfMatch, Someone, problems
+
+NewTitle = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+NewText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+NewTopic = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Place = Annotated[str, Field(pattern=r"^[0-9a-z]{4,6}$", description="A coarse cell, never a point.")]
+
+
+class NewNote(Body):
+    """A note to write."""
+
+    title: NewTitle = Field(examples=["周末有人一起去岩馆吗"])
+    text: NewText = Field(examples=["新手, 想找附近的抱石馆, 最好周日下午."])
+    topic: NewTopic | None = Field(default=None, examples=["climbing"])
+    place: Place | None = Field(default=None, examples=["wtw3s"])
+    intent: Intent | None = None
+
+
+def left_out(schema: dict[str, Any]) -> None:
+    """A field that may be left out and has no value then."""
+    schema.pop("default", None)
+
+
+class NoteChanges(Body):
+    """What to write anew of a note; what is left out stays, null takes away."""
+
+    title: NewTitle = Field(default="", json_schema_extra=left_out, examples=["周六上午有人一起去岩馆吗"])
+    text: NewText = Field(default="", json_schema_extra=left_out, examples=["听劝, 改到周六上午."])
+    topic: NewTopic | None = Field(default=None, examples=["climbing"])
+    place: Place | None = Field(default=None, examples=["wtw3s"])
+    intent: Intent | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("names nothing to change")
+        return self
+
+
+class NewRelay(Body):
+    """Where a note's talk is to go on."""
+
+    group_id: Id = Field(examples=[SOME_ID])
+
+
+class NotePosted(BaseModel):
+    note_id: str
+    created_at: datetime
+
+
+class NoteEdited(BaseModel):
+    note_id: str
+    revision: int
+    state: core.RevisionState
+
+
+class Relayed(BaseModel):
+    note_id: str
+    group_id: str
+
+
+def routes(desk: Desk, store: Store) -> APIRouter:
+    """The routes of notes."""
+    api = APIRouter(prefix="/v1", tags=["notes"])
+
+    @api.post("/notes", status_code=201, response_model=NotePosted, responses=problems(400, 422, 503))
+    async def post_note(body: NewNote, call: Calling) -> Response:
+        """Write a note."""
+        command = PostNote(
+            person_id=call.person,
+            note_id=call.new_id("note"),
+            title=body.title,
+            text=body.text,
+            topic=body.topic,
+            place=body.place,
+            intent=body.intent,
+        )
+        return await desk.handle(command, call)
+
+    @api.get("/notes/{note_id}", responses=problems(404, types=NOTE_GONE))
+    async def read_note(note_id: Id, who: Someone, response: Response) -> NoteView:
+        """Read a note; a hidden one is there for its author alone. The `ETag` names its text, not its counts."""
+        note = core.undeleted(core.readable(await store.note(note_id), "note", who.person), "note")
+        tag(response, note, who.person)
+        edits = await store.last_edits([note], who.person)
+        return NoteView.of(note, edits.get(note.id))
+
+    @api.patch(
+        "/notes/{note_id}",
+        response_model=NoteEdited,
+        responses=problems(400, 422, 503, types={**NOTE_GONE, **EDITING}),
+    )
+    async def edit_note(note_id: Id, body: NoteChanges, match: IfMatch, call: Calling) -> Response:
+        """Write one's note anew. Others see it when it was judged, and the text before until then."""
+        command = EditNote(
+            person_id=call.person,
+            note_id=note_id,
+            match=required(match),
+            fields=body.model_dump(exclude_unset=True),
+        )
+        return tagged(await desk.handle(command, call))
+
+    @api.get("/notes/{note_id}/history", responses=problems(403, types={**NOTE_GONE, 403: ["not-the-author"]}))
+    async def read_history(note_id: Id, who: Someone) -> History:
+        """All texts of a note, for its author and for staff."""
+        found = await store.note(note_id)
+        note = core.undeleted(core.own(found, "note", who.person, staff=STAFF in who.scopes), "note")
+        return History(items=[RevisionView.of(edit, note) for edit in await store.history(note)])
+
+    @api.delete(
+        "/notes/{note_id}",
+        status_code=204,
+        responses=problems(400, 422, 503, types={403: ["not-the-author"], 404: ["unknown-note"]}),
+    )
+    async def delete_note(note_id: Id, call: Calling) -> Response:
+        """Take one's note away, for good: its text, its history, what was asked under it. Comments stay."""
+        command = DeleteNote(person_id=call.person, note_id=note_id, any_note=STAFF in call.scopes)
+        return await desk.handle(command, call)
+
+    @api.post(
+        "/notes/{note_id}/relays",
+        status_code=201,
+        response_model=Relayed,
+        responses={
+            **problems(*(400, 403, 409, 422, 503), types={**NOTE_GONE, 404: ["unknown-note", "unknown-group"]}),
+            200: {"model": Relayed, "description": "It had been before."},
+        },
+    )
+    async def relay_note(note_id: Id, body: NewRelay, call: Calling) -> Response:
+        """Hand a note over to a group; 200 if it had been before."""
+        command = RelayNote(
+            person_id=call.person, note_id=note_id, group_id=body.group_id, any_note="relay" in call.scopes
+        )
+        return await desk.handle(command, call)
+
+    return api

@@ -1,0 +1,136 @@
+"""What a reader sees: notes and comments, what became of their edits, and their needs."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from services.notes.core import Comment, Need, Note, Revision, standing
+from shared.contracts.notes import Intent
+
+
+class RevisionView(BaseModel):
+    """One text that the author wrote, and what became of it."""
+
+    revision: int
+    state: Literal["pending", "shown", "past", "refused", "superseded"] = Field(
+        description="It waits for its verdict; others see it; they saw it once; it was refused; an edit came before "
+        "its verdict."
+    )
+    reasons: tuple[str, ...] = Field(description="Rules that refused it.")
+    title: str | None = Field(description="Of a note.")
+    text: str
+    topic: str | None
+    place: str | None
+    intent: Intent | None
+    written_at: datetime
+
+    @classmethod
+    def of(cls, edit: Revision, content: Note | Comment) -> "RevisionView":
+        """The view of one text of a note or comment."""
+        return cls(
+            revision=edit.number,
+            state=standing(edit, content),
+            reasons=edit.reasons,
+            title=edit.title,
+            text=edit.text,
+            topic=edit.topic,
+            place=edit.place,
+            intent=edit.intent,
+            written_at=edit.written_at,
+        )
+
+
+class NoteView(BaseModel):
+    """A note as a reader sees it. Counts follow the events, so they may lag by moments."""
+
+    note_id: str
+    author_id: str
+    revision: int = Field(description="Which of its author's texts this is: what was posted is 0.")
+    title: str
+    text: str
+    topic: str | None
+    place: str | None
+    intent: Intent | None
+    created_at: datetime
+    hidden: bool
+    comments: int = Field(description="Comments that are neither hidden nor deleted.")
+    needs: int
+    needs_answered: int
+    advice: int
+    groups: tuple[str, ...] = Field(description="Groups that it was relayed to.")
+    edit: RevisionView | None = Field(None, description="To its author alone: the last edit, while others see another.")
+
+    @classmethod
+    def of(cls, note: Note, edit: Revision | None = None) -> "NoteView":
+        """The view of a note."""
+        return cls(
+            note_id=note.id,
+            author_id=note.author_id,
+            revision=note.revision,
+            title=note.title,
+            text=note.text,
+            topic=note.topic,
+            place=note.place,
+            intent=note.intent,
+            created_at=note.created_at,
+            hidden=note.hidden,
+            # A verdict may be counted before its comment.
+            comments=max(0, note.comments - note.hidden_comments - note.deleted_comments),
+            needs=note.needs,
+            needs_answered=note.needs_answered,
+            advice=note.advice,
+            groups=note.groups,
+            edit=RevisionView.of(edit, note) if edit else None,
+        )
+
+
+class NeedView(BaseModel):
+    need_id: str
+    state: Literal["open", "answered", "withdrawn"]
+    answer_id: str | None
+    step: int = Field(description="How often it was escalated.")
+
+
+class CommentView(BaseModel):
+    """A comment as a reader sees it; ``need`` if it asked something. A deleted one holds the place of its replies."""
+
+    comment_id: str
+    note_id: str
+    parent_id: str | None
+    author_id: str | None = Field(description="Null of a deleted one.")
+    revision: int = Field(description="Which of its author's texts this is: what was posted is 0.")
+    text: str = Field(description="Empty of a deleted one.")
+    created_at: datetime
+    hidden: bool
+    deleted: bool
+    advice: bool
+    need: NeedView | None
+    edit: RevisionView | None = Field(None, description="To its author alone: the last edit, while others see another.")
+
+    @classmethod
+    def of(cls, comment: Comment, need: Need | None, edit: Revision | None = None) -> "CommentView":
+        """The view of a comment."""
+        asked = None
+        if need is not None:
+            asked = NeedView(need_id=need.id, state=need.state, answer_id=need.answer_id, step=need.step)
+        return cls(
+            comment_id=comment.id,
+            note_id=comment.note_id,
+            parent_id=comment.parent_id,
+            author_id=None if comment.deleted else comment.author_id,
+            revision=comment.revision,
+            text=comment.text,
+            created_at=comment.created_at,
+            hidden=comment.hidden,
+            deleted=comment.deleted,
+            advice=comment.advice,
+            need=asked,
+            edit=RevisionView.of(edit, comment) if edit else None,
+        )
+
+
+class History(BaseModel):
+    """All texts that the author wrote, the first one first."""
+
+    items: list[RevisionView]
