@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from services.moderation.core import Content, Kind, ReportReason
+from services.moderation.core import MODEL, Content, Kind, ReportReason
 from services.moderation.core.content import STAFF
 from services.moderation.handlers import DecideContent, ReportContent
 from services.moderation.store import Store
@@ -76,6 +76,7 @@ class VerdictView(BaseModel):
     score: float
     reasons: tuple[ReasonView, ...]
     rules: str = Field(description="Version of the rules that decided.")
+    model: str = Field(description="Version of the text model that decided with them.")
     decision: DecisionView | None = Field(description="What staff decided last, of this or an earlier revision.")
 
 
@@ -93,7 +94,7 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
     """The routes of moderation. ``why`` says of each rule what it means."""
     api = APIRouter(prefix="/v1", tags=["moderation"])
     staff = [Depends(require(SCOPE))]
-    why = {**why, STAFF: "管理员的决定"}
+    why = {**why, STAFF: "管理员的决定", MODEL: "文中这些字句很像管理员判定为广告的内容"}
 
     @api.get("/verdicts/{content_id}", responses=problems(404, types=UNKNOWN_CONTENT))
     async def read_verdict(content_id: Id, who: Someone) -> VerdictView:
@@ -165,6 +166,7 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
                 for r in told
             ),
             rules=content.rules,
+            model=content.model,
             decision=said
             and DecisionView(
                 action="hide" if said.hide else "restore", note=said.note, revision=said.revision, at=said.at

@@ -1,19 +1,36 @@
 """Composition root of moderation: the only file that constructs things."""
 
+import sys
+from pathlib import Path
+
 from services.moderation.api import routes
-from services.moderation.core import RULES
+from services.moderation.commands import load, score, train
+from services.moderation.core import RULES, BadModel, TextModel, blank
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
 from services.moderation.store import COLLECTIONS, INDEXES, Store
+from services.moderation.view import BarView, ModelView
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
+from shared.rows import BAD_INPUT
 
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     why = {rule.name: rule.why for rule in RULES.table}
-    return Parts(router(settings), routes(desk, Store(database), why))
+    origin = begin(settings.text_model)
+    views = (ModelView(database, settings.view_seconds, origin), BarView(database, settings.view_seconds, origin))
+    return Parts(router(settings, origin), routes(desk, Store(database), why), views)
+
+
+def begin(path: str) -> TextModel:
+    """The text model to begin with. A file that cannot be used ends the process with a line."""
+    try:
+        return load(Path(path)).model if path else blank()
+    except BadModel as bad:
+        sys.stderr.write(f"setting LIANYI_TEXT_MODEL: {bad}\n")
+        raise SystemExit(BAD_INPUT) from None
 
 
 APP = App(
@@ -23,4 +40,5 @@ APP = App(
     collections=COLLECTIONS,
     indexes=INDEXES,
     build=build,
+    commands={"train": train, "score": score},
 )

@@ -13,3 +13,9 @@ class Settings(Common):
         default=3, ge=1, le=1000, description="People who must report a content before staff are asked."
     )
     reports_per_hour: int = Field(default=20, ge=1, le=1000, description="Most reports of a person within an hour.")
+    text_model: str = Field(
+        default="", max_length=1000, description="File of the text model to begin with, as `train` writes it."
+    )
+    view_seconds: float = Field(
+        default=1.0, gt=0, description="How old this process's picture of the text model may be."
+    )

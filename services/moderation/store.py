@@ -2,12 +2,18 @@
 
 from datetime import datetime, timedelta
 
-from services.moderation.core import Content, Report, Reporter
+from services.moderation.core import Bar, Content, ModelState, Report, Reporter
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database, Json
 from shared.migrations import Index
 
-COLLECTIONS = (Content.COLLECTION, Report.COLLECTION, Reporter.COLLECTION)
+COLLECTIONS = (
+    Content.COLLECTION,
+    Report.COLLECTION,
+    Reporter.COLLECTION,
+    ModelState.COLLECTION,
+    Bar.COLLECTION,
+)
 INDEXES = (
     Index(Content.COLLECTION, (("review_since", 1), ("_id", 1))),
     Index(Reporter.COLLECTION, (("at", 1),), expire=timedelta(days=1)),

@@ -6,36 +6,20 @@ Files are JSON lines, plain or gzipped. All rows are read and checked before any
 """
 
 import argparse
-import contextlib
-import gzip
 import json
 import math
 import os
 import sys
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from services.recommend.core import GroupProfile, Profiles, features, learn, opened
-
-MAX_LINE = 1 << 20
-"""Bytes of a row; a longer one is refused before it is read whole."""
-BAD_INPUT = 2
-"""The exit status for a file or a row that cannot be used; argparse has the same."""
+from shared.rows import BAD_INPUT, BadRow, rows, watched
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
-R = TypeVar("R", bound=msgspec.Struct)
-T = TypeVar("T")
-
-
-class BadRow(Exception):
-    """A file or a row that cannot be used: where, and what is wrong with it, without its content."""
-
-    def __init__(self, path: Path, line: int | None, reason: str) -> None:
-        super().__init__(f"{path}:{line}: {reason}" if line else f"{path}: {reason}")
 
 
 class GroupRow(msgspec.Struct, frozen=True):
@@ -81,17 +65,17 @@ def place(words: Sequence[str]) -> int:
     try:
         given = Given(
             _groups(chosen.groups),
-            [row for _, row in _rows(chosen.train, NoteRow)],
-            [row for _, row in _rows(chosen.test, AskedRow)],
+            _notes(chosen.train),
+            [row for _, row in rows(chosen.test, AskedRow)],
         )
     except BadRow as bad:
         sys.stderr.write(f"{bad}\n")
         return BAD_INPUT
     profiles = Profiles()
-    for profile in learned(given.groups, _watched(by_time(given.notes), "learning")).values():
+    for profile in learned(given.groups, watched(by_time(given.notes), "learning")).values():
         profiles.put(profile)
     try:
-        for row in _watched(given.asked, "placing"):
+        for row in watched(given.asked, "placing"):
             best = profiles.place(features(row.title, row.text or ""), chosen.k, floor=0.0)
             sys.stdout.write(json.dumps({"id": row.id, "ranked": [p.group_id for p in best]}) + "\n")
         sys.stdout.flush()
@@ -147,59 +131,17 @@ def _positive(word: str) -> int:
 
 def _groups(path: Path) -> list[GroupRow]:
     found: dict[str, GroupRow] = {}
-    for line, row in _rows(path, GroupRow):
+    for line, row in rows(path, GroupRow):
         if row.node in found:
-            raise BadRow(path, line, "this node has a row already")
+            raise BadRow(str(path), line, "this node has a row already")
         found[row.node] = row
     return list(found.values())
 
 
-def _rows(path: Path, kind: type[R]) -> Iterator[tuple[int, R]]:
-    """The rows of a file with their line numbers from 1; unknown fields are ignored, blank lines left out."""
-    for number, line in _lines(path):
-        try:
-            row = msgspec.convert(_object(line), kind)
-        except (ValueError, RecursionError) as error:
-            told = error if isinstance(error, msgspec.ValidationError) else "not a JSON object in UTF-8"
-            raise BadRow(path, number, str(told)) from None
-        if isinstance(row, NoteRow) and not math.isfinite(row.created):
-            raise BadRow(path, number, "Expected a finite number - at `$.created`")
-        yield number, row
-
-
-def _object(line: bytes) -> Mapping[str, Any]:
-    # Not msgspec's reader: it refuses half an emoji, which real texts hold where somebody cut them.
-    row = json.loads(line.decode("utf-8-sig"))
-    if not isinstance(row, dict):
-        raise ValueError
-    return row
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    try:
-        with contextlib.ExitStack() as files:
-            raw = files.enter_context(path.open("rb"))
-            packed = raw.peek(2)[:2] == b"\x1f\x8b"
-            source = files.enter_context(gzip.GzipFile(fileobj=raw)) if packed else raw
-            while line := source.readline(MAX_LINE + 1):
-                number += 1
-                if len(line) > MAX_LINE:
-                    raise BadRow(path, number, f"longer than {MAX_LINE} bytes")
-                if line.strip():
-                    yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise BadRow(path, number + 1, "the gzipped file is broken here") from None
-    except OSError as error:
-        raise BadRow(path, None, error.strerror or "cannot be read") from None
-
-
-def _watched(items: Sequence[T], what: str) -> Iterable[T]:
-    """The items, with a bar on stderr if somebody sits before it; rich is a tool, and an image has none."""
-    if sys.stderr.isatty():
-        with contextlib.suppress(ImportError):
-            from rich.console import Console
-            from rich.progress import track
-
-            return track(items, what, console=Console(stderr=True))
-    return items
+def _notes(path: Path) -> list[NoteRow]:
+    found: list[NoteRow] = []
+    for line, row in rows(path, NoteRow):
+        if not math.isfinite(row.created):
+            raise BadRow(str(path), line, "Expected a finite number - at `$.created`")
+        found.append(row)
+    return found

@@ -1,17 +1,19 @@
 """Events of the moderation service."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
 from .event import Event, Id, Short
-from .topics import GROUP_VERDICT, NOTE_VERDICT
+from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT
 
 ContentKind = Literal["note", "comment"]
 Judge = Literal["automatic", "staff"]
 """What staff have decided of a revision is final: no automatic verdict on it follows."""
 Flag = Literal["reported"]
 """What may be held against a content beside its text: a person's report."""
+CounterId = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}:[A-Za-z0-9_.:\-]{1,128}$")]
+"""The kind of a counter and what it counts, as ``model:text``."""
 
 
 class VerdictReason(BaseModel):
@@ -81,3 +83,20 @@ class MessageFlagged(Event, topic=GROUP_VERDICT, name="message_flagged", order="
     group_id: Id
     flag: Flag
     reason: Short = ""
+
+
+class ContentLabelled(Event, topic=COUNTER, name="content_labelled", order="fact"):
+    """Staff have decided of a revision whether it is spam: the text model learns it from moderation's own copy."""
+
+    counter_id: CounterId
+    content_id: Id
+    revision: int = Field(ge=0)
+    spam: bool
+
+
+class ContentWatched(Event, topic=COUNTER, name="content_watched", order="count"):
+    """What the text model gave to a content that the rules have spared; some of them are watched, to fit its bar."""
+
+    counter_id: CounterId
+    content_id: Id
+    chance: float = Field(ge=0, le=1)

@@ -96,6 +96,13 @@ GROUP_VERDICT = Topic(
     readers=("groups", "moderation"),
     about="Verdicts on messages in groups, with reasons, and what is held against them beside their text.",
 )
+COUNTER = Topic(
+    name="lianyi.moderation.counter.v1",
+    owner="moderation",
+    key="counter",
+    readers=("moderation",),
+    about="What moderation counts and learns beside the lanes of notes and groups, by kind and value of the counter.",
+)
 
 
 def _dead(service: str) -> Topic:
@@ -125,6 +132,7 @@ TOPICS: dict[str, Topic] = {
         TIES,
         NOTE_VERDICT,
         GROUP_VERDICT,
+        COUNTER,
         NOTES_DEAD,
         GROUPS_DEAD,
         RECOMMEND_DEAD,

@@ -1,5 +1,6 @@
 """Every example of every event version through every handler that subscribes to it, by the real decode and fold."""
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 
 from services.groups.handlers import router as groups
 from services.groups.settings import Settings as GroupsSettings
+from services.moderation.core import blank
 from services.moderation.handlers import router as moderation
 from services.moderation.settings import Settings as ModerationSettings
+from services.moderation.view import BarView, ModelView
 from services.notes.handlers import router as notes
 from services.notes.settings import Settings as NotesSettings
 from services.recommend.handlers import router as recommend
@@ -16,7 +19,7 @@ from services.recommend.settings import Settings as RecommendSettings
 from services.recommend.view import ProfilesView
 from shared.contracts import TOPICS, Event, Topic, event_type, partition_of, topics_read_by
 from shared.contracts.samples import Sample, all_examples
-from shared.flow.ports import Incoming
+from shared.flow.ports import Incoming, View
 from shared.flow.router import Handler, Router
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import PARTITIONS, World, told
@@ -27,6 +30,10 @@ ROUTERS: dict[str, Router] = {
     "groups": groups(GroupsSettings(**EDGE)),
     "recommend": recommend(RecommendSettings(**EDGE)),
     "moderation": moderation(ModerationSettings(**EDGE)),
+}
+VIEWS: dict[str, Callable[[], list[View]]] = {
+    "recommend": lambda: [ProfilesView(FakeDatabase(Server()), 1.0)],
+    "moderation": lambda: [view(FakeDatabase(Server()), 1.0, blank()) for view in (ModelView, BarView)],
 }
 SUBSCRIPTIONS: list[tuple[str, type[Event], Handler]] = [
     (service, kind, handler)
@@ -42,7 +49,7 @@ STORY = sorted(all_examples(), key=lambda sample: (sample.envelope.time, sample.
 
 
 def world(service: str) -> World:
-    return World(ROUTERS[service], [ProfilesView(FakeDatabase(Server()), 1.0)] if service == "recommend" else [])
+    return World(ROUTERS[service], VIEWS[service]() if service in VIEWS else [])
 
 
 def record(sample: Sample) -> Incoming:

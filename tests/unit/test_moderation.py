@@ -1,28 +1,17 @@
 """What moderation does with what it hears: one verdict each, with reasons and a version."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from services.moderation.core import RULES, RULES_VERSION, Content
-from services.moderation.handlers import DecideContent, router
-from services.moderation.settings import Settings
+from services.moderation.handlers import DecideContent
 from shared.contracts import Event
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
+from tests.unit.judging import HAM, SPAM, service
 from tests.unit.support import START, World
-
-SPAM = "日结工资轻松赚钱, 加微信 abc12345 联系我"
-HAM = "周日下午岩馆人不多, 新手可以来"
-
-
-EDGE: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
-
-
-def service(**settings: Any) -> World:
-    return World(router(Settings(**EDGE, **settings)))
 
 
 @pytest.fixture

@@ -182,3 +182,12 @@ def test_judging_is_deterministic_and_points_inside(text: str) -> None:
     assert verdict == judge(text)
     assert all(0 <= start < end <= len(text) for start, end in (reason.evidence for reason in verdict.reasons))
     assert len({reason.rule for reason in verdict.reasons}) == len(verdict.reasons)
+
+
+def test_a_longer_text_needs_more_signs() -> None:
+    """What just hides a short text spares a long one that holds it; what is plain enough is hidden in both."""
+    weak, plain = "全场八折优惠，欢迎光临", "日赚500，加微信 abc12345"
+    around = "山路很长，风景很好。" * 100
+    assert (judge(weak).hide, judge(around + weak + around).hide) == (True, False)
+    assert (judge(plain).hide, judge(around + plain + around).hide) == (True, True)
+    assert [round(RULES.needed(length), 3) for length in (0, 240, 480, 1_920)] == [1.0, 1.0, 1.1, 1.3]

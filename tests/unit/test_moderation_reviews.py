@@ -6,22 +6,19 @@ from typing import Any
 import pytest
 
 from services.moderation.core import Content, Report, Reporter, report_id
-from services.moderation.handlers import DecideContent, ReportContent, router
-from services.moderation.settings import Settings
+from services.moderation.handlers import DecideContent, ReportContent
 from shared.contracts.moderation import ContentFlagged, ContentJudged, MessageFlagged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentPosted
 from shared.contracts.talk import MessagePosted
 from shared.flow.router import Reply
+from tests.unit.judging import SPAM, service
 from tests.unit.support import World, refused
-
-EDGE: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
-SPAM = "日结工资轻松赚钱, 加微信 abc12345 联系我"
 
 
 @pytest.fixture
 def world() -> World:
     """A comment of bob's and a message of eve's, both shown; two reports are enough."""
-    made = World(router(Settings(**EDGE, reports_for_review=2, reports_per_hour=3)))
+    made = service(reports_for_review=2, reports_per_hour=3)
     made.hear(comment("周日下午岩馆人不多"))
     made.hear(MessagePosted(message_id="m", group_id="g", author_id="eve", text="明天谁去?"))
     return made

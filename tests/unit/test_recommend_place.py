@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from services.recommend.app import APP
-from services.recommend.commands import MAX_LINE, GroupRow, NoteRow, by_time, learned, place
+from services.recommend.commands import GroupRow, NoteRow, by_time, learned, place
 from services.recommend.core import Profiles, features
 from shared.app import main
+from shared.rows import MAX_LINE
 
 GROUPS: list[dict[str, Any]] = [
     {"node": "ride", "title": "骑行", "header": "一起骑车", "topics": 3},

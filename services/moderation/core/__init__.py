@@ -1,5 +1,6 @@
 """Rules of moderation: what a text, a report or a decision of staff makes of a content. Pure."""
 
+from services.moderation.core.bar import Bar, watched
 from services.moderation.core.content import (
     Content,
     Decision,
@@ -18,16 +19,38 @@ from services.moderation.core.content import (
     reported,
     spend,
 )
+from services.moderation.core.model import (
+    COUNTER,
+    BadModel,
+    Lesson,
+    ModelState,
+    TextModel,
+    blank,
+    learned,
+    model_of,
+    pack,
+    state_id,
+    state_of,
+    unpack,
+)
 from services.moderation.core.rules import RULES, RULES_VERSION, Judgement, Reason, Rule, Rules, judge
+from services.moderation.core.verdict import MODEL, Judges, Verdict, read, verdicts
 
 __all__ = [
+    "COUNTER",
+    "MODEL",
     "RULES",
     "RULES_VERSION",
+    "BadModel",
+    "Bar",
     "Content",
     "Decision",
     "Found",
     "Judgement",
+    "Judges",
     "Kind",
+    "Lesson",
+    "ModelState",
     "Reason",
     "Report",
     "ReportReason",
@@ -35,13 +58,25 @@ __all__ = [
     "Rule",
     "Rules",
     "Text",
+    "TextModel",
+    "Verdict",
+    "blank",
     "decide",
     "dropped",
     "judge",
     "judged",
+    "learned",
+    "model_of",
     "newer",
+    "pack",
+    "read",
     "report_id",
     "reportable",
     "reported",
     "spend",
+    "state_id",
+    "state_of",
+    "unpack",
+    "verdicts",
+    "watched",
 ]

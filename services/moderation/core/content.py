@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec.structs import replace
 
-from services.moderation.core.rules import Judgement
+from services.moderation.core.verdict import Verdict
 from shared.errors import Rejected
 from shared.flow.documents import Document
 
@@ -66,6 +66,7 @@ class Content(Document, frozen=True, kw_only=True):
     score: float
     reasons: tuple[Found, ...]
     rules: str
+    model: str = ""
     revision: int = 0
     reported: dict[str, int] = msgspec.field(default_factory=dict)
     review_since: datetime | None = None
@@ -162,7 +163,7 @@ def newer(content: Content | None, text: Text) -> bool:
     return content is None or (not content.deleted and text.revision > content.revision)
 
 
-def judged(content: Content | None, text: Text, verdict: Judgement, now: datetime) -> Content:
+def judged(content: Content | None, text: Text, verdict: Verdict, now: datetime) -> Content:
     """The copy of a text with its verdict; what is known of earlier revisions stays."""
     return replace(
         content or _unjudged(text, now),
@@ -171,7 +172,8 @@ def judged(content: Content | None, text: Text, verdict: Judgement, now: datetim
         hidden=verdict.hide,
         score=verdict.score,
         reasons=tuple(Found(r.rule, r.weight, *r.evidence) for r in verdict.reasons),
-        rules=verdict.rules_version,
+        rules=verdict.rules,
+        model=verdict.model,
     )
 
 

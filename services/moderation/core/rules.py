@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from math import log2
 
 from shared.text import VERSION as TEXT_VERSION
 from shared.text import Normalised, normalise
@@ -35,26 +36,33 @@ class Rule:
 class Rules:
     """A table of rules and when they hide.
 
-    threshold   the sum of weights from which a text is hidden
+    threshold   the sum of weights from which a text within the reach is hidden
     least       rules that must speak, whatever they weigh
     reach       characters of normalised text within which signs count together
+    caution     what more a text must weigh for each doubling of its length beyond the reach: there are more places
+                in it where honest words stand together by chance
     """
 
     table: tuple[Rule, ...]
     threshold: float = 1.0
     least: int = 2
     reach: int = 240
+    caution: float = 0.1
 
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change with any rule, number or normalisation table."""
-        content = repr((TEXT_VERSION, self.threshold, self.least, self.reach, self.table))
+        content = repr((TEXT_VERSION, self.threshold, self.least, self.reach, self.caution, self.table))
         return sha256(content.encode()).hexdigest()[:12]
 
     @cached_property
     def compiled(self) -> tuple[tuple[Rule, re.Pattern[str]], ...]:
         """The table with its expressions compiled, once per object. Raises re.error for a pattern that is none."""
         return tuple((rule, re.compile(rule.pattern)) for rule in self.table)
+
+    def needed(self, length: int) -> float:
+        """The sum of weights from which a text of so many characters is hidden."""
+        return self.threshold * (1 + self.caution * log2(max(1.0, length / self.reach)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +257,16 @@ def judge(text: str, rules: Rules = RULES) -> Judgement:
 
     Only the stretch of `rules.reach` characters that weighs most counts. The caller limits the length; linear in it.
     """
-    seen = normalise(text)
+    return weigh(normalise(text), rules)
+
+
+def weigh(seen: Normalised, rules: Rules = RULES) -> Judgement:
+    """The judgement on a text that is normalised already."""
     found = _heaviest(_signs(seen.text, rules), rules.reach)
     score = round(sum(rule.weight for rule, _ in found), 3)
     return Judgement(
         score=score,
-        hide=score >= rules.threshold and len(found) >= rules.least,
+        hide=score >= rules.needed(len(seen.text)) and len(found) >= rules.least,
         reasons=tuple(_reason(seen, rule, span) for rule, span in found),
         rules_version=rules.version,
     )

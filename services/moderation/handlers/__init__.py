@@ -2,7 +2,19 @@
 
 from dataclasses import replace
 
-from services.moderation.core import RULES, Content, Report, Reporter, report_id
+from services.moderation.core import (
+    RULES,
+    Bar,
+    Content,
+    ModelState,
+    Report,
+    Reporter,
+    TextModel,
+    blank,
+    report_id,
+    state_id,
+)
+from services.moderation.handlers.lessons import content_labelled, content_watched
 from services.moderation.handlers.reviews import (
     DecideContent,
     ReportContent,
@@ -12,9 +24,10 @@ from services.moderation.handlers.reviews import (
 )
 from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, written
 from services.moderation.settings import Settings
-from shared.contracts.moderation import ContentFlagged, MessageFlagged
+from shared.contracts.moderation import ContentFlagged, ContentLabelled, ContentWatched, MessageFlagged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
+from shared.flow.documents import Ref
 from shared.flow.router import Router
 
 __all__ = ["DecideContent", "ReportContent", "router"]
@@ -33,9 +46,15 @@ DELETED: dict[type[Deleted], str] = {
 }
 
 
-def router(settings: Settings) -> Router:
-    """Payload -> what it reads -> who decides."""
+def _content(input_: DecideContent | ContentFlagged | MessageFlagged) -> list[Ref]:
+    return [(Content, input_.content_id)]
+
+
+def router(settings: Settings, origin: TextModel | None = None) -> Router:
+    """Payload -> what it reads -> who decides. ``origin`` is the text model that the service began with, if any."""
     table, rules = Router("moderation"), replace(RULES, threshold=settings.threshold)
+    origin = origin or blank()
+    kept = state_id(origin)
     enough, limit = settings.reports_for_review, settings.reports_per_hour
     table.on(
         ReportContent,
@@ -47,21 +66,20 @@ def router(settings: Settings) -> Router:
         ],
         name="report_content",
     )
-    table.on(DecideContent, decide_content, lambda c: [(Content, c.content_id)])
+    table.on(DecideContent, decide_content, _content)
     for kind, name in WRITTEN.items():
         table.on(kind, lambda e, w: written(e, w, rules), lambda e: [(Content, content_id(e))], name=name)
     for gone, name in DELETED.items():
         table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
+    table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="content_flagged")
+    table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="message_flagged")
     table.on(
-        ContentFlagged,
-        lambda e, w: content_flagged(e, w, enough),
-        lambda e: [(Content, e.content_id)],
-        name="content_flagged",
+        ContentLabelled,
+        lambda e, w: content_labelled(e, w, rules, origin),
+        lambda e: [(Content, e.content_id), (ModelState, kept)],
+        name="content_labelled",
     )
     table.on(
-        MessageFlagged,
-        lambda e, w: content_flagged(e, w, enough),
-        lambda e: [(Content, e.content_id)],
-        name="message_flagged",
+        ContentWatched, lambda e, w: content_watched(e, w, origin), lambda _: [(Bar, kept)], name="content_watched"
     )
     return table

@@ -1,6 +1,7 @@
 """People report, staff decide."""
 
 from services.moderation.core import (
+    COUNTER,
     Content,
     Decision,
     Kind,
@@ -14,7 +15,7 @@ from services.moderation.core import (
     spend,
 )
 from services.moderation.handlers.verdicts import tell
-from shared.contracts.moderation import ContentFlagged, MessageFlagged
+from shared.contracts.moderation import ContentFlagged, ContentLabelled, MessageFlagged
 from shared.flow.router import Command, Reply
 from shared.flow.work import Work
 
@@ -69,10 +70,14 @@ def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: 
 
 
 def decide_content(command: DecideContent, work: Work) -> Reply:
-    """Staff speak. It is decided here and not in the content's lane, because they are told of what revision."""
+    """Staff speak, and the text model learns. It is decided here, because they are told of what revision."""
     decision = Decision(command.hide, command.note, command.person_id, command.revision, work.now)
     content, news = decide(work.get(Content, command.content_id), decision)
     if news:
         content = work.put(content)
         tell(content, work)
+        work.emit(
+            ContentLabelled(counter_id=COUNTER, content_id=content.id, revision=content.revision, spam=decision.hide),
+            content,
+        )
     return Reply(status=200, body={"content_id": content.id, "hidden": content.hidden, "revision": content.revision})

@@ -1,6 +1,8 @@
 """Texts arrive, are judged and go; verdicts are told. In the lane of the note, or of the group."""
 
-from services.moderation.core import Content, Rules, Text, dropped, judge, judged, newer
+from services.moderation.core import Content, Judges, Rules, Text, dropped, judged, newer, verdicts
+from services.moderation.handlers.lessons import watch
+from services.moderation.view import BarView, ModelView
 from shared.contracts.moderation import ContentJudged, MessageJudged, VerdictReason
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
@@ -16,7 +18,11 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
     known = work.get(Content, text.id)
     if not newer(known, text):
         return "older"
-    tell(work.put(judged(known, text, judge(text.text, rules), work.now)), work)
+    judges = Judges(rules, work.view(ModelView).model, work.view(BarView).bar)
+    (verdict,) = verdicts([text.text], judges)
+    content = work.put(judged(known, text, verdict, work.now))
+    tell(content, work)
+    watch(content, verdict, work)
     return None
 
 
@@ -65,6 +71,7 @@ def tell(content: Content, work: Work) -> None:
             VerdictReason(rule=r.rule, weight=r.weight, start=r.start, end=r.end) for r in content.reasons
         ),
         "rules": content.rules,
+        "model": content.model,
         "by": "staff" if content.decided else "automatic",
     }
     if content.kind == "message":

@@ -11,7 +11,7 @@ API = {"api.py", "api"}
 CORE = {"core.py", "core"}
 HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py"}
-BESIDE = {"recommend": {"placed.py", "view.py"}}
+BESIDE = {"moderation": {"view.py"}, "recommend": {"placed.py", "view.py"}}
 """What a service may have beside them: a part of its core that is long, its state, a view."""
 
 

@@ -1,0 +1,133 @@
+"""The service's own command lines: its core, offline, with no broker, database or settings.
+
+    python -m services.moderation train --data labelled.jsonl.gz --out model
+    python -m services.moderation score --model model < texts.jsonl > scores.jsonl
+
+Files are JSON lines, plain or gzipped. All rows are read and checked before anything is learned or written.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from services.moderation.core import RULES, BadModel, Bar, Judges, Lesson, blank, learned, pack, read, unpack, verdicts
+from services.moderation.core import watched as seen
+from shared.rows import BAD_INPUT, BadRow, rows, rows_of, watched
+
+CHUNK = 2_048
+"""Texts scored before their lines are written."""
+
+
+class LabelledRow(msgspec.Struct, frozen=True):
+    """A text of the community, and whether it is spam (1)."""
+
+    text: str
+    label: Literal[0, 1]
+
+
+class TextRow(msgspec.Struct, frozen=True):
+    """A text to score."""
+
+    text: str
+
+
+class Trained(NamedTuple):
+    """What came of a training: who judges now, the chances that ham had before it was learned, rows left out."""
+
+    judges: Judges
+    chances: tuple[float, ...]
+    refused: int
+
+
+def train(words: Sequence[str]) -> int:
+    """Make a model of labelled texts and write it to a file; one JSON line says what it has learned."""
+    parser = argparse.ArgumentParser(prog="python -m services.moderation train", description="Make a text model.")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FILE", help="rows: text, label")
+    parser.add_argument("--out", type=Path, required=True, metavar="MODEL", help="where to write it")
+    chosen = parser.parse_args(words)
+    try:
+        given = [row for path in chosen.data for _, row in rows(path, LabelledRow)]
+        made = trained(watched(mixed(given), "learning"))
+        if not made.judges.model.speaks:
+            raise BadRow("--data", None, "too few texts of one label: the model would keep silent")
+        _write(chosen.out, pack(made.judges.model, made.chances))
+    except BadRow as bad:
+        sys.stderr.write(f"{bad}\n")
+        return BAD_INPUT
+    model, bar = made.judges.model, made.judges.bar
+    told = {"model": model.version, "ham": model.ham, "spam": model.spam, "refused": made.refused, "bar": bar.at}
+    sys.stdout.write(json.dumps(told) + "\n")
+    return 0
+
+
+def mixed(given: Iterable[LabelledRow]) -> list[LabelledRow]:
+    """The rows in an order that depends on their texts alone: files are often sorted by label, which would bend it."""
+    return sorted(given, key=lambda row: blake2b(row.text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def trained(given: Iterable[LabelledRow]) -> Trained:
+    """Learn each row once, in this order."""
+    labels: list[bool] = []
+
+    def lessons() -> Iterable[Lesson]:
+        for row in given:
+            labels.append(row.label == 1)
+            yield read(row.text, RULES), labels[-1]
+
+    model, before = learned(blank(), lessons())
+    ham = tuple(c for c, spam in zip(before, labels, strict=True) if c is not None and not spam)
+    return Trained(Judges(RULES, model, seen(Bar(id="trained"), ham)), ham, before.count(None))
+
+
+def score(words: Sequence[str]) -> int:
+    """Score the texts on stdin; a line on stdout for each of their lines: `score` in 0..1, and `reasons`."""
+    parser = argparse.ArgumentParser(prog="python -m services.moderation score", description="Score texts on stdin.")
+    parser.add_argument("--model", type=Path, required=True, metavar="MODEL", help="what train has written")
+    chosen = parser.parse_args(words)
+    try:
+        judges = load(chosen.model)
+        texts = [row.text for _, row in rows_of(sys.stdin.buffer, "stdin", TextRow)]
+    except (BadRow, BadModel) as bad:
+        sys.stderr.write(f"{bad}\n")
+        return BAD_INPUT
+    try:
+        for start in range(0, len(texts), CHUNK):
+            for verdict in verdicts(texts[start : start + CHUNK], judges):
+                reasons = [
+                    {"rule": r.rule, "weight": r.weight, "start": r.evidence[0], "end": r.evidence[1]}
+                    for r in verdict.reasons
+                ]
+                sys.stdout.write(json.dumps({"score": verdict.chance, "reasons": reasons}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def load(path: Path) -> Judges:
+    """Who judges by a file that `train` has written. Raises BadModel if it cannot be used."""
+    try:
+        model, chances = unpack(path.read_bytes())
+    except OSError as error:
+        raise BadModel(f"{path}: {error.strerror or 'cannot be read'}") from None
+    except BadModel as bad:
+        raise BadModel(f"{path}: {bad}") from None
+    return Judges(RULES, model, seen(Bar(id="trained"), chances))
+
+
+def _write(path: Path, data: bytes) -> None:
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        raise BadRow(str(path), None, error.strerror or "cannot be written") from None

@@ -1,0 +1,60 @@
+"""From which chance on the model may hide: fitted on the community's own texts, so that it spares them.
+
+What the model gives to texts that the rules have spared is watched. It may hide no more than one in a hundred of
+these, whatever they are: if it is wrong about all of them, that is what it costs. Spam among them only makes it
+milder. And it must be sure by its own account, so that a community without spam loses nothing.
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from shared.flow.documents import Document
+
+KEPT = 1_000
+"""Chances that are remembered; the oldest go first."""
+LEAST = 100
+"""Chances that must have been seen before the model may hide anything."""
+MOST_HIDDEN = 0.01
+"""Share of the texts spared by the rules that the model may hide at most."""
+SURE = 0.9
+"""Below this chance nothing is hidden, however rare it is."""
+RENEWED = 50
+"""The bar moves after so many new chances, so that its version is not another one for every text."""
+DIGITS = 4
+
+
+class Bar(Document, frozen=True, kw_only=True):
+    """The last chances given to texts that the rules have spared, and the bar that follows. `at` is None: no bar yet.
+
+    `taken` counts all chances ever, `moved` how many there were when the bar was fitted last.
+    """
+
+    COLLECTION: ClassVar[str] = "bars"
+
+    chances: tuple[float, ...] = ()
+    taken: int = 0
+    moved: int = 0
+    at: float | None = None
+
+    @property
+    def version(self) -> str:
+        """Names the bar in a verdict."""
+        return f"b{self.moved}"
+
+
+def watched(bar: Bar, chances: Iterable[float]) -> Bar:
+    """The bar after more texts of the community, in their order."""
+    for chance in chances:
+        kept = (*bar.chances, round(chance, DIGITS))[-KEPT:]
+        bar = replace(bar, chances=kept, taken=bar.taken + 1)
+        if bar.taken >= LEAST and bar.taken - bar.moved >= RENEWED:
+            bar = replace(bar, at=fitted(kept), moved=bar.taken)
+    return bar
+
+
+def fitted(chances: Iterable[float]) -> float:
+    """The chance that at most `MOST_HIDDEN` of these lie above, and never less than `SURE`. Needs at least one."""
+    above = sorted(chances, reverse=True)
+    return max(SURE, above[int(MOST_HIDDEN * len(above))])

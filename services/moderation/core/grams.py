@@ -1,0 +1,146 @@
+"""Texts as numbers: runs of neighbouring characters ("grams"), hashed, for many texts at once.
+
+Two views of a text: its characters as written, and as `shared.text.normalise` reads them. With the rules that spoke
+they are all that the text model sees.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.moderation.core.rules import Judgement
+from shared.text import Normalised
+
+Ints = NDArray[np.int64]
+Hashes = NDArray[np.uint32]
+Floats = NDArray[np.float32]
+
+BITS = 17
+"""A feature is a number below 2 ** 17; two features that share one share their weight."""
+MOST_CHARS = 24_000
+"""A text is read this far: a little more than a note with its title may have."""
+WRITTEN, READ = 2, 3
+"""The longest run of neighbours in each view."""
+RULE_VALUE = np.float32(0.3)
+"""What a rule that spoke counts in a text, where all grams together have length one."""
+
+_START, _END = 0x110000, 0x110001  # stand for the edges of a text; no character has these numbers
+_SHIFT = np.uint32(32 - BITS)
+
+
+class Reading(NamedTuple):
+    """A text as it was written, as it is read, and what the rules say of it."""
+
+    text: str
+    seen: Normalised
+    judgement: Judgement
+
+
+class Features(NamedTuple):
+    """What `size` texts have: numbers of features, whose they are (ascending), and what each counts there."""
+
+    size: int
+    ids: Ints
+    owner: Ints
+    values: Floats
+
+
+class Line(NamedTuple):
+    """Texts in a row, an edge before and behind each: code points, place in its text, number of its text."""
+
+    codes: Hashes
+    place: Ints
+    owner: Ints
+
+
+def features(readings: Sequence[Reading]) -> Features:
+    """What the model knows of these texts. Linear in their length."""
+    size = len(readings)
+    written, read = line([r.text for r in readings]), line([r.seen.text for r in readings])
+    keys = np.concatenate([_keys(written, hashed(written, WRITTEN, 1)), _keys(read, hashed(read, READ, 2))])
+    # One sort finds what a text has twice, for all texts at once.
+    keys.sort()
+    keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
+    owner, ids = keys >> BITS, keys & ((1 << BITS) - 1)
+    many = np.maximum(np.bincount(owner, minlength=size), 1)
+    rules, whose = _rules(readings)
+    owners = np.concatenate((owner, whose))
+    order = np.argsort(owners, kind="stable")
+    values = np.concatenate(((1 / np.sqrt(many)).astype(np.float32)[owner], np.full(len(rules), RULE_VALUE)))
+    return Features(size, np.concatenate((ids, rules))[order], owners[order], values[order])
+
+
+def line(texts: Sequence[str]) -> Line:
+    """The texts in a row, each cut at `MOST_CHARS`. Any str will do, lone surrogates too."""
+    texts = [text[:MOST_CHARS] for text in texts]
+    lengths = np.fromiter((len(text) + 2 for text in texts), np.int64, len(texts))
+    codes = np.frombuffer("".join(f"\0{text}\0" for text in texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = codes.copy()
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    codes[starts], codes[ends - 1] = _START, _END
+    owner = np.repeat(np.arange(len(texts)), lengths)
+    return Line(codes, np.arange(len(codes)) - starts[owner], owner)
+
+
+def hashed(row: Line, longest: int, seed: int) -> tuple[Hashes, ...]:
+    """Hashes of the runs of 1 to `longest` characters that end at each place, well mixed in their high bits.
+
+    A run that would begin before its text is mixed with what stands there: `Line.place` tells which those are.
+    """
+    single = (row.codes + np.uint32(seed * 7919)) * np.uint32(0x9E3779B1)
+    single ^= single >> np.uint32(15)
+    single *= np.uint32(0x85EBCA6B)
+    single ^= single >> np.uint32(13)
+    chain = [single]
+    for length in range(2, longest + 1):
+        before = np.zeros_like(single)
+        before[1:] = chain[-1][:-1]
+        mixed = ((before * np.uint32(0x01000193) + np.uint32(length)) ^ single) * np.uint32(0x9E3779B1)
+        chain.append(mixed ^ (mixed >> np.uint32(16)))
+    return tuple(chain)
+
+
+def gains(weights: Floats, texts: Sequence[str]) -> list[NDArray[np.float64]]:
+    """What each character of normalised texts adds by the runs that it is in, a run's weight shared among them."""
+    row = line(texts)
+    total = np.zeros(len(row.codes))
+    for shorter, hashes in enumerate(hashed(row, READ, 2)):
+        ok = row.place >= shorter
+        share = np.where(ok, weights[hashes >> _SHIFT], 0) / (shorter + 1)
+        for back in range(shorter + 1):
+            total[: len(total) - back] += share[back:]
+    bounds = np.searchsorted(row.owner, np.arange(len(texts) + 1))
+    return [total[start + 1 : end - 1] for start, end in pairwise(bounds)]
+
+
+def _keys(row: Line, chain: tuple[Hashes, ...]) -> Ints:
+    """Text and feature in one number, for all runs that lie within a text and are not an edge alone."""
+    inner = row.codes < _START
+    found = []
+    for shorter, hashes in enumerate(chain):
+        ok = row.place >= shorter if shorter else inner
+        found.append((row.owner[ok] << BITS) | (hashes[ok] >> _SHIFT))
+    return np.concatenate(found)
+
+
+@cache
+def _number(name: str) -> int:
+    return crc32(name.encode()) >> int(_SHIFT)
+
+
+def _rules(readings: Sequence[Reading]) -> tuple[Ints, Ints]:
+    """Rules that spoke and the sum of their weights in steps, as features; and whose they are."""
+    ids: list[int] = []
+    owner: list[int] = []
+    for place, reading in enumerate(readings):
+        signs = [_number(f"rule {reason.rule}") for reason in reading.judgement.reasons]
+        signs.append(_number(f"rules {min(int(reading.judgement.score * 4), 8)}"))
+        ids += signs
+        owner += [place] * len(signs)
+    return np.array(ids, np.int64), np.array(owner, np.int64)

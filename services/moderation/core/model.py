@@ -1,0 +1,224 @@
+"""The text model: logistic regression over hashed grams that learns one text at a time.
+
+Steps after Duchi, Hazan and Singer 2011 (AdaGrad, diagonal): a weight moves by rate * g / sqrt(sum of g^2 so far),
+so that what is rare still moves when what is common has settled. Nothing in it is left to chance: the same lessons in
+the same order make the same model and the same version.
+"""
+
+import math
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import islice, pairwise
+from typing import ClassVar, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from services.moderation.core.grams import BITS, Features, Floats, Ints, Reading, features
+from shared.flow.documents import Document
+from shared.text import VERSION as TEXT_VERSION
+
+SIZE = (1 << BITS) + 1
+"""Weights: one a feature, and the bias."""
+LEAST = 20
+"""Texts of each label that must be learned before the model says anything."""
+ENOUGH = 200
+"""Texts of both labels together that must be learned before that."""
+MOST_SHARE = 0.9
+"""A label that has this share of all lessons is refused until the other one catches up."""
+CHUNK = 512
+"""Texts read at once."""
+
+COUNTER = "model:text"
+"""The key of all that the model learns from: one lane writes it."""
+
+_RATE = np.float32(1.0)
+_FIRST = np.float32(0.01)  # so that the first step of a weight is not the longest one
+_STEPS = 3  # for one text, since it may be seen once only
+_NEAR = 0.01  # a text that is judged this well teaches nothing more
+_MOST_ODDS = 40.0
+_FORMAT = f"lianyi-text-model-1 {BITS} {TEXT_VERSION}"
+
+
+class BadModel(ValueError):
+    """A file that holds no model that this release can use; says why."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TextModel:
+    """Weights by feature, how far each has moved, and how many texts of each label made them.
+
+    `chain` is a hash over all lessons in their order. The arrays are never written to.
+    """
+
+    weights: Floats
+    squares: Floats
+    ham: int = 0
+    spam: int = 0
+    chain: str = ""
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it has learned enough of both labels; until then it keeps silent."""
+        return min(self.ham, self.spam) >= LEAST and self.ham + self.spam >= ENOUGH
+
+    @property
+    def version(self) -> str:
+        """Changes with every text that was learned: how many there were, and a hash over them."""
+        return f"t1.{self.ham + self.spam}.{self.chain or 'blank'}"
+
+
+class Learned(NamedTuple):
+    """A model after lessons; for each of them its chance of being spam before it was learned, None if refused."""
+
+    model: TextModel
+    before: list[float | None]
+
+
+Lesson = tuple[Reading, bool]
+"""A text, and whether it is spam."""
+
+
+def blank() -> TextModel:
+    """A model that has learned nothing."""
+    return TextModel(np.zeros(SIZE, np.float32), np.full(SIZE, _FIRST, np.float32))
+
+
+def chances(model: TextModel, readings: Sequence[Reading]) -> NDArray[np.float64]:
+    """The chance of being spam, in 0..1, for each text. What a blank model says is one half."""
+    found = features(readings)
+    odds = np.bincount(found.owner, model.weights[found.ids] * found.values, found.size) + float(model.weights[-1])
+    chance: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -_MOST_ODDS, _MOST_ODDS)))
+    return chance
+
+
+def learned(model: TextModel, lessons: Iterable[Lesson]) -> Learned:
+    """Learn texts one after the other, in their order."""
+    weights, squares = model.weights.copy(), model.squares.copy()
+    model = replace(model, weights=weights, squares=squares)
+    before: list[float | None] = []
+    rest = iter(lessons)
+    while chunk := list(islice(rest, CHUNK)):
+        found = features([reading for reading, _ in chunk])
+        for (ids, values), (_, spam) in zip(_apart(found), chunk, strict=True):
+            if _one_sided(model, spam):
+                before.append(None)
+                continue
+            before.append(_step(weights, squares, np.append(ids, SIZE - 1), np.append(values, np.float32(1)), spam))
+            digest = blake2b(model.chain.encode() + bytes([spam]) + ids.tobytes(), digest_size=6).hexdigest()
+            model = replace(model, ham=model.ham + (not spam), spam=model.spam + spam, chain=digest)
+    return Learned(model, before)
+
+
+def _step(weights: Floats, squares: Floats, ids: Ints, values: Floats, spam: bool) -> float:
+    """Move the weights towards a label; the chance as it was before."""
+    first = None
+    for _ in range(_STEPS):
+        odds = float(weights[ids] @ values)
+        chance = 1 / (1 + math.exp(-max(min(odds, _MOST_ODDS), -_MOST_ODDS)))
+        first = chance if first is None else first
+        wrong = chance - spam
+        if abs(wrong) < _NEAR:
+            break
+        slope = np.float32(wrong) * values
+        moved = squares[ids] + slope * slope
+        squares[ids] = moved
+        weights[ids] -= _RATE * slope / np.sqrt(moved)
+    assert first is not None
+    return first
+
+
+def _one_sided(model: TextModel, spam: bool) -> bool:
+    """Whether one more text of this label would make the model one of that label alone."""
+    same = model.spam if spam else model.ham
+    return same >= LEAST and same + 1 > MOST_SHARE * (model.ham + model.spam + 1)
+
+
+def _apart(found: Features) -> Iterable[tuple[Ints, Floats]]:
+    bounds = np.searchsorted(found.owner, np.arange(found.size + 1))
+    for start, end in pairwise(bounds):
+        yield found.ids[start:end], found.values[start:end]
+
+
+# -- as it is kept ------------------------------------------------------------------------------------------
+
+
+class ModelState(Document, frozen=True, kw_only=True):
+    """The model of this community as it is now. Its id names what it began with, a file or nothing."""
+
+    COLLECTION: ClassVar[str] = "models"
+
+    weights: bytes
+    squares: bytes
+    ham: int
+    spam: int
+    chain: str
+
+
+def state_id(origin: TextModel) -> str:
+    """The id of the state, and of the bar, of a model that began with this one."""
+    return f"text:{origin.version}"
+
+
+def state_of(id_: str, model: TextModel) -> ModelState:
+    """A model as it is kept."""
+    weights, squares = _bytes(model.weights), _bytes(model.squares)
+    return ModelState(id=id_, weights=weights, squares=squares, ham=model.ham, spam=model.spam, chain=model.chain)
+
+
+def model_of(state: ModelState) -> TextModel:
+    """A model from what was kept of it. Raises BadModel if that is broken."""
+    return _of_bytes(state.weights, state.squares, (state.ham, state.spam), state.chain)
+
+
+# -- as a file -----------------------------------------------------------------------------------------------
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    format: str
+    weights: bytes
+    squares: bytes
+    ham: int
+    spam: int
+    chain: str
+    scores: tuple[float, ...]
+
+
+def pack(model: TextModel, scores: Sequence[float]) -> bytes:
+    """A model, and what it gave to ham before it learned that, as a file. The same model makes the same bytes."""
+    packed = _Packed(
+        _FORMAT,
+        _bytes(model.weights),
+        _bytes(model.squares),
+        model.ham,
+        model.spam,
+        model.chain,
+        tuple(scores),
+    )
+    return zlib.compress(msgspec.msgpack.encode(packed))
+
+
+def unpack(data: bytes) -> tuple[TextModel, tuple[float, ...]]:
+    """The reverse. Raises BadModel for what `pack` of this release does not give."""
+    try:
+        packed = msgspec.msgpack.decode(zlib.decompress(data), type=_Packed)
+    except (ValueError, zlib.error) as error:
+        raise BadModel("not a text model") from error
+    if packed.format != _FORMAT or not all(0 <= score <= 1 for score in packed.scores):
+        raise BadModel("made by another release: train it again")
+    return _of_bytes(packed.weights, packed.squares, (packed.ham, packed.spam), packed.chain), packed.scores
+
+
+def _bytes(array: Floats) -> bytes:
+    return array.astype("<f4").tobytes()
+
+
+def _of_bytes(weights: bytes, squares: bytes, counts: tuple[int, int], chain: str) -> TextModel:
+    arrays = [np.frombuffer(part, "<f4") if len(part) == 4 * SIZE else None for part in (weights, squares)]
+    first, second = arrays
+    if first is None or second is None or not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise BadModel("its weights are broken")
+    return TextModel(first, second, *counts, chain)

@@ -1,0 +1,51 @@
+"""What the text model learns: in the one lane that its key has."""
+
+from zlib import crc32
+
+from services.moderation.core import (
+    COUNTER,
+    Bar,
+    Content,
+    ModelState,
+    Rules,
+    TextModel,
+    Verdict,
+    learned,
+    model_of,
+    read,
+    state_id,
+    state_of,
+    watched,
+)
+from services.moderation.view import ModelView
+from shared.contracts.moderation import ContentLabelled, ContentWatched
+from shared.flow.work import Work
+
+WATCHED = 8
+"""One content in so many is watched for the bar."""
+
+
+def watch(content: Content, verdict: Verdict, work: Work) -> None:
+    """Have a content watched, if it is one of those, the rules have spared it, and the model has an opinion."""
+    spared = verdict.spared and work.view(ModelView).model.speaks
+    if spared and crc32(content.id.encode()) % WATCHED == 0:
+        work.emit(ContentWatched(counter_id=COUNTER, content_id=content.id, chance=verdict.chance), content)
+
+
+def content_labelled(event: ContentLabelled, work: Work, rules: Rules, origin: TextModel) -> str | None:
+    """Learn what staff have decided, if the text is still the one that they read."""
+    content = work.get(Content, event.content_id)
+    if content is None or content.deleted or content.revision != event.revision:
+        return "gone"
+    state = work.get(ModelState, state_id(origin))
+    model, before = learned(model_of(state) if state else origin, [(read(content.text, rules), event.spam)])
+    if before == [None]:
+        return "one-sided"
+    work.put(state_of(state_id(origin), model))
+    return None
+
+
+def content_watched(event: ContentWatched, work: Work, origin: TextModel) -> None:
+    """Take a chance into the bar."""
+    id_ = state_id(origin)
+    work.put(watched(work.get(Bar, id_) or Bar(id=id_), [event.chance]))

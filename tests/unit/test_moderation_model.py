@@ -1,0 +1,192 @@
+"""The text model: it learns alike twice, keeps silent until it may speak, and hides only what it can show."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.moderation.core import (
+    MODEL,
+    RULES,
+    BadModel,
+    Bar,
+    Judges,
+    blank,
+    judge,
+    learned,
+    model_of,
+    pack,
+    read,
+    state_of,
+    unpack,
+    verdicts,
+    watched,
+)
+from services.moderation.core.bar import KEPT, LEAST, MOST_HIDDEN, SURE
+from services.moderation.core.model import ENOUGH, TextModel, chances
+from tests.unit.judging import HAM, SPAM, ham, spam, taught
+
+TAUGHT = taught()
+OPEN = Bar(id="b", at=0.5)
+"""A bar as it would be in a community where the model is never that sure of what is honest."""
+
+
+def test_the_same_lessons_make_the_same_model() -> None:
+    """Weights, counts and version are equal to the last bit, and so are the bytes of the file."""
+    assert pack(taught(60), [0.5]) == pack(taught(60), [0.5])
+    assert taught(60).version == taught(60).version
+
+
+def test_one_by_one_or_all_at_once_is_the_same() -> None:
+    """A lane that takes lessons singly comes to what a training run comes to."""
+    many = [(read(text(n), RULES), text is spam) for n in range(80) for text in (ham, spam)]
+    single = blank()
+    for lesson in many:
+        single = learned(single, [lesson]).model
+    assert pack(single, []) == pack(learned(blank(), many).model, [])
+
+
+def test_each_lesson_is_another_version() -> None:
+    """Also a text that teaches nothing new, the same text with the other label, and the same in another order."""
+    one, other = (read(ham(1), RULES), False), (read(spam(1), RULES), True)
+    made = [learned(blank(), given).model.version for given in ([], [one], [one, one], [one, other], [other, one])]
+    made.append(learned(blank(), [(one[0], True)]).model.version)
+    assert len(set(made)) == len(made)
+
+
+def test_learning_leaves_the_old_model_as_it_was() -> None:
+    """A lane may hold one model while another is made of it."""
+    before = pack(TAUGHT, [])
+    learned(TAUGHT, [(read(ham(1), RULES), True)])
+    assert pack(TAUGHT, []) == before
+
+
+def test_it_learns_what_no_rule_knows() -> None:
+    """Offers that it has never seen, of a kind that it has, are told from ordinary texts."""
+    assert not any(judge(spam(n)).hide for n in range(1000, 1100))
+    given = chances(TAUGHT, [read(text(n), RULES) for n in range(1000, 1100) for text in (ham, spam)])
+    assert max(given[::2]) < 0.5 < min(given[1::2])
+
+
+def test_it_keeps_silent_until_it_has_learned_enough_of_both() -> None:
+    """Until then its chance is that of the rules, it hides nothing, and its version is told all the same."""
+    young = learned(blank(), [(read(text(n), RULES), text is spam) for n in range(99) for text in (ham, spam)]).model
+    (verdict,) = verdicts([spam(1)], Judges(RULES, young, OPEN))
+    assert (young.speaks, verdict.hide, verdict.chance, verdict.reasons) == (False, False, 0.0, ())
+    assert verdict.model.startswith(young.version)
+    old = learned(young, [(read(text(99), RULES), text is spam) for text in (ham, spam)]).model
+    assert (old.ham + old.spam, old.speaks) == (ENOUGH, True)
+    (advertisement,) = verdicts([SPAM], Judges(RULES, young, OPEN))
+    assert advertisement.chance == pytest.approx(advertisement.score / (advertisement.score + 1), abs=1e-3)
+
+
+def test_one_label_alone_is_refused() -> None:
+    """A model that is shown nothing but spam stops learning it, and takes it up again when it has seen ham."""
+    model, before = learned(blank(), [(read(spam(n), RULES), True) for n in range(200)])
+    assert (model.spam, model.ham, before.count(None)) == (20, 0, 180)
+    model, before = learned(model, [(read(ham(n), RULES), False) for n in range(10)])
+    assert before.count(None) == 0
+    assert learned(model, [(read(spam(n), RULES), True) for n in range(100)]).model.spam == 90
+
+
+def test_without_a_bar_it_hides_nothing() -> None:
+    """Sure as it may be: nobody knows yet what it would make of this community's own texts."""
+    assert not verdicts([spam(1)], Judges(RULES, TAUGHT, Bar(id="b")))[0].hide
+
+
+def test_it_hides_above_its_bar_and_shows_where() -> None:
+    """The reasons of the model lie in the text as it was written, and their weights add up to its chance."""
+    text = f"你们好呀, 今天天气很不错, 想认识一些朋友. {spam(7)} 下次再聊, 祝大家周末愉快."
+    (verdict,) = verdicts([text], Judges(RULES, TAUGHT, OPEN))
+    assert verdict.hide
+    assert verdict.spared
+    reasons = [reason for reason in verdict.reasons if reason.rule == MODEL]
+    assert sum(reason.weight for reason in reasons) == pytest.approx(verdict.chance, abs=0.002)
+    shown = "".join(text[slice(*reason.evidence)] for reason in reasons)
+    assert set(spam(7)) & set(shown) >= {"缘", "分"}
+    assert "天气" not in shown
+
+
+def test_the_model_leaves_the_rules_their_reasons() -> None:
+    """Where both speak, both are told, and the score is the sum of all weights."""
+    (verdict,) = verdicts([f"{SPAM} {spam(3)} {spam(4)}"], Judges(RULES, TAUGHT, OPEN))
+    assert {MODEL, "contact"} <= {reason.rule for reason in verdict.reasons}
+    assert verdict.score == pytest.approx(sum(reason.weight for reason in verdict.reasons), abs=0.002)
+    assert not verdict.spared
+
+
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=8))
+def test_a_text_is_judged_alike_alone_and_among_others(texts: list[str]) -> None:
+    """Batches change nothing but the time, whatever stands in them; evidence lies inside its text."""
+    judges = Judges(RULES, TAUGHT, Bar(id="b", at=0.0))
+    together = verdicts(texts, judges)
+    assert together == [verdicts([text], judges)[0] for text in texts]
+    for text, verdict in zip(texts, together, strict=True):
+        assert 0 <= verdict.chance <= 1
+        assert all(0 <= r.evidence[0] <= r.evidence[1] <= len(text) for r in verdict.reasons)
+
+
+# -- the bar -------------------------------------------------------------------------------------------------
+
+
+def test_the_bar_spares_ninety_nine_in_a_hundred() -> None:
+    """Of the texts that it was fitted on at most one in a hundred lies above, whatever they are."""
+    rng = random.Random(5)
+    given = [rng.betavariate(8, 1) for _ in range(KEPT)]
+    bar = watched(Bar(id="b"), given)
+    assert bar.at is not None
+    assert bar.at > SURE
+    above = sum(chance > bar.at for chance in bar.chances)
+    assert 0.005 * KEPT <= above <= MOST_HIDDEN * KEPT
+
+
+def test_there_is_no_bar_before_enough_was_seen() -> None:
+    """And a community in which the model is never sure gets one that it is hardly ever above."""
+    assert watched(Bar(id="b"), [0.1] * (LEAST - 1)).at is None
+    assert watched(Bar(id="b"), [0.1] * LEAST).at == SURE
+
+
+def test_the_bar_follows_its_community_in_bounded_memory() -> None:
+    """Old chances go, and the version changes only when the bar was fitted anew."""
+    bar = watched(Bar(id="b"), [0.2] * KEPT)
+    later = watched(bar, [0.99] * KEPT)
+    assert (bar.at, later.at, len(later.chances), later.taken) == (SURE, 0.99, KEPT, 2 * KEPT)
+    assert watched(bar, [0.3] * 49).version == bar.version != watched(bar, [0.3] * 50).version
+
+
+# -- as bytes ------------------------------------------------------------------------------------------------
+
+
+def test_a_model_survives_its_file_and_its_document() -> None:
+    """What was packed comes out as it was, scores too; the document holds all of it."""
+    model, scores = unpack(pack(TAUGHT, [0.25, 0.5]))
+    assert (pack(model, scores), model.version, scores) == (pack(TAUGHT, [0.25, 0.5]), TAUGHT.version, (0.25, 0.5))
+    assert pack(model_of(state_of("x", TAUGHT)), []) == pack(TAUGHT, [])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"no model",
+        pack(TAUGHT, [])[:-20],
+        pack(TAUGHT, [])[:40] + b"x" * 40 + pack(TAUGHT, [])[80:],
+        pack(TAUGHT, [2.0]),
+        pack(TAUGHT, [float("nan")]),
+        pack(TextModel(TAUGHT.weights[:-1], TAUGHT.squares), []),
+        pack(TextModel(TAUGHT.weights + float("inf"), TAUGHT.squares), []),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(broken: bytes) -> None:
+    """Empty, something else, cut, damaged, of another size, with what is no number."""
+    with pytest.raises(BadModel):
+        unpack(broken)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "\x00", "❤" * 30_000, "a", HAM, "\U0010ffff\u200b"])
+def test_any_text_can_be_learned_and_judged(text: str) -> None:
+    """Empty, half a character, far too long: a chance is a number all the same."""
+    model = learned(TAUGHT, [(read(text, RULES), True)]).model
+    (verdict,) = verdicts([text], Judges(RULES, model, OPEN))
+    assert 0 <= verdict.chance <= 1
