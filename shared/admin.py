@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from shared.consumer import incoming
-from shared.contracts import TOPICS, dead_topic
+from shared.contracts import TOPICS, Topic, dead_topic
 from shared.errors import Transient
 from shared.flow.ports import Incoming
 
@@ -29,10 +29,7 @@ async def make_topics(servers: str, partitions: int | None = None, replicas: int
                 name=t.name,
                 num_partitions=partitions or t.partitions,
                 replication_factor=replicas,
-                topic_configs={
-                    "cleanup.policy": t.cleanup,
-                    "retention.ms": str(t.retention_days * 86_400_000),
-                },
+                topic_configs=config_of(t),
             )
             for t in missing
         ]
@@ -46,6 +43,13 @@ async def make_topics(servers: str, partitions: int | None = None, replicas: int
         raise Transient(f"kafka: {type(error).__name__}") from error
     finally:
         await admin.close()
+
+
+def config_of(topic: Topic) -> dict[str, str]:
+    """How the broker keeps a topic: so many days, or the last record of each key for good."""
+    if topic.cleanup == "compact":
+        return {"cleanup.policy": "compact"}
+    return {"cleanup.policy": "delete", "retention.ms": str(topic.retention_days * 86_400_000)}
 
 
 async def beginnings(servers: str, partitions: Mapping[str, int]) -> dict[tuple[str, int], int]:

@@ -35,6 +35,7 @@ from shared.flow.lane import Runtime
 from shared.flow.ports import View
 from shared.flow.process import Process
 from shared.flow.router import Router
+from shared.flow.states import State
 from shared.flow.work import Scope
 from shared.http import Red, application
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, Index, migrate, migrated
@@ -54,6 +55,7 @@ class Parts:
     router: Router
     routes: APIRouter
     views: tuple[View, ...] = ()
+    states: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +129,13 @@ async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> 
     async with _database(app, settings) as database:
         if chosen.act not in ops.WITH_BROKER:
             # Lanes can be held and released while the broker is away: then most of all.
-            return await ops.operate(database, chosen)
+            return await ops.operate(database, documents_of(app.name), chosen)
         bus = Bus(settings.kafka, app.name)
         try:
             parts = app.build(settings, database, Desk(settings.command_seconds))
             runtime = await _wired(app, settings, parts, (database, bus, Metrics(app.name)))
-            return await ops.work(runtime, documents_of(app.name), settings.kafka, chosen)
+            means = ops.Means(runtime, documents_of(app.name), parts.states, settings.kafka)
+            return await ops.work(means, chosen)
         finally:
             await bus.stop()
 

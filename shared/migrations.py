@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.flow.documents import DEAD, DEAD_KEPT, INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
+from shared.flow.documents import DEAD, DEAD_KEPT, ERASED, INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
 from shared.flow.ports import Conflict
 from shared.mongo import MongoDatabase, reached
 
@@ -50,7 +50,7 @@ class Index:
         return made
 
 
-FLOW_COLLECTIONS = (LANES, INBOX, DEAD, Timer.COLLECTION, StoredReply.COLLECTION)
+FLOW_COLLECTIONS = (LANES, INBOX, DEAD, ERASED, Timer.COLLECTION, StoredReply.COLLECTION)
 FLOW_INDEXES = (
     Index(INBOX, (("ids", 1),)),
     Index(INBOX, (("at", 1),), expire=INBOX_KEPT),

@@ -5,6 +5,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,18 +17,20 @@ from shared.contracts import TOPICS, dead_topic, topics_read_by
 from shared.errors import Rejected, Transient
 from shared.flow import control
 from shared.flow.documents import LANES, Document
+from shared.flow.erased import erase
 from shared.flow.ports import Conflict, Database
 from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
 from shared.flow.runtime import Runtime
+from shared.flow.states import State, republish
 
-WITH_BROKER = ("replay", "rebuild")
+WITH_BROKER = ("replay", "rebuild", "republish")
 """What needs the broker; all else can be done while it is away."""
 
 
 def add_parser(verbs: Any) -> None:
     """Declare the verbs."""
-    parser = verbs.add_parser("ops", help="lanes, hold, release, replay, rebuild")
+    parser = verbs.add_parser("ops", help="lanes, hold, release, erase, replay, rebuild, republish")
     acts = parser.add_subparsers(dest="act", required=True)
     acts.add_parser("lanes", help="every lane's control document, a JSON line each")
     held = acts.add_parser("hold", help="stop a lane until it is released")
@@ -34,16 +38,22 @@ def add_parser(verbs: Any) -> None:
     held.add_argument("reason")
     released = acts.add_parser("release", help="let a held lane go on, past a gap if that held it")
     released.add_argument("lane")
+    erased = acts.add_parser("erase", help="take a person's texts out of this service, for good")
+    erased.add_argument("--person", help="the person's id; read from standard input if it is not given")
     acts.add_parser("replay", help="feed dead letters to the handler that failed, once each")
     rebuilt = acts.add_parser("rebuild", help="take projections away and fold them again from the topics")
     rebuilt.add_argument(
         "--what-is-left", action="store_true", help="also where a topic no longer has its first records"
     )
+    acts.add_parser("republish", help="send the current state of everything that has a state event")
     rebuilt.add_argument("--wait", action="store_true", help="until all lanes are where they were, with a bar")
 
 
-async def operate(database: Database, chosen: argparse.Namespace) -> int:
-    """Look at lanes, hold or release one; 0 when it was done, 1 when there was none to do it to, 75 to try again."""
+async def operate(database: Database, kinds: Sequence[type[Document]], chosen: argparse.Namespace) -> int:
+    """Look at lanes, hold or release one, erase a person from ``kinds``, all that the service keeps.
+
+    Returns 0 when it was done, 1 when there was none to do it to, 75 to try again.
+    """
     try:
         match chosen.act:
             case "lanes":
@@ -51,6 +61,8 @@ async def operate(database: Database, chosen: argparse.Namespace) -> int:
             case "hold":
                 done = await control.hold(database, chosen.lane, chosen.reason)
                 return _say({"held": chosen.lane}) if done else _say({"no such lane": chosen.lane}, 1)
+            case "erase":
+                return await _erase(database, kinds, chosen.person)
             case _:
                 done = await control.release(database, chosen.lane)
                 return _say({"released": chosen.lane}) if done else _say({"not held": chosen.lane}, 1)
@@ -58,21 +70,35 @@ async def operate(database: Database, chosen: argparse.Namespace) -> int:
         return _say({"try again": str(error)}, 75)
 
 
-async def work(runtime: Runtime, kinds: Sequence[type[Document]], servers: str, chosen: argparse.Namespace) -> int:
-    """What needs the broker too; 0 when it was done, 1 when it was refused, 75 to try again."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the acts that need the broker work with: the service's parts, and where the broker is."""
+
+    runtime: Runtime
+    kinds: Sequence[type[Document]]
+    states: Sequence[State]
+    servers: str
+
+
+async def work(means: Means, chosen: argparse.Namespace) -> int:
+    """Rebuild, republish, replay; 0 when it was done, 1 when it was refused, 75 to try again."""
+    runtime = means.runtime
     try:
         if chosen.act == "rebuild":
-            return await _rebuild(runtime, kinds, servers, chosen)
+            return await _rebuild(means, chosen)
         if await progress(runtime.database):
             return _say({"try again": "a rebuild is going on"}, 75)
-        return await _replay(runtime, servers)
+        if chosen.act == "republish":
+            return _say({"republished": await republish(runtime, means.states)})
+        return await _replay(runtime, means.servers)
     except Rejected as error:
         return _say({"refused": error.type, "detail": error.detail}, 1)
     except (Transient, Conflict) as error:
         return _say({"try again": str(error)}, 75)
 
 
-async def _rebuild(runtime: Runtime, kinds: Sequence[type[Document]], servers: str, chosen: argparse.Namespace) -> int:
+async def _rebuild(means: Means, chosen: argparse.Namespace) -> int:
+    runtime, kinds, servers = means.runtime, means.kinds, means.servers
     read = topics_read_by(runtime.scope.service)
     firsts = await beginnings(servers, {topic.name: runtime.scope.lanes[topic.key] for topic in read})
     cut = sorted({topic for (topic, _), first in firsts.items() if first and TOPICS[topic].cleanup == "delete"})
@@ -105,6 +131,15 @@ async def _replay(runtime: Runtime, servers: str) -> int:
     partitions = runtime.scope.partitions[dead_topic(service).name]
     counts = await replay(runtime, dead_letters(servers, service, partitions))
     return _say({"replayed": counts})
+
+
+async def _erase(database: Database, kinds: Sequence[type[Document]], person: str | None) -> int:
+    """The id stands in no log and in no answer."""
+    person = person or sys.stdin.readline().strip()
+    if not person:
+        return _say({"refused": "no person is named"}, 1)
+    await erase(database, kinds, person, datetime.now(UTC))
+    return _say({"erased": [kind.COLLECTION for kind in kinds if kind.TEXTS]})
 
 
 async def _lanes(database: Database) -> int:

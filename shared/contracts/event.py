@@ -1,5 +1,6 @@
 """What every event is: a frozen model that knows its type, topic, key, subject and order."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -14,6 +15,7 @@ fact   happens once to its subject and never changes: a reader may take it in an
 count  adds to something: it commutes with its like, and a reader drops a ``ce_id`` it has seen
 """
 
+Texts = Mapping[str, tuple[str, ...]]
 EVENTS: dict[str, type["Event"]] = {}
 """All event types by ``ce_type``."""
 
@@ -34,6 +36,9 @@ class Event(BaseModel):
     TYPE: ClassVar[str] = ""
     TOPIC: ClassVar[Topic]
     ORDER: ClassVar[Order]
+    TEXTS: ClassVar[Texts] = {}
+    """Whose words it carries: the field of the person's id -> the fields to empty when that person was erased. What
+    is called ``title`` or ``text`` is said by ``author_id``; a type whose words are others' says so itself."""
 
     def __init_subclass__(cls, **_: Any) -> None:
         super().__init_subclass__()
@@ -48,6 +53,9 @@ class Event(BaseModel):
         cls.TYPE = f"lianyi.{topic.owner}.{name}.v{version}"
         cls.TOPIC = topic
         cls.ORDER = order
+        if "author_id" in cls.model_fields and "TEXTS" not in vars(cls):
+            said = tuple(name for name in ("title", "text") if name in cls.model_fields)
+            cls.TEXTS = {"author_id": said} if said else {}
         if topic.key_field not in cls.model_fields:
             raise TypeError(f"{cls.__name__} lacks {topic.key_field}, the key of {topic.name}")
         if cls.TYPE in EVENTS:

@@ -8,6 +8,8 @@ import msgspec
 
 LANES = "lanes"
 INBOX = "inbox"
+ERASED = "erased"
+"""Persons whose texts are gone and stay gone: ``_id`` is the person's."""
 DEAD = "dead"
 """Which inputs have died and wait for a replay, by ``letter_id``: a rebuild leaves them out."""
 
@@ -22,6 +24,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
     REBUILT: ClassVar[bool | tuple[str, ...]] = False
     """What a rebuild takes away because the topics tell it again: nothing, since commands wrote it (False); the
     whole document (True); or these fields, which go back to their defaults."""
+    TEXTS: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Whose words stand in it: the field of the person's id -> the fields that an erasure empties."""
     FOLLOWED: ClassVar[bool] = False
     """Whether a view reads what changed: the lane and batch that wrote it last are then stored beside the fields."""
 
@@ -52,6 +56,7 @@ class StoredReply(Document, frozen=True, kw_only=True):
 
     COLLECTION: ClassVar[str] = "replies"
 
+    person: str
     digest: bytes
     status: int
     body: bytes

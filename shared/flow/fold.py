@@ -107,7 +107,16 @@ def _command(folded: Folded, input_: Input) -> None:
             raise TypeError(f"{handler.name} gave no reply")
         if asked.key is not None:
             body = msgspec.json.encode(reply.body)
-            work.put(StoredReply(id=asked.key, digest=asked.digest, status=reply.status, body=body, at=input_.cause.at))
+            work.put(
+                StoredReply(
+                    id=asked.key,
+                    person=getattr(input_.payload, "person_id", ""),
+                    digest=asked.digest,
+                    status=reply.status,
+                    body=body,
+                    at=input_.cause.at,
+                )
+            )
     except Exception as error:
         # Refusals are not kept under the key: the caller may come again when things have changed.
         work.rollback()

@@ -143,6 +143,9 @@ class Lane(Steps, ABC):
         self.batch = before.batch
         self.outbox.restore(before.outbox)
         self._stored_up_to = 0
+        if await self.runtime.erased.refresh(database):
+            for view in self.runtime.views:
+                view.forget()
         await self.taken_over(before)
         self.at("claim:done")
         return before

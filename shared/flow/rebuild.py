@@ -1,8 +1,6 @@
 """Rebuild: projections are taken away and folded again from the topics, mute up to where each lane had come."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +11,11 @@ from shared.errors import Rejected
 
 from . import control
 from .documents import INBOX, LANES, Document, from_mongo, to_mongo
-from .ports import Conflict, Database, Delete, Json, Replace, Write
+from .ports import Conflict, Database, Json, Replace, Write
+from .rewrite import Writer, emptied, pages, writer
 from .runtime import Runtime
 
 log = structlog.get_logger()
-
-PAGE = 200
-"""Documents in one transaction."""
-CONTENDED = 90
-"""How often a transaction is tried, a second apart in the end: a dead process's own may be open for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +52,12 @@ async def rebuild(
         await _stop(database, lane)
         told("stopped")
     await _stop_helpers(database)
-    async with _writer(database) as write:
+    async with writer(database) as write:
         for kind in kinds:
             log.info("rebuild_resets", collection=kind.COLLECTION, reset=kind.REBUILT)
             await _reset(database, write, kind)
             told("reset")
-        await _empty(database, write, INBOX)
+        await emptied(database, write, INBOX)
         told("emptied")
     for lane in lanes:
         await database.modify(LANES, {"_id": lane, "held": control.REBUILD}, {"$unset": {"held": ""}})
@@ -111,36 +105,9 @@ async def _controls(database: Database, lanes: Sequence[str]) -> list[control.Co
     return [control.read_control(lane, stored.get(lane)) for lane in lanes]
 
 
-Made = Callable[[], Awaitable[Sequence[Write]]]
-Writer = Callable[[Made], Awaitable[bool]]
-
-
-@asynccontextmanager
-async def _writer(database: Database) -> AsyncIterator[Writer]:
-    """Commits what is made, made anew as long as others are first; tells whether there was anything."""
-    session = await database.open_session()
-
-    async def write(make: Made) -> bool:
-        for tries in range(CONTENDED):
-            writes = await make()
-            try:
-                if writes:
-                    await database.transact(session, writes)
-                return bool(writes)
-            except Conflict:
-                # An api lane, or the last step of an owner that does not know yet that it was fenced.
-                await asyncio.sleep(min(0.02 * 2**tries, 1.0))
-        raise Conflict("contended")
-
-    try:
-        yield write
-    finally:
-        await session.close()
-
-
 async def _reset(database: Database, write: Writer, kind: type[Document]) -> None:
     if kind.REBUILT is True:
-        await _empty(database, write, kind.COLLECTION)
+        await emptied(database, write, kind.COLLECTION)
     elif kind.REBUILT:
         blank = defaults(kind, kind.REBUILT)
         async for page in pages(database, kind.COLLECTION):
@@ -156,28 +123,6 @@ async def _reset(database: Database, write: Writer, kind: type[Document]) -> Non
 def _blanked(document: Document, blank: Mapping[str, Any]) -> Write:
     after = msgspec.structs.replace(document, v=document.v + 1, **blank)
     return Replace(document.COLLECTION, document.id, document.v, to_mongo(after))
-
-
-async def _empty(database: Database, write: Writer, collection: str) -> None:
-    async def make() -> list[Write]:
-        found = await database.find(collection, {}, fields=("_id",), limit=PAGE)
-        return [Delete(collection, {"_id": {"$in": [stored["_id"] for stored in found]}})] if found else []
-
-    while await write(make):
-        pass
-
-
-async def pages(database: Database, collection: str, where: Json | None = None) -> AsyncIterator[list[Json]]:
-    """All documents that match, in the order of their ids, some hundreds at a time."""
-    after = ""
-    while True:
-        rest: Json = {**(where or {}), "_id": {"$gt": after}}
-        found = await database.find(collection, rest, sort=[("_id", 1)], limit=PAGE)
-        if found:
-            yield found
-            after = found[-1]["_id"]
-        if len(found) < PAGE:
-            return
 
 
 def defaults(kind: type[Document], fields: Iterable[str]) -> dict[str, Any]:

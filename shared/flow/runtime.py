@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from shared.telemetry import Metrics
 
 from .alarms import Poison
+from .erased import Erased
 from .fold import Limits
 from .ports import Database, Now, Publisher, View
 from .router import Router
@@ -26,5 +27,6 @@ class Runtime:
     limits: Limits = field(default_factory=Limits)
     poison: Poison = field(default_factory=Poison)
     views: tuple[View, ...] = ()
+    erased: Erased = field(default_factory=Erased)
     rng: random.Random = field(default_factory=random.Random)
     at: Callable[[str], None] = lambda label: None

@@ -85,6 +85,7 @@ class Steps:
 
     async def step(self, inputs: Sequence[Input]) -> None:
         """Fold and commit inputs, all of them. Raises Fenced, UnknownCommit, Transient when stopping, or a bug."""
+        inputs = [self.runtime.erased.cleaned(input_) for input_ in inputs]
         try:
             while inputs:
                 inputs = inputs[await self._through(inputs) :]

@@ -21,13 +21,16 @@ class Partition:
 
     records: list[Incoming] = field(default_factory=list)
     first: int = 0
+    gone: set[int] = field(default_factory=set)
+    """Offsets that compaction has taken."""
 
     @property
     def end(self) -> int:
         return len(self.records)
 
     def read(self, offset: int, limit: int) -> list[Incoming]:
-        return self.records[max(offset, self.first) : max(offset, self.first) + limit]
+        left = [r for r in self.records[max(offset, self.first) :] if r.offset not in self.gone]
+        return left[:limit]
 
 
 class Broker:
@@ -64,6 +67,12 @@ class Broker:
     def ids(self, topic: str) -> list[str]:
         """The ``ce_id`` of every record with our headers."""
         return [Envelope.of(r.headers).id for r in self.records(topic) if r.headers]
+
+    def compact(self, topic: str) -> None:
+        """Of each key the last record stays."""
+        for partition in self.topics[topic]:
+            last = {record.key: record.offset for record in partition.records}
+            partition.gone |= {record.offset for record in partition.records} - set(last.values())
 
     async def reach(self) -> None:
         """One round trip. Raises Transient while away."""

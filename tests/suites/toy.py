@@ -7,6 +7,7 @@ moderation every comment gets a verdict.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import msgspec
 
@@ -27,6 +28,8 @@ READS = {
 
 class Note(Document, frozen=True, kw_only=True):
     COLLECTION = "notes"
+    REBUILT = False
+    TEXTS: ClassVar = {"author_id": ("title",)}
     FOLLOWED = True
     author_id: str
     title: str
@@ -42,6 +45,9 @@ class Tally(Document, frozen=True, kw_only=True):
 class Remembered(Document, frozen=True, kw_only=True):
     COLLECTION = "remembered"
     REBUILT = True
+    TEXTS: ClassVar = {"author_id": ("text",)}
+    author_id: str = ""
+    text: str = ""
     times: int = 0
 
 
@@ -168,8 +174,8 @@ def notes(toy: Toy) -> Router:
         return None
 
     def remember_comment(event: CommentPosted, work: Work) -> None:
-        seen = work.get(Remembered, event.comment_id) or Remembered(id=event.comment_id)
-        work.put(msgspec.structs.replace(seen, times=seen.times + 1))
+        seen = work.get(Remembered, event.comment_id) or Remembered(id=event.comment_id, author_id=event.author_id)
+        work.put(msgspec.structs.replace(seen, times=seen.times + 1, text=event.text))
 
     def close_need(event: AdviceTaken, work: Work) -> str | None:
         need = work.get(Need, event.comment_id)
@@ -279,7 +285,7 @@ def _opened(need: Need) -> NeedOpened:
 
 
 def _misbehave(event: CommentPosted, work: Work, toy: Toy) -> None:
-    if event.text == "rejected":
+    if event.text == "rejected" or event.comment_id == "refused":
         raise Rejected("not-wanted")
     if event.text == "bug" and toy.broken:
         work.emit(AdviceTaken(comment_id="c", note_id=event.note_id, author_id="a", adviser_id="b"))

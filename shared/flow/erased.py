@@ -1,0 +1,139 @@
+"""The persons whose texts are gone: what a lane lets in of them, and what the command takes away."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from shared.contracts import EVENTS, Event
+from shared.contracts.dead import DeadLetter
+from shared.errors import Rejected
+
+from .documents import ERASED, LANES, Document, StoredReply
+from .inputs import Input
+from .ports import Database, Json, Replace, Write
+from .rewrite import Writer, emptied, pages, writer
+from .router import Command, Handler
+
+
+class Erased:
+    """Ids of erased persons, in memory, as of the last claim of any lane of this process.
+
+    That is enough: the command stores the id first and then fences every lane, so whoever commits after it has
+    claimed after it, and knows.
+    """
+
+    def __init__(self) -> None:
+        self._ids: frozenset[str] = frozenset()
+
+    async def refresh(self, database: Database) -> bool:
+        """Read the set again; whether it has grown. Raises Transient."""
+        before = self._ids
+        self._ids = frozenset(stored["_id"] for stored in await database.find(ERASED, {}, fields=("_id",)))
+        return self._ids > before
+
+    def cleaned(self, input_: Input) -> Input:
+        """The input without the texts of erased persons; their commands are refused."""
+        payload = input_.payload
+        if not self._ids or payload is None:
+            return input_
+        if isinstance(payload, Command):
+            return replace(input_, handlers=(_REFUSE,)) if payload.person_id in self._ids else input_
+        if not isinstance(payload, Event):
+            return input_
+        clean = without_texts(payload, self._ids)
+        if clean is payload:
+            return input_
+        # The record too: a handler that fails would quote it in a letter.
+        record = input_.record and replace(input_.record, value=clean.model_dump_json().encode())
+        return replace(input_, payload=clean, record=record)
+
+
+def _refuse(command: Any, work: Any) -> None:
+    raise Rejected("person-erased", 403, detail="Everything of this person was erased.")
+
+
+_REFUSE = Handler("erased", _refuse, lambda command: ())
+
+
+def without_texts(event: Event, persons: Iterable[str]) -> Event:
+    """The event without the texts of these persons; the same object if it has none."""
+    texts = {name for who, names in event.TEXTS.items() if getattr(event, who) in persons for name in names}
+    blank = {name: _blank(getattr(event, name)) for name in texts if getattr(event, name)}
+    return event.model_copy(update=blank) if blank else event
+
+
+async def erase(database: Database, kinds: Iterable[type[Document]], person: str, now: datetime) -> None:
+    """Take a person's texts out of this service, for good; returns when no lane can bring them back.
+
+    The id is stored first, then every lane is fenced and its outbox cleaned, then stored replies and the texts in
+    documents go. Run again it does the same, so a command that was killed is run again. What the broker has
+    already goes with the retention of its topic.
+
+    Raises:
+        Transient, Conflict: run it again.
+    """
+    await database.modify(ERASED, {"_id": person}, {"$setOnInsert": {"at": now}}, upsert=True)
+    for stored in await database.find(LANES, {}, fields=("_id",)):
+        while not await _fenced(database, stored["_id"], person):
+            continue
+    async with writer(database) as write:
+        await emptied(database, write, StoredReply.COLLECTION, {"person": person})
+        for kind in kinds:
+            for who, texts in kind.TEXTS.items():
+                await _clean(database, write, kind, ("_id" if who == "id" else who, person, texts))
+
+
+async def _fenced(database: Database, lane: str, person: str) -> bool:
+    """Take a lane from its owner, and the person's texts out of its outbox; False if somebody was first."""
+    (stored,) = await database.load(LANES, [lane])
+    if stored.get("session") is not None:
+        await database.kill_session(bytes(stored["session"]))
+    change: Json = {"outbox": [{"b": b["b"], "r": [_unsaid(r, person) for r in b["r"]]} for b in stored["outbox"]]}
+    if lane.startswith("api:"):
+        change["lease"] = None  # or its callers wait until it has lapsed
+    where: Json = {"_id": lane, "epoch": stored["epoch"], "batch": stored["batch"]}
+    return await database.modify(LANES, where, {"$inc": {"epoch": 1}, "$set": change}) is not None
+
+
+def _unsaid(record: list[Any], person: str) -> list[Any]:
+    topic, partition, key, value, known = record
+    event = EVENTS[known[1]].model_validate_json(bytes(value))
+    clean = without_texts(event, {person})
+    if isinstance(event, DeadLetter) and person.encode() in base64.b64decode(event.value):
+        clean = event.model_copy(update={"value": "", "cut": True})
+    return record if clean is event else [topic, partition, key, clean.model_dump_json().encode(), known]
+
+
+async def _clean(
+    database: Database, write: Writer, kind: type[Document], whose: tuple[str, str, Iterable[str]]
+) -> None:
+    who, person, texts = whose
+    async for page in pages(database, kind.COLLECTION, {who: person}):
+        ids = [stored["_id"] for stored in page]
+
+        async def make(ids: list[str] = ids) -> list[Write]:
+            found = await database.load(kind.COLLECTION, ids)
+            said = [stored for stored in found if any(stored.get(name) for name in texts)]
+            return [Replace(kind.COLLECTION, s["_id"], s["v"], _silent(s, texts)) for s in said]
+
+        await write(make)
+
+
+def _silent(stored: Mapping[str, Any], texts: Iterable[str]) -> Json:
+    blank = {name: _blank(stored[name]) for name in texts if stored.get(name)}
+    return {**stored, **blank, "v": stored["v"] + 1}
+
+
+def _blank(value: Any) -> Any:
+    """The same shape with nothing in it: an empty text or list; of a record of texts each."""
+    match value:
+        case str():
+            return ""
+        case list() | tuple():
+            return type(value)()
+        case dict():
+            return {name: _blank(part) for name, part in value.items()}
+        case _:
+            return value

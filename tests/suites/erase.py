@@ -1,0 +1,156 @@
+"""What an erasure promises, on the toy services: the texts of a person are gone, and stay gone."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from shared.contracts.topics import NOTE
+from shared.errors import Rejected, Transient
+from shared.flow.documents import LANES, StoredReply
+from shared.flow.erased import erase
+from tests.suites.lane import letters, replayed
+from tests.suites.rebuild import KINDS, rebuilt
+from tests.suites.toy import Note, PostComment, PostNote, comment
+from tests.suites.world import Node, World
+
+ALL = (Note, *KINDS["notes"])
+SECRET = "my own words"
+
+
+async def erased(world: World, person: str = "writer") -> None:
+    await erase(world.database("notes"), ALL, person, world.now())
+
+
+async def kept(world: World) -> list[Any]:
+    """Everything in the database of notes, control documents too."""
+    names = [*(kind.COLLECTION for kind in ALL), LANES, StoredReply.COLLECTION, "timers", "inbox", "dead"]
+    return [document for name in names for document in (await world.documents("notes", name)).values()]
+
+
+async def silent(world: World) -> bool:
+    """Whether none of the words is anywhere in the database."""
+    return SECRET not in repr(await kept(world))
+
+
+class EraseSuite:
+    """Behaviours; a subclass gives the fixture ``world``."""
+
+    async def test_texts_leave_documents_and_replies(self, world: World) -> None:
+        """What the person wrote is empty, what others wrote stays; numbers, ids and the person's id stay too."""
+        node = await world.start("notes")
+        await world.submit(node, PostNote(person_id="writer", note_id="n1", title=SECRET), "key")
+        await world.submit(node, PostNote(person_id="other", note_id="n2", title="other words"), "key2")
+        await world.put(comment("n1", "c", SECRET))
+        await world.quiet()
+        assert not await silent(world)
+        await erased(world)
+        await world.quiet()
+        assert await silent(world)
+        found = await world.documents("notes", "notes")
+        assert [(n["author_id"], n["title"]) for n in found.values()] == [("writer", ""), ("other", "other words")]
+        assert (await world.documents("notes", "remembered"))["c"] == {
+            "_id": "c",
+            "v": 2,
+            "author_id": "writer",
+            "text": "",
+            "times": 1,
+        }
+        assert [r["person"] for r in (await world.documents("notes", StoredReply.COLLECTION)).values()] == ["other"]
+
+    async def test_what_comes_late_comes_without_text(self, world: World) -> None:
+        """An event that was on its way, a replayed letter, a rebuild: they count, and say nothing."""
+        node = await world.start("notes")
+        await world.put(comment("n1", "first", SECRET))
+        await world.put(comment("n1", "buggy", "bug"))
+        await world.quiet()
+        await erased(world)
+        await world.put(comment("n1", "late", SECRET))
+        await world.quiet()
+        world.toy.broken = False
+        assert (await replayed(world, node))["done"] >= 1
+        await rebuilt(world, node)
+        await world.quiet()
+        remembered = await world.documents("notes", "remembered")
+        assert {(id_, r["text"], r["times"]) for id_, r in remembered.items()} == {
+            ("first", "", 1),
+            ("buggy", "", 1),
+            ("late", "", 1),
+        }
+        assert (await world.documents("notes", "tallies"))["n1"]["comments"] == 3
+
+    async def test_a_letter_does_not_quote_the_person(self, world: World) -> None:
+        """An input that dies after the erasure is kept without its text."""
+        await world.start("notes")
+        await world.quiet()
+        await erased(world)
+        await world.put(comment("n1", "refused", SECRET))
+        await world.quiet()
+        (letter,) = await letters(world)
+        assert b"refused" in base64.b64decode(letter.value)
+        assert SECRET.encode() not in base64.b64decode(letter.value)
+        assert await silent(world)
+
+    async def test_outboxes_are_cleaned(self, world: World) -> None:
+        """What was committed and could not be sent yet is sent without the text; others' events as they were."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.publisher.away = True
+        await world.submit(node, PostNote(person_id="writer", note_id="n1", title=SECRET))
+        await world.submit(node, PostNote(person_id="other", note_id="n2", title="other words"))
+        await erased(world)
+        assert await silent(world)
+        assert "other words" in repr(await world.documents("notes", LANES))
+        node.publisher.away = False
+        await world.kill(node)  # or what stood in its memory might be what is sent
+        await world.start("notes")
+        await world.until(lambda: _sent(world, 2), "both are sent")
+        told = [record.value or b"" for record in await world.records(NOTE.name)]
+        assert sorted(SECRET.encode() in value for value in told) == [False, False]
+
+    async def test_a_person_who_is_gone_says_nothing_more(self, world: World) -> None:
+        """A token may live on: its commands are refused, and nothing is written."""
+        node = await world.start("notes")
+        await world.submit(node, PostNote(person_id="writer", note_id="n1", title="t"), "key")
+        await erased(world)
+        for key in (None, "key", "new"):
+            with pytest.raises(Rejected, match="person-erased"):
+                await _insist(world, node, PostNote(person_id="writer", note_id="n9", title=SECRET), key)
+        command = PostComment(person_id="other", comment_id="c", note_id="n1", text="t")
+        assert (await world.insist(node, command)).status == 201
+        assert await silent(world)
+
+    async def test_a_batch_on_its_way_is_fenced(self, world: World) -> None:
+        """A batch that was folded with the text before the erasure does not get through after it."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.database.gate.clear()
+        await world.put(comment("n1", "c", SECRET))
+        await node.database.waiting.wait()
+        await erased(world)
+        node.database.gate.set()
+        await world.quiet()
+        assert (await world.documents("notes", "remembered"))["c"]["text"] == ""
+        assert await silent(world)
+
+    async def test_it_may_be_done_again(self, world: World) -> None:
+        """A second run finds nothing to do and does no harm."""
+        await world.start("notes")
+        await world.put(comment("n1", "c", SECRET))
+        await world.quiet()
+        await erased(world)
+        before = await world.documents("notes", "remembered")
+        await erased(world)
+        await world.quiet()
+        assert await world.documents("notes", "remembered") == before
+
+
+async def _sent(world: World, count: int) -> bool:
+    return len(set(await world.ids(NOTE.name))) == count
+
+
+async def _insist(world: World, node: Node, command: PostNote, key: str | None) -> None:
+    try:
+        await world.insist(node, command, key)
+    except Transient:
+        raise AssertionError("no slot") from None
