@@ -45,7 +45,7 @@ class Audit:
 
     async def _group(self, id_: str) -> None:
         group = self._ledger.groups[id_]
-        must = {"state": group.state, "seats": group.seats, "members": len(group.people)}
+        must = {"state": group.state, "seats": group.seats, "members": len(group.people), "waiting": len(group.waiting)}
         await self._compare(("group", id_), must, lambda: self._read("groups", f"groups/{id_}", READER))
 
     async def _standing(self, who: tuple[str, str]) -> None:

@@ -219,10 +219,12 @@ class Client:
         return await self._command("state", request, lambda _: Accepted("state", person, group=group, state=state))
 
     async def join(self, person: str, group: str, answer: str | None = None) -> Json:
-        """POST oneself as a member."""
+        """POST oneself as a member; in the answer's `state` stands "waiting" where no seat is free."""
         body = {} if answer is None else {"answer": answer}
         request = _post("groups", f"/v1/groups/{group}/members", person, body)
-        return await self._command("join", request, lambda _: Accepted("join", person, group=group))
+        return await self._command(
+            "join", request, lambda told: Accepted("wait" if "state" in told else "join", person, group=group)
+        )
 
     async def leave(self, person: str, group: str) -> Json:
         """DELETE oneself as a member."""

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from uuid import uuid4
 
 Action = Literal[
-    "note", "comment", "accept", "advice", "relay", "group", "state", "join", "leave",
+    "note", "comment", "accept", "advice", "relay", "group", "state", "join", "wait", "leave",
     "feedback", "message", "delete", "thank",
 ]  # fmt: skip
 

@@ -7,10 +7,11 @@ written down here a second time: who earns what, when a need escalates, what a v
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from local.book import Book, Fact
+from local.facts import COUNTED, FREE, IDENTITY
 from local.journal import Accepted, Failed
 from local.standing import Standing
 from shared.contracts import Envelope, Event
@@ -23,45 +24,6 @@ from shared.contracts.dead import DeadLetter
 
 LATE = 3.0
 """Seconds after its due time from which on an escalation is missing."""
-
-IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
-    n.NotePosted: ("note_id",),
-    n.NoteVisibilityChanged: ("note_id", "hidden"),
-    n.CommentPosted: ("comment_id",),
-    n.CommentVisibilityChanged: ("comment_id", "hidden"),
-    n.NeedOpened: ("comment_id",),
-    n.NeedAnswered: ("need_id",),
-    n.NeedWithdrawn: ("need_id",),
-    n.NeedEscalated: ("need_id", "step"),
-    n.AdviceTaken: ("comment_id",),
-    n.NoteRelayed: ("note_id", "group_id"),
-    m.ContentJudged: ("content_id",),
-    m.MessageJudged: ("content_id",),
-    r.GroupsSuggested: ("note_id",),
-    r.ProfileTaught: ("group_id", "note_id"),
-    r.MembershipHeard: ("person_id", "group_id", "sequence"),
-    r.FeedbackGiven: ("person_id", "group_id", "kind"),
-    r.CircleTurned: ("group_id", "members", "shares"),
-    g.GroupOpened: ("group_id",),
-    g.MemberJoined: ("group_id", "person_id"),
-    g.MemberLeft: ("group_id", "person_id"),
-    g.ContributionMade: ("group_id", "person_id", "note_id", "kind"),
-    t.MessagePosted: ("message_id",),
-    t.MessageVisibilityChanged: ("message_id", "hidden"),
-    t.MessageDeleted: ("message_id",),
-    t.GroupNeedOpened: ("message_id",),
-    t.GroupNeedAnswered: ("need_id",),
-    t.GroupNeedWithdrawn: ("need_id",),
-    t.GroupNeedEscalated: ("need_id", "step"),
-}
-"""Which fields make a fact one fact; of what is not here, subject and sequence do."""
-
-COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade, r.FeedbackGiven, r.CircleTurned})
-"""Facts that may be true several times."""
-
-FREE = frozenset({"NeedOpened", "NeedEscalated", "GroupNeedOpened", "GroupNeedEscalated", "CircleTurned"})
-"""Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, and
-of the turns of circles only the sum is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +62,15 @@ class Group:
     seats: int
     state: str = "open"
     people: set[str] = field(default_factory=set)
-    told: tuple[int, str, int] | None = None
-    """Sequence, state, members."""
+    waiting: set[str] = field(default_factory=set)
+    told: tuple[int, str, int, int] | None = None
+    """Sequence, state, members, how many wait."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether somebody waits though a seat is free."""
+        return bool(self.waiting) and self.state == "open" and len(self.people) < self.seats
+
     circle: int = 0
     """Members that the turns of the circle come to."""
 
@@ -205,9 +174,12 @@ class Ledger:
             case "state":
                 group.state = done.state
             case "join":
-                group.people.add(done.person)
-                self.standings[done.group, done.person].member = True
-                self.book.expect_another("MemberJoined", done.group, done.person)
+                self._in(done.group, done.person)
+            case "wait":
+                group.waiting.add(done.person)
+                self._called(done.group, done.person)
+            case _ if done.person in group.waiting:
+                group.waiting.discard(done.person)
             case _:
                 group.people.discard(done.person)
                 self.standings[done.group, done.person].member = False
@@ -232,6 +204,20 @@ class Ledger:
                 if not self.book.expected("GroupNeedAnswered", done.need):
                     expect("GroupNeedAnswered", done.need)
                     self.standings[done.group, self.authors[done.message][0]].earn("answer_accepted")
+
+    def _in(self, group: str, person: str) -> None:
+        self.groups[group].people.add(person)
+        standing = self.standings[group, person]
+        standing.member = True
+        standing.joinings += 1
+        self.book.expect_another("MemberJoined", group, person)
+
+    def _called(self, group: str, person: str) -> None:
+        """Who waits gets in when the topics say so: which of several it is, only the group knows."""
+        standing, waiting = self.standings[group, person], self.groups[group].waiting
+        if person in waiting and sum(not before for _, before, _ in standing.told) > standing.joinings:
+            waiting.discard(person)
+            self._in(group, person)
 
     def _helped(self, comment: str, kind: str, source: str) -> None:
         """Help counts once in every group of its note, whether the relay comes before it or after."""
@@ -305,11 +291,13 @@ class Ledger:
             case g.GroupChanged() as event:
                 group = self.groups.setdefault(event.group_id, Group(event.seats))
                 if group.told is None or group.told[0] < order:
-                    group.told = (order, event.state, event.members)
+                    group.told = (order, event.state, event.members, event.waiting)
                 if event.members > group.seats:
                     self._strange.append(("GroupChanged", event.group_id, f"{event.members} on {group.seats} seats"))
             case g.MemberJoined() as event:
                 self.standings[event.group_id, event.person_id].told.append((order, "", event.tier))
+                self.groups.setdefault(event.group_id, Group(0))
+                self._called(event.group_id, event.person_id)
                 self.book.expect("MembershipHeard", event.person_id, event.group_id, str(order))
             case g.MemberLeft() as event:
                 self.book.expect("MembershipHeard", event.person_id, event.group_id, str(order))
@@ -377,11 +365,12 @@ class Ledger:
             lost += [("TierChanged", *who, what) for what in missing]
             doubled += [("TierChanged", *who, what) for what in much]
         for id_, group in self.groups.items():
-            _, state, members = group.told or (0, "open", 0)
-            words = f"{group.state} with {len(group.people)} members, told {state} with {members}"
+            _, state, members, waiting = group.told or (0, "open", 0, 0)
+            told, must = (state, members, waiting), (group.state, len(group.people), len(group.waiting))
+            words = f"state, members and waiting are {told}, must be {must}"
             if members > len(group.people):
                 doubled.append(("GroupChanged", id_, words))
-            elif (state, members) != (group.state, len(group.people)):
+            elif told != must or group.idle:
                 lost.append(("GroupChanged", id_, words))
             if group.circle != len(group.people):
                 more = doubled if group.circle > len(group.people) else lost

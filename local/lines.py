@@ -116,6 +116,7 @@ WORDS: dict[type[Event], Words] = {
     r.FeedbackGiven: lambda e, name: ("feedback", f"{e.person_id} on {name(e.group_id)}: {e.kind}"),
     g.GroupOpened: lambda e, name: ("group opened", f"{name(e.group_id)} {e.seats} seats, by {e.owner_id}"),
     g.MemberJoined: lambda e, name: ("member joined", f"{name(e.group_id)} {e.person_id} as {e.tier}"),
+    g.ApplicationChanged: lambda e, name: ("at the door", f"{name(e.group_id)} {e.person_id} {e.state}"),
     g.MemberLeft: lambda e, name: ("member left", f"{name(e.group_id)} {e.person_id}"),
     g.ContributionMade: lambda e, name: ("contribution", f"{name(e.group_id)} {e.person_id}: {e.kind}"),
     g.TierChanged: lambda e, name: ("tier changed", f"{name(e.group_id)} {e.person_id}: {e.old} → {e.new}"),

@@ -116,6 +116,7 @@ def _of_groups(session: Session, story: Story) -> Iterable[Row]:
     refusals = [check.holds for check in story.checks if check.what.startswith("refused")]
     yield Row("groups opened", f"{journal.commands['group']}", "GroupOpened")
     yield Row("people admitted", f"{journal.commands['join']}, {journal.commands['leave']} left", "MemberJoined")
+    yield Row("people who waited for a seat", f"{journal.commands['wait']}", "ApplicationChanged")
     yield Row("people refused", _counts(doors))
     yield Row("contributions counted", f"{ledger.kinds['ContributionMade']}", "ContributionMade")
     steps = (told for standing in ledger.standings.values() for told in standing.told)

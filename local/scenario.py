@@ -87,8 +87,9 @@ class Scenario:
     async def _doors(self) -> None:
         """People join, by the right answer and not by a wrong one."""
         ride, answer = self._circle("ride"), self._circle("ride").answer
-        await self._refused("a wrong answer", self._join(ride, "rider-2", "墨镜"), 403, "wrong-answer")
+        await self._refused("a wrong answer", self._join(ride, "rider-9", "墨镜"), 403, "wrong-answer")
         await self._refused("no answer", self._join(ride, "rider-2"), 403, "wrong-answer")
+        await self._refused("the right answer too soon", self._join(ride, "rider-9", answer), 403, "too-early")
         for person, given in (("rider-2", answer), ("rider-4", f" {answer} ")):
             await self._join(ride, person, given)
         for key, person in FIRST_MEMBERS.items():
@@ -118,17 +119,17 @@ class Scenario:
         return found
 
     async def _come_back(self) -> None:
-        """Seats change hands, and a guest who has helped joins at the tier that this has earned."""
-        books = self._circle("books")
+        """Seats change hands by the waiting list, and a guest who has helped joins at the tier that this has earned."""
+        books, group = self._circle("books"), self.story.groups["books"]
         await self._join(books, "reader-4")
-        await self._refused("no seat is left", self._join(books, "reader-5"), 403, "group-full")
-        await self._client.leave("reader-2", self.story.groups["books"])
-        await self._join(books, "reader-5")
-        late = self._client.say("reader-2", self.story.groups["books"], {"text": "还有人在吗？"})
+        for person, leaver in (("reader-5", "reader-2"), ("reader-2", "reader-3")):
+            told = await self._join(books, person)
+            self.story.check("who finds no seat waits for one", told.get("position") == 1, told)
+            await self._refused("nobody waits twice", self._join(books, person), 409, "already-waiting")
+            await self._client.leave(leaver, group)
+            self.story.check("who waits gets the seat that is freed", await self._gets_in(person, group), person)
+        late = self._client.say("reader-3", group, {"text": "还有人在吗？"})
         await self._refused("a message to a group one has left", late, 403, "not-a-member")
-        await self._refused("the seat is taken meanwhile", self._join(books, "reader-2"), 403, "group-full")
-        await self._client.leave("reader-3", self.story.groups["books"])
-        await self._join(books, "reader-2")
         coffee, pour = self.story.groups["coffee"], self.story.notes["pour"]
         for kind in ("answer_accepted", "advice_taken"):
             await self._come("ContributionMade", coffee, "barista-3", pour, kind, "1")
@@ -230,7 +231,7 @@ class Scenario:
         await self._client.set_state(night.owner, self.story.groups["night"], "closed")
         await self._refused("the group is closed", self._join(night, "runner-3"), 403, "group-closed")
         ledger, group = self._witness.ledger, self.story.groups["night"]
-        await self._witness.until(lambda: (ledger.groups[group].told or (0, "", 0))[1] == "closed", ARRIVE)
+        await self._witness.until(lambda: (ledger.groups[group].told or (0, "", 0, 0))[1] == "closed", ARRIVE)
         await asyncio.sleep(1.0)  # suggestions follow the groups by event: in moments, but no answer says when
         for post in LAST:
             note = await self._post(post)
@@ -238,6 +239,10 @@ class Scenario:
             found = [suggestion.group_id for suggestion in told.suggestions] if told else []
             shut = self.story.groups[post.circle] not in found
             self.story.check(f"{self._circle(post.circle).name} is not suggested", shut, found)
+
+    async def _gets_in(self, person: str, group: str) -> bool:
+        inside = self._witness.ledger.groups[group].people
+        return await self._witness.until(lambda: person in inside, self._patience)
 
     async def _come(self, *fact: str) -> bool:
         """Waits for a fact; when one did not come, the next ones are not waited for as long."""

@@ -29,6 +29,8 @@ class Standing:
     earned: dict[str, int] = field(default_factory=dict)
     told: list[tuple[int, str, str]] = field(default_factory=list)
     member: bool = False
+    joinings: int = 0
+    """How often they must have joined."""
 
     def earn(self, kind: str) -> None:
         """One more contribution that must count."""

@@ -10,7 +10,7 @@ import msgspec
 from fastapi import Depends, Header, Response
 
 from shared.contracts.envelope import is_traceparent
-from shared.errors import Transient
+from shared.errors import Rejected, Transient
 from shared.flow.inputs import body_digest
 from shared.flow.router import Command
 from shared.flow.slots import Slots
@@ -62,7 +62,8 @@ class Desk:
         are fields of the command.
 
         Raises:
-            Rejected: nothing was written. Transient: too busy, no slot, or the outcome is unknown.
+            Rejected: refused; nothing was written, unless the handler has replied so.
+            Transient: too busy, no slot, or the outcome is unknown.
         """
         if self.slots is None:
             raise Transient("starting", retry_after=2.0)
@@ -77,6 +78,10 @@ class Desk:
             reply = await asyncio.wait_for(answer, self._patience)
         except TimeoutError:
             raise Transient("no commit in time", retry_after=2.0) from None
+        if reply.status >= 400:
+            # A refusal that has left a mark, as a time to come back: committed, and told like any other.
+            body = dict(reply.body)
+            raise Rejected(body.pop("type"), reply.status, detail=body.pop("detail"), extra=body)
         if reply.status == 204:
             return Response(status_code=204)
         return Response(msgspec.json.encode(reply.body), reply.status, media_type="application/json")

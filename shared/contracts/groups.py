@@ -36,12 +36,13 @@ class GroupOpened(Event, topic=GROUP, name="group_opened", order="fact"):
 
 
 class GroupChanged(Event, topic=GROUP, name="group_changed", order="state"):
-    """Whether a group takes people in, and how many it has."""
+    """Whether a group takes people in, how many it has, and how many wait for a seat."""
 
     group_id: Id
     state: GroupState
     seats: int = Field(ge=1, le=1_000_000)
     members: int = Field(ge=0, le=1_000_000)
+    waiting: int = Field(default=0, ge=0, le=1_000_000)
 
 
 class MemberJoined(Event, topic=GROUP, name="member_joined", order="state"):
@@ -53,9 +54,38 @@ class MemberJoined(Event, topic=GROUP, name="member_joined", order="state"):
 
 
 class MemberLeft(Event, topic=GROUP, name="member_left", order="state"):
-    """A person left and the seat is free."""
+    """A person left, or was removed by the owner; the seat is free for the waiting list or the next."""
 
     group_id: Id
+    person_id: Id
+    removed: bool = False
+
+
+class ApplicationChanged(Event, topic=GROUP, name="application_changed", order="state"):
+    """How somebody stands at the door; who gets in is told by MemberJoined.
+
+    ``pending``: the owner is to answer. ``escalated``: that has not been done in time. ``waiting``: admitted, and at
+    ``place`` in the row for a seat. ``withdrawn`` by the person, ``rejected`` by the owner: it is over.
+    """
+
+    group_id: Id
+    person_id: Id
+    state: Literal["pending", "escalated", "waiting", "withdrawn", "rejected"]
+    place: int = Field(default=0, ge=0)
+
+
+class SeatOffered(Event, topic=GROUP, name="seat_offered", order="fact"):
+    """A free seat is kept for a place in the waiting list: the next one in the row."""
+
+    group_id: Id
+    place: int = Field(ge=1)
+
+
+class SeatAssigned(Event, topic=GROUP, name="seat_assigned", order="fact"):
+    """Whose place it is that a seat is kept for; a person who no longer waits is passed over."""
+
+    group_id: Id
+    place: int = Field(ge=1)
     person_id: Id
 
 
@@ -70,7 +100,8 @@ class ContributionMade(Event, topic=GROUP, name="contribution_made", order="coun
 
 
 class TierChanged(Event, topic=GROUP, name="tier_changed", order="state"):
-    """A member's tier was recomputed; ``reasons`` name the requirements met, as ``answer_accepted>=1``."""
+    """A member's tier rose or fell; ``reasons`` name the requirement that was met, as ``answer_accepted>=1``, or is
+    not any more, as ``answer_accepted<1``."""
 
     group_id: Id
     person_id: Id

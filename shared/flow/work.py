@@ -109,6 +109,14 @@ class Work:
         self._documents[document.COLLECTION, document.id] = stored
         return stored
 
+    def insert(self, document: D) -> D:
+        """Store what is new under an id that nobody could declare: of ``new_id``, or out of a document's counter.
+
+        One that is there after all is a conflict, and the input is folded again.
+        """
+        self._documents.setdefault((document.COLLECTION, document.id), None)
+        return self.put(document)
+
     def new_id(self) -> str:
         """A fresh id that a replay of the cause makes again."""
         self._index += 1
@@ -210,7 +218,7 @@ class Work:
         return {
             key: document
             for key, document in self._documents.items()
-            if document is not None and document is not self._loaded[key]
+            if document is not None and document is not self._loaded.get(key)
         }
 
     def writes(self, lane: str = "", batch: int = 0) -> list[Write]:
@@ -220,7 +228,7 @@ class Work:
         """
         made: list[Write] = []
         for (collection, id_), document in self.changed().items():
-            before = self._loaded[collection, id_]
+            before = self._loaded.get((collection, id_))
             stored = to_mongo(document)
             if document.FOLLOWED:
                 stored |= {"_lane": lane, "_batch": batch}

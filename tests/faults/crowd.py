@@ -11,6 +11,7 @@ from local.client import Client, Refusal
 from local.ledger import Seen
 from local.texts import CIRCLES, POSTS
 from local.witness import Witness
+from shared.contracts.groups import MemberJoined
 from shared.contracts.notes import NeedOpened
 
 NEED_STEPS = (20,)
@@ -53,6 +54,7 @@ class Crowd:
         self.groups: list[Place] = []
         self.at: set[tuple[str, str]] = set()
         """Who is in which group, as far as they know: (person, group)."""
+        self._waiting: set[tuple[str, str]] = set()
         self._asked: set[str] = set()
         self._open: deque[NeedOpened] = deque()
         self._said: deque[Said] = deque(maxlen=200)
@@ -63,6 +65,12 @@ class Crowd:
         # Every third question stays without an answer: its timer must fire.
         if isinstance(seen.event, NeedOpened) and self._rng.random() < 0.67:
             self._open.append(seen.event)
+        if (
+            isinstance(seen.event, MemberJoined)
+            and (who := (seen.event.person_id, seen.event.group_id)) in self._waiting
+        ):
+            self._waiting.discard(who)
+            self.at.add(who)
 
     async def settle_in(self) -> None:
         """Groups, some of few seats, and notes handed over to them."""
@@ -159,6 +167,6 @@ class Crowd:
         if where in self.at:
             await self._client.leave(*where)
             self.at.discard(where)
-        else:
-            await self._client.join(*where)
-            self.at.add(where)
+        elif where not in self._waiting:
+            told = await self._client.join(*where)
+            (self._waiting if "state" in told else self.at).add(where)

@@ -49,7 +49,7 @@ FEW = settings(max_examples=60, deadline=None, derandomize=True)
 def world() -> World:
     """Group g of gus with all people in it."""
     made = World(router(SETTINGS))
-    made.ask(OpenGroup(person_id="gus", group_id="g", name="G", charter=CHARTER, seats=9, question=None))
+    made.ask(OpenGroup(person_id="gus", group_id="g", name="G", charter=CHARTER, seats=9))
     for person in PEOPLE:
         made.ask(JoinGroup(person_id=person, group_id="g", answer=None))
     made.settle()

@@ -84,7 +84,7 @@ def world() -> World:
     """Groups g and h."""
     made = World(groups_router(SETTINGS))
     for id_ in ("g", "h"):
-        made.ask(OpenGroup(person_id="gus", group_id=id_, name="G", charter=CHARTER, seats=9, question=None))
+        made.ask(OpenGroup(person_id="gus", group_id=id_, name="G", charter=CHARTER, seats=9))
     return made
 
 

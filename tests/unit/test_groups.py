@@ -1,5 +1,6 @@
 """What groups does: charters, the door, seats, help and tiers. Each test folds real inputs."""
 
+from datetime import timedelta
 from typing import Literal
 
 import pytest
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 
 from services.groups import core
 from services.groups.api.group import NewCharter, NewGroup
-from services.groups.core import Charter, Group, Member, Question, RelayedNote, member_id
+from services.groups.core import Answer, Charter, Gate, Group, Member, Question, RelayedNote, member_id
 from services.groups.handlers import ChangeGroup, JoinGroup, LeaveGroup, OpenGroup, router
 from services.groups.settings import Settings, TierRule
 from shared.contracts.groups import ContributionMade, GroupChanged, GroupOpened, MemberJoined, MemberLeft, TierChanged
@@ -17,7 +18,9 @@ from tests.unit.support import START, World, refused
 
 SETTINGS = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i")
 CHARTER = Charter(purpose="p", audience="a", rules="r", rewards="w", service="s", exit="e")
-QUESTION = Question("你最常去哪一带?", ("老城区", "Old Town"))
+QUESTION = Question("place", "你最常去哪一带?")
+ASKS = Gate((QUESTION,), Answer("place", ("老城区", "Old Town")))
+OPEN = Gate()
 
 
 @pytest.fixture
@@ -28,8 +31,8 @@ def world() -> World:
     return made
 
 
-def found(world: World, id_: str = "g", seats: int = 3, question: Question | None = None) -> Reply:
-    command = OpenGroup(person_id="gus", group_id=id_, name="G", charter=CHARTER, seats=seats, question=question)
+def found(world: World, id_: str = "g", seats: int = 3, gate: Gate = OPEN) -> Reply:
+    command = OpenGroup(person_id="gus", group_id=id_, name="G", charter=CHARTER, seats=seats, gate=gate)
     return world.ask(command)
 
 
@@ -134,20 +137,35 @@ def test_a_person_takes_a_seat(world: World) -> None:
 @pytest.mark.parametrize("answer", ["老城区", "old town", " OLD  TOWN ", "Ｏｌｄ Ｔｏｗｎ"])
 def test_an_accepted_answer_opens_the_door(world: World, answer: str) -> None:
     """Width, case and outer space of an answer do not matter."""
-    found(world, "h", question=QUESTION)
+    found(world, "h", gate=ASKS)
     assert join(world, "bob", answer, "h").status == 201
 
 
-@pytest.mark.parametrize("answer", [None, "新区", "old", "老城区 old town"])
-def test_another_answer_does_not(world: World, answer: str | None) -> None:
-    """A wrong or missing answer is a 403 that repeats the question, not the answers; no seat is taken."""
-    found(world, "h", question=QUESTION)
+def test_no_answer_does_not(world: World) -> None:
+    """A missing answer is a 403 that repeats the question, not the answers; nothing is kept of it."""
+    found(world, "h", gate=ASKS)
     with refused("wrong-answer", 403) as error:
-        join(world, "bob", answer, "h")
-    assert error.value.extra == {"question": QUESTION.text}
+        join(world, "bob", group="h")
+    told = {"kind": "answer", "question": "place", "text": QUESTION.text}
+    assert error.value.extra == {"question": QUESTION.text, "reasons": [told]}
     assert error.value.title == "Wrong answer"
-    assert not any(text in f"{error.value} {error.value.title}" for text in QUESTION.accepted)
+    assert join(world, "bob", "老城区", "h").status == 201
+
+
+@pytest.mark.parametrize("answer", ["新区", "old", "老城区 old town"])
+def test_a_wrong_answer_has_to_wait(world: World, answer: str) -> None:
+    """A wrong answer is a 403 with the date of the next try; until then the right one is refused, then it is taken."""
+    found(world, "h", gate=ASKS)
+    reply = join(world, "bob", answer, "h")
+    until = START + timedelta(seconds=SETTINGS.retry_seconds)
+    assert (reply.status, reply.body["type"], reply.body["retry_at"]) == (403, "wrong-answer", until.isoformat())
+    assert not any(text in str(reply.body) for text in ("老城区", "Old Town"))
+    with refused("too-early", 403) as error:
+        join(world, "bob", "老城区", "h")
+    assert error.value.extra == {"reasons": [{"kind": "wrong-answer"}], "retry_at": until.isoformat()}
     assert world.get(Group, "h").members == 0
+    world.wait(seconds=SETTINGS.retry_seconds)
+    assert join(world, "bob", "老城区", "h").status == 201
 
 
 def test_an_answer_to_no_question_is_an_error(world: World) -> None:
@@ -155,16 +173,6 @@ def test_an_answer_to_no_question_is_an_error(world: World) -> None:
     with refused("no-question", 422):
         join(world, "bob", "老城区")
     assert world.get(Group, "g").members == 0
-
-
-def test_a_full_group_takes_nobody(world: World) -> None:
-    """When all seats are taken the next one is told so, and the count stays."""
-    for person in ("a", "b", "c"):
-        join(world, person)
-    with refused("group-full", 403) as error:
-        join(world, "d")
-    assert error.value.extra == {"seats": 3}
-    assert world.get(Group, "g").members == 3
 
 
 def test_a_closed_group_takes_nobody(world: World) -> None:

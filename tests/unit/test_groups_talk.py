@@ -50,7 +50,7 @@ def world() -> World:
 
 
 def found(world: World, id_: str) -> None:
-    world.ask(OpenGroup(person_id="gus", group_id=id_, name="G", charter=CHARTER, seats=9, question=None))
+    world.ask(OpenGroup(person_id="gus", group_id=id_, name="G", charter=CHARTER, seats=9))
 
 
 def say(world: World, id_: str, text: str = ANSWER, person: str = "bob", **more: str) -> Reply:

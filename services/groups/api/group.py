@@ -1,20 +1,20 @@
 """The routes of groups and their members."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from services.groups import core
-from services.groups.core import Group
-from services.groups.handlers import ChangeGroup, JoinGroup, LeaveGroup, OpenGroup
+from services.groups.core import Act, Entry, Group
+from services.groups.handlers import ChangeGroup, OpenGroup
 from services.groups.store import Store
 from shared.desk import Calling, Desk
 from shared.errors import Rejected
-from shared.http import Body, Id, Someone, problems
+from shared.http import Body, Cursor, Id, Page, Paging, Someone, page, problems
 
-Answer = Annotated[str, Field(min_length=1, max_length=200)]
+from .gate import NewGate, NewQuestion, QuestionView, gate_of, questions_of
 
 
 class NewCharter(Body):
@@ -28,13 +28,6 @@ class NewCharter(Body):
     exit: str = Field(min_length=1, max_length=2_000, examples=["随时退出, 随时回来"])
 
 
-class NewQuestion(Body):
-    """What the group asks at its door."""
-
-    text: str = Field(min_length=1, max_length=200, examples=["你最常去哪一带?"])
-    accepted: tuple[Answer, ...] = Field(min_length=1, max_length=20, examples=[["老城区", "old town"]])
-
-
 class NewGroup(Body):
     """A group to found."""
 
@@ -42,12 +35,7 @@ class NewGroup(Body):
     charter: NewCharter
     seats: int = Field(ge=1, le=100_000, examples=[50])
     question: NewQuestion | None = None
-
-
-class NewMember(Body):
-    """What a person says at the door."""
-
-    answer: Answer | None = Field(default=None, examples=["老城区"])
+    gate: NewGate | None = None
 
 
 class Change(Body):
@@ -59,12 +47,6 @@ class Change(Body):
 class GroupFounded(BaseModel):
     group_id: str
     created_at: datetime
-
-
-class Joined(BaseModel):
-    group_id: str
-    person_id: str
-    tier: str
 
 
 class Changed(BaseModel):
@@ -82,16 +64,18 @@ class CharterView(BaseModel):
 
 
 class GroupView(BaseModel):
-    """A group as anybody sees it; the accepted answers stay inside."""
+    """A group as anybody sees it; the rule and the accepted answers stay inside. ``question`` is the first one."""
 
     group_id: str
     owner_id: str
     name: str
     charter: CharterView
     question: str | None
+    questions: list[QuestionView]
     state: Literal["open", "closed"]
     seats: int
     members: int
+    waiting: int
     created_at: datetime
 
     @classmethod
@@ -102,48 +86,64 @@ class GroupView(BaseModel):
             owner_id=group.owner_id,
             name=group.name,
             charter=CharterView(**{part: getattr(group.charter, part) for part in core.CHARTER_PARTS}),
-            question=group.question.text if group.question else None,
+            question=group.gate.questions[0].text if group.gate.questions else None,
+            questions=questions_of(group.gate),
             state=group.state,
             seats=group.seats,
             members=group.members,
+            waiting=group.waiting,
             created_at=group.created_at,
         )
 
 
-class Contributions(BaseModel):
-    answer_accepted: int
-    advice_taken: int
+class EntryView(BaseModel):
+    """One change: who made it (nobody: a rule), whom it is about, and why."""
 
+    entry_id: str
+    at: datetime
+    act: Act
+    by_id: str | None
+    person_id: str | None
+    why: str | None
+    correlation_id: str
 
-class MemberView(BaseModel):
-    """A member, with what earned the tier."""
-
-    group_id: str
-    person_id: str
-    tier: str
-    contributions: Contributions
-    joined_at: datetime | None
+    @classmethod
+    def of(cls, entry: Entry) -> "EntryView":
+        """The view of an entry."""
+        return cls(
+            entry_id=entry.id,
+            at=entry.at,
+            act=entry.act,
+            by_id=entry.by_id or None,
+            person_id=entry.person_id or None,
+            why=entry.why or None,
+            correlation_id=entry.correlation_id,
+        )
 
 
 UNKNOWN = {404: ["unknown-group"]}
 
 
 def routes(desk: Desk, store: Store) -> APIRouter:
-    """Founding, reading, changing, joining, leaving."""
+    """Founding, reading, changing."""
     api = APIRouter(prefix="/v1/groups", tags=["groups"])
 
-    @api.post("", status_code=201, response_model=GroupFounded, responses=problems(400, 422, 503))
+    @api.post(
+        "",
+        status_code=201,
+        response_model=GroupFounded,
+        responses=problems(400, 422, 503, types={422: ["invalid-body", "bad-gate"]}),
+    )
     async def open_group(body: NewGroup, call: Calling) -> Response:
-        """Found a group. A missing part of the charter is named in the 422."""
+        """Found a group. A 422 names the missing parts of the charter, or says why nobody could pass the gate."""
         parts = {part: getattr(body.charter, part) for part in core.CHARTER_PARTS}
-        asked = body.question
         command = OpenGroup(
             person_id=call.person,
             group_id=call.new_id("group"),
             name=body.name,
             charter=core.Charter(**parts),
             seats=body.seats,
-            question=core.Question(asked.text, asked.accepted) if asked else None,
+            gate=gate_of(body.gate, body.question),
         )
         return await desk.handle(command, call)
 
@@ -160,40 +160,11 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         """The owner opens or closes the door."""
         return await desk.handle(ChangeGroup(person_id=call.person, group_id=group_id, state=body.state), call)
 
-    @api.post(
-        "/{group_id}/members",
-        status_code=201,
-        response_model=Joined,
-        responses=problems(
-            400, 403, 404, 409, 422, 503, types={**UNKNOWN, 403: ["wrong-answer", "group-full", "group-closed"]}
-        ),
-    )
-    async def join_group(group_id: Id, call: Calling, body: NewMember | None = None) -> Response:
-        """Take a seat: 201, or 403 with the reason. Seats are exact, however many ask at once."""
-        answer = body.answer if body else None
-        return await desk.handle(JoinGroup(person_id=call.person, group_id=group_id, answer=answer), call)
-
-    @api.delete(
-        "/{group_id}/members/me",
-        status_code=204,
-        responses=problems(400, 404, 422, 503, types={404: ["unknown-group", "not-a-member"]}),
-    )
-    async def leave_group(group_id: Id, call: Calling) -> Response:
-        """Leave in one call."""
-        return await desk.handle(LeaveGroup(person_id=call.person, group_id=group_id), call)
-
-    @api.get("/{group_id}/members/{person_id}", responses=problems(404, types={404: ["not-a-member"]}))
-    async def read_member(group_id: Id, person_id: Id, _: Someone) -> MemberView:
-        """A member's tier and what earned it."""
-        member = await store.member(group_id, person_id)
-        if member is None or member.state != "member":
-            raise Rejected("not-a-member", 404)
-        return MemberView(
-            group_id=group_id,
-            person_id=person_id,
-            tier=member.tier,
-            contributions=Contributions(answer_accepted=member.answer_accepted, advice_taken=member.advice_taken),
-            joined_at=member.joined_at,
-        )
+    @api.get("/{group_id}/audit", responses=problems(400, 403, 404, 422, types={**UNKNOWN, 403: ["not-the-owner"]}))
+    async def read_audit(group_id: Id, who: Someone, paging: Paging) -> Page[EntryView]:
+        """Every change of the group, newest first, for its owner."""
+        core.owned(await store.group(group_id), who.person)
+        found = page(await store.audit(group_id, paging.after, paging.read), paging.limit, lambda e: Cursor(e.at, e.id))
+        return Page(items=[EntryView.of(entry) for entry in found.items], next=found.next)
 
     return api

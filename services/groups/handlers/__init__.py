@@ -1,15 +1,31 @@
 """When X happens, do Y. The table is at the end."""
 
-from services.groups.core import Group, Member, Message, Need, RelayedNote, member_id, need_id
+from services.groups.core import Group, Member, Message, Need, Place, RelayedNote, member_id, need_id, place_id
 from services.groups.settings import Settings
-from shared.contracts.groups import ContributionMade
+from shared.contracts.groups import ContributionMade, SeatAssigned, SeatOffered
 from shared.contracts.moderation import MessageJudged
 from shared.contracts.notes import AdviceTaken, NeedAnswered, NoteRelayed
 from shared.contracts.talk import GroupNeedAnswered, MessageDeleted, MessagePosted
+from shared.flow.documents import Ref
 from shared.flow.router import Router
 
 from .group import ChangeGroup, OpenGroup, change_group, open_group
-from .membership import JoinGroup, LeaveGroup, join_group, leave_group
+from .membership import (
+    ApplicationUnanswered,
+    ApproveApplication,
+    JoinGroup,
+    LeaveGroup,
+    RejectApplication,
+    RemoveMember,
+    application_unanswered,
+    approve_application,
+    join_group,
+    leave_group,
+    reject_application,
+    remove_member,
+    seat_assigned,
+    seat_offered,
+)
 from .needs import AcceptAnswer, NeedDue, accept_answer, group_need_answered, need_due
 from .notes import advice_taken, need_answered, note_relayed
 from .talk import (
@@ -21,29 +37,59 @@ from .talk import (
     message_posted,
     post_message,
 )
-from .tiers import contribution_made
+from .tiers import TierLapses, contribution_made, tier_lapses
 
 __all__ = [
     "AcceptAnswer",
+    "ApplicationUnanswered",
+    "ApproveApplication",
     "ChangeGroup",
     "DeleteMessage",
     "JoinGroup",
     "LeaveGroup",
     "OpenGroup",
     "PostMessage",
+    "RejectApplication",
+    "RemoveMember",
+    "TierLapses",
     "router",
 ]
 
 
+def _people(group_id: str, *people: str) -> list[Ref]:
+    return [(Group, group_id), *((Member, member_id(group_id, person)) for person in people)]
+
+
+def _group(asked: OpenGroup | ChangeGroup) -> list[Ref]:
+    return _people(asked.group_id)
+
+
+def _person(
+    about: JoinGroup | LeaveGroup | ApplicationUnanswered | TierLapses | SeatAssigned | ContributionMade,
+) -> list[Ref]:
+    return _people(about.group_id, about.person_id)
+
+
+def _other(asked: RemoveMember) -> list[Ref]:
+    return _people(asked.group_id, asked.member)
+
+
+def _both(asked: ApproveApplication | RejectApplication) -> list[Ref]:
+    return _people(asked.group_id, asked.applicant, asked.person_id)
+
+
+def _place(event: SeatOffered | SeatAssigned) -> list[Ref]:
+    return [(Place, place_id(event.group_id, event.place))]
+
+
 def add_talk(table: Router, settings: Settings) -> None:
     """The talk's part of the table."""
-    steps, rules = settings.need_steps, settings.tiers
+    steps = settings.need_steps
     table.on(
         PostMessage,
         post_message,
         lambda c: [
-            (Group, c.group_id),
-            (Member, member_id(c.group_id, c.person_id)),
+            *_people(c.group_id, c.person_id),
             *((Message, i) for i in (c.message_id, c.parent_id) if i),
         ],
     )
@@ -64,8 +110,8 @@ def add_talk(table: Router, settings: Settings) -> None:
     )
     table.on(
         GroupNeedAnswered,
-        lambda e, w: group_need_answered(e, w, rules),
-        lambda e: [(Group, e.group_id), (Member, member_id(e.group_id, e.helper_id))],
+        lambda e, w: group_need_answered(e, w, settings),
+        lambda e: _people(e.group_id, e.helper_id),
         name="group_need_answered",
     )
     table.on(NeedDue, lambda r, w: need_due(r, w, steps), lambda r: [(Need, r.need_id)], name="need_due")
@@ -73,28 +119,26 @@ def add_talk(table: Router, settings: Settings) -> None:
 
 def router(settings: Settings) -> Router:
     """Payload -> what it reads -> who decides."""
-    table, rules = Router("groups"), settings.tiers
-    table.on(OpenGroup, open_group, lambda c: [(Group, c.group_id)])
+    table = Router("groups")
+    table.on(OpenGroup, lambda c, w: open_group(c, w, settings), _group, name="open_group")
+    table.on(ChangeGroup, change_group, _group)
+    table.on(JoinGroup, lambda c, w: join_group(c, w, settings), _person, name="join_group")
+    table.on(LeaveGroup, leave_group, _person)
+    table.on(RemoveMember, lambda c, w: remove_member(c, w, settings), _other, name="remove_member")
+    table.on(ApproveApplication, lambda c, w: approve_application(c, w, settings), _both, name="approve_application")
+    table.on(RejectApplication, lambda c, w: reject_application(c, w, settings), _both, name="reject_application")
+    table.on(ApplicationUnanswered, application_unanswered, _person)
+    table.on(SeatOffered, seat_offered, _place)
     table.on(
-        JoinGroup,
-        lambda c, w: join_group(c, w, rules),
-        lambda c: [(Group, c.group_id), (Member, member_id(c.group_id, c.person_id))],
-        name="join_group",
+        SeatAssigned,
+        lambda e, w: seat_assigned(e, w, settings),
+        lambda e: [*_place(e), *_person(e)],
+        name="seat_assigned",
     )
-    table.on(
-        LeaveGroup,
-        leave_group,
-        lambda c: [(Group, c.group_id), (Member, member_id(c.group_id, c.person_id))],
-    )
-    table.on(ChangeGroup, change_group, lambda c: [(Group, c.group_id)])
     table.on(NeedAnswered, need_answered, lambda e: [(RelayedNote, e.note_id)])
     table.on(AdviceTaken, advice_taken, lambda e: [(RelayedNote, e.note_id)])
     table.on(NoteRelayed, note_relayed, lambda e: [(RelayedNote, e.note_id)])
-    table.on(
-        ContributionMade,
-        lambda e, w: contribution_made(e, w, rules),
-        lambda e: [(Group, e.group_id), (Member, member_id(e.group_id, e.person_id))],
-        name="contribution_made",
-    )
+    table.on(ContributionMade, lambda e, w: contribution_made(e, w, settings), _person, name="contribution_made")
+    table.on(TierLapses, lambda r, w: tier_lapses(r, w, settings), _person, name="tier_lapses")
     add_talk(table, settings)
     return table

@@ -3,12 +3,15 @@
 from typing import Literal
 
 from services.groups import core
-from services.groups.core import Charter, Group, Question
+from services.groups.core import Charter, Gate, Group
+from services.groups.settings import Settings
 from shared.contracts import groups as events
-from shared.contracts.groups import GroupChanged, GroupOpened
+from shared.contracts.groups import GroupChanged, GroupOpened, SeatOffered
 from shared.errors import Rejected
 from shared.flow.router import Command, Reply
 from shared.flow.work import Work
+
+from .audit import note
 
 
 class OpenGroup(Command, frozen=True, kw_only=True):
@@ -18,7 +21,7 @@ class OpenGroup(Command, frozen=True, kw_only=True):
     name: str
     charter: Charter
     seats: int
-    question: Question | None
+    gate: Gate = Gate()
 
 
 class ChangeGroup(Command, frozen=True, kw_only=True):
@@ -28,38 +31,42 @@ class ChangeGroup(Command, frozen=True, kw_only=True):
     state: Literal["open", "closed"]
 
 
-def open_group(command: OpenGroup, work: Work) -> Reply:
-    """Found a group, and tell its charter."""
+def open_group(command: OpenGroup, work: Work, settings: Settings) -> Reply:
+    """Found a group, and tell its charter. A gate that nobody could pass is refused."""
     if work.get(Group, command.group_id):
         raise Rejected("idempotency-key-reused", 422)
-    group = work.put(
-        Group(
-            id=command.group_id,
-            owner_id=command.person_id,
-            name=command.name,
-            charter=command.charter,
-            seats=command.seats,
-            question=command.question,
-            created_at=work.now,
-        )
-    )
+    if wrong := list(core.faults(command.gate, [rule.name for rule in settings.tiers])):
+        raise Rejected("bad-gate", 422, detail="; ".join(wrong), extra={"faults": wrong})
+    fields = {name: getattr(command, name) for name in ("name", "charter", "seats", "gate")}
+    group = work.put(Group(id=command.group_id, owner_id=command.person_id, created_at=work.now, **fields))
     charter = events.Charter(**{part: getattr(command.charter, part) for part in core.CHARTER_PARTS})
     work.emit(
         GroupOpened(group_id=group.id, owner_id=group.owner_id, name=group.name, charter=charter, seats=group.seats),
         group,
     )
+    note(work, group.id, "opened", by=command.person_id)
     return Reply(status=201, body={"group_id": group.id, "created_at": work.now.isoformat()})
 
 
 def change_group(command: ChangeGroup, work: Work) -> Reply:
-    """Open or close the door."""
+    """Open or close the door; behind an open one the waiting list moves on."""
     group, news = core.change(work.get(Group, command.group_id), command.person_id, command.state)
     if news:
-        group = work.put(group)
-        tell(group, work)
+        group = keep(group, work)
+        note(work, group.id, "reopened" if command.state == "open" else "closed", by=command.person_id)
     return Reply(status=200, body={"group_id": group.id, "state": group.state})
 
 
-def tell(group: Group, work: Work) -> None:
-    """The group's public state."""
-    work.emit(GroupChanged(group_id=group.id, state=group.state, seats=group.seats, members=group.members), group)
+def keep(group: Group, work: Work) -> Group:
+    """Store a group, tell how it stands, and offer what seats are free to those who wait."""
+    group, places = core.offer(group)
+    group = work.put(group)
+    work.emit(
+        GroupChanged(
+            group_id=group.id, state=group.state, seats=group.seats, members=group.members, waiting=group.waiting
+        ),
+        group,
+    )
+    for place in places:
+        work.emit(SeatOffered(group_id=group.id, place=place))
+    return group

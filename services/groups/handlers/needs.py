@@ -4,11 +4,11 @@ from msgspec.structs import replace
 
 from services.groups import core
 from services.groups.core import Message, Need, need_id
+from services.groups.settings import Settings
 from shared.contracts.talk import GroupNeedAnswered, GroupNeedEscalated, GroupNeedOpened, GroupNeedWithdrawn
 from shared.flow.router import Command, Reminder, Reply
 from shared.flow.work import Work
 
-from .membership import Rules
 from .tiers import count
 
 Steps = tuple[int, ...]
@@ -86,9 +86,9 @@ def withdraw_need(message_id: str, work: Work) -> None:
     )
 
 
-def group_need_answered(event: GroupNeedAnswered, work: Work, rules: Rules) -> str | None:
+def group_need_answered(event: GroupNeedAnswered, work: Work, settings: Settings) -> str | None:
     """An accepted answer is a contribution of its writer to the group."""
-    return count(event.group_id, event.helper_id, "answer_accepted", work, rules)
+    return count(event.group_id, event.helper_id, "answer_accepted", work, settings)
 
 
 def need_due(reminder: NeedDue, work: Work, steps: Steps) -> str | None:

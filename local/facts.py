@@ -1,0 +1,61 @@
+"""What makes a fact on the topics one fact, and which facts are expected by whom. Written down for the ledger."""
+
+from collections.abc import Mapping
+
+from shared.contracts import Event
+from shared.contracts import groups as g
+from shared.contracts import moderation as m
+from shared.contracts import notes as n
+from shared.contracts import recommend as r
+from shared.contracts import talk as t
+
+IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
+    n.NotePosted: ("note_id",),
+    n.NoteVisibilityChanged: ("note_id", "hidden"),
+    n.CommentPosted: ("comment_id",),
+    n.CommentVisibilityChanged: ("comment_id", "hidden"),
+    n.NeedOpened: ("comment_id",),
+    n.NeedAnswered: ("need_id",),
+    n.NeedWithdrawn: ("need_id",),
+    n.NeedEscalated: ("need_id", "step"),
+    n.AdviceTaken: ("comment_id",),
+    n.NoteRelayed: ("note_id", "group_id"),
+    m.ContentJudged: ("content_id",),
+    m.MessageJudged: ("content_id",),
+    r.GroupsSuggested: ("note_id",),
+    r.ProfileTaught: ("group_id", "note_id"),
+    r.MembershipHeard: ("person_id", "group_id", "sequence"),
+    r.FeedbackGiven: ("person_id", "group_id", "kind"),
+    r.CircleTurned: ("group_id", "members", "shares"),
+    g.GroupOpened: ("group_id",),
+    g.MemberJoined: ("group_id", "person_id"),
+    g.MemberLeft: ("group_id", "person_id"),
+    g.SeatOffered: ("group_id", "place"),
+    g.SeatAssigned: ("group_id", "place"),
+    g.ContributionMade: ("group_id", "person_id", "note_id", "kind"),
+    t.MessagePosted: ("message_id",),
+    t.MessageVisibilityChanged: ("message_id", "hidden"),
+    t.MessageDeleted: ("message_id",),
+    t.GroupNeedOpened: ("message_id",),
+    t.GroupNeedAnswered: ("need_id",),
+    t.GroupNeedWithdrawn: ("need_id",),
+    t.GroupNeedEscalated: ("need_id", "step"),
+}
+"""Which fields make a fact one fact; of what is not here, subject and sequence do."""
+
+COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade, r.FeedbackGiven, r.CircleTurned})
+"""Facts that may be true several times."""
+
+FREE = frozenset(
+    {
+        "NeedOpened",
+        "NeedEscalated",
+        "GroupNeedOpened",
+        "GroupNeedEscalated",
+        "CircleTurned",
+        "SeatOffered",
+        "SeatAssigned",
+    }
+)
+"""Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, of
+the turns of circles only the sum is, and that seats reach those who wait shows in who is in at the end."""
