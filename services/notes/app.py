@@ -11,7 +11,7 @@ from shared.mongo import MongoDatabase
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    return Parts(router(settings), routes(desk, Store(database)))
+    return Parts(router(settings), routes(desk, Store(database), settings))
 
 
 APP = App(

@@ -3,7 +3,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.notes.core import Comment, GroupCard, Need, Note, Relay, Revision, need_id, original, revision_id
+from services.notes.core import (
+    Comment,
+    GroupCard,
+    Need,
+    NeedState,
+    Note,
+    Reaction,
+    ReactionKind,
+    Relay,
+    Revision,
+    need_id,
+    original,
+    reaction_id,
+    revision_id,
+)
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database, Json
 from shared.migrations import Index
@@ -12,12 +26,31 @@ COLLECTIONS = (
     Note.COLLECTION,
     Comment.COLLECTION,
     Revision.COLLECTION,
+    Reaction.COLLECTION,
     Need.COLLECTION,
     Relay.COLLECTION,
     GroupCard.COLLECTION,
 )
-INDEXES = (Index(Comment.COLLECTION, (("note_id", 1), ("created_at", -1), ("_id", -1))),)
+INDEXES = (
+    Index(Note.COLLECTION, (("created_at", -1), ("_id", -1))),
+    Index(Note.COLLECTION, (("hot_at", -1), ("_id", -1))),
+    Index(Comment.COLLECTION, (("note_id", 1), ("created_at", -1), ("_id", -1))),
+    Index(Need.COLLECTION, (("note_id", 1), ("opened_at", -1), ("_id", -1))),
+)
 """Nothing here expires: notes and comments stay until their author or an erasure takes them away."""
+
+
+Place = tuple[datetime, str]
+"""Where a page ends, in the order of time and id."""
+
+
+def behind(field: str, after: Place | None, where: Json) -> Json:
+    """The filter for what also stands behind a place, the latest first; the bound is one for the index."""
+    if after is None:
+        return where
+    time, id_ = after
+    bound = {**where.get(field, {}), "$lte": time}
+    return {**where, field: bound, "$or": [{field: {"$lt": time}}, {field: time, "_id": {"$lt": id_}}]}
 
 
 class Store:
@@ -49,20 +82,44 @@ class Store:
         found = await self._database.load(Revision.COLLECTION, ids) if ids else []
         return {edit.content_id: edit for edit in (from_mongo(Revision, stored) for stored in found)}
 
-    async def newest_comments(
-        self, note_id: str, reader: str, after: tuple[datetime, str] | None, limit: int
-    ) -> list[Comment]:
+    async def notes(self, order: str, since: datetime | None, after: Place | None, limit: int) -> list[Note]:
+        """Notes that all may see, not older than ``since``: the latest by ``created_at`` or ``hot_at`` first."""
+        where: Json = {"hidden": False, "deleted": {"$ne": True}}
+        if since is not None:
+            # No note is hot before it was written, so nothing before this moment need be looked at.
+            where |= {"created_at": {"$gt": since}, order: {"$gt": since}}
+        where = behind(order, after, where)
+        found = await self._database.find(Note.COLLECTION, where, sort=[(order, -1), ("_id", -1)], limit=limit)
+        return [from_mongo(Note, stored) for stored in found]
+
+    async def reactions(self, note_ids: Sequence[str], reader: str) -> dict[str, set[str]]:
+        """What the reader thinks of these notes, by note."""
+        kinds: tuple[ReactionKind, ...] = ("like", "save")
+        ids = [reaction_id(note_id, reader, kind) for note_id in note_ids for kind in kinds]
+        mine: dict[str, set[str]] = {}
+        for stored in await self._database.load(Reaction.COLLECTION, ids):
+            reaction = from_mongo(Reaction, stored)
+            if reaction.on:
+                mine.setdefault(reaction.note_id, set()).add(reaction.kind)
+        return mine
+
+    async def newest_comments(self, note_id: str, reader: str, after: Place | None, limit: int) -> list[Comment]:
         """Comments of a note, newest first, after a place in that order; hidden ones only to their author."""
         visible: list[Json] = [{"hidden": False}, {"author_id": reader}]
         where: Json = {"note_id": note_id, "$or": visible}
         if after is not None:
-            time, id_ = after
-            older: list[Json] = [{"created_at": {"$lt": time}}, {"created_at": time, "_id": {"$lt": id_}}]
-            both = [{**one, **other} for one in visible for other in older]
-            where = {"note_id": note_id, "created_at": {"$lte": time}, "$or": both}
+            where = behind("created_at", after, {"note_id": note_id})
+            where["$or"] = [{**one, **other} for one in visible for other in where["$or"]]
         order = [("created_at", -1), ("_id", -1)]
         found = await self._database.find(Comment.COLLECTION, where, sort=order, limit=limit)
         return [from_mongo(Comment, stored) for stored in found]
+
+    async def needs(self, note_id: str, state: NeedState | None, after: Place | None, limit: int) -> list[Need]:
+        """Needs under a note, those of a state or all, the one opened last first."""
+        where: Json = {"note_id": note_id} | ({"state": state} if state is not None else {})
+        order = [("opened_at", -1), ("_id", -1)]
+        found = await self._database.find(Need.COLLECTION, behind("opened_at", after, where), sort=order, limit=limit)
+        return [from_mongo(Need, stored) for stored in found]
 
     async def needs_of(self, comments: Sequence[Comment]) -> dict[str, Need]:
         """Needs that these comments have opened, by comment."""

@@ -3,13 +3,14 @@
 from fastapi import APIRouter
 
 from services.notes.api import comments, notes
+from services.notes.settings import Settings
 from services.notes.store import Store
 from shared.desk import Desk
 
 
-def routes(desk: Desk, store: Store) -> APIRouter:
+def routes(desk: Desk, store: Store, settings: Settings) -> APIRouter:
     """The routes of notes."""
     api = APIRouter()
-    api.include_router(notes.routes(desk, store))
-    api.include_router(comments.routes(desk, store))
+    api.include_router(notes.routes(desk, store, settings.hot.days))
+    api.include_router(comments.routes(desk, store, settings.need_steps))
     return api

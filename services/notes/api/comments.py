@@ -10,13 +10,15 @@ from services.notes import core
 from services.notes.api.common import (
     COMMENT_GONE,
     EDITING,
+    NOTE_GONE,
     SOME_ID,
     STAFF,
     required,
     tag,
     tagged,
 )
-from services.notes.api.views import CommentView, History, RevisionView
+from services.notes.api.views import AskedView, CommentView, History, RevisionView
+from services.notes.core import NeedState
 from services.notes.handlers.commands import AcceptAnswer, DeleteComment, EditComment, PostComment, TakeAdvice
 from services.notes.store import Store
 from shared.desk import Calling, Desk
@@ -65,8 +67,8 @@ class AdviceTaken(BaseModel):
     advice: bool
 
 
-def routes(desk: Desk, store: Store) -> APIRouter:
-    """The routes of comments."""
+def routes(desk: Desk, store: Store, steps: tuple[int, ...]) -> APIRouter:
+    """The routes of comments; ``steps`` are those of a need's escalation."""
     api = APIRouter(prefix="/v1", tags=["comments"])
 
     @api.post(
@@ -137,6 +139,16 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         """Take one's comment away, for good: its text, its history, what it asked. Replies stay."""
         command = DeleteComment(person_id=call.person, comment_id=comment_id, any_comment=STAFF in call.scopes)
         return await desk.handle(command, call)
+
+    @api.get("/notes/{note_id}/needs", responses=problems(400, 404, types=NOTE_GONE))
+    async def read_needs(
+        note_id: Id, who: Someone, window: Paging, state: Annotated[NeedState | None, Query()] = None
+    ) -> Page[AskedView]:
+        """What was asked under a note, the last one first; of one ``state``, or all."""
+        core.undeleted(core.readable(await store.note(note_id), "note", who.person), "note")
+        after = (window.after.at, window.after.id) if window.after else None
+        found = await store.needs(note_id, state, after, window.read)
+        return page([AskedView.of(n, steps) for n in found], window.limit, lambda v: Cursor(v.opened_at, v.need_id))
 
     @api.post(
         "/needs/{need_id}/accept",

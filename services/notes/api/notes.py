@@ -1,19 +1,19 @@
 """The routes of notes: write, read, edit, take away, hand over."""
 
-from datetime import datetime
-from typing import Annotated, Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from services.notes import core
 from services.notes.api.common import EDITING, NOTE_GONE, SOME_ID, STAFF, required, tag, tagged
 from services.notes.api.views import History, NoteView, RevisionView
-from services.notes.handlers.commands import DeleteNote, EditNote, PostNote, RelayNote
+from services.notes.handlers.commands import DeleteNote, EditNote, PostNote, React, RelayNote
 from services.notes.store import Store
-from shared.contracts.notes import Intent
+from shared.contracts.notes import Intent, Reaction
 from shared.desk import Calling, Desk
-from shared.http import Body, Id, IfMatch, Someone, problems
+from shared.http import Body, Cursor, Id, IfMatch, Page, Paging, Someone, page, problems
 
 NewTitle = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 NewText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -74,8 +74,11 @@ class Relayed(BaseModel):
     group_id: str
 
 
-def routes(desk: Desk, store: Store) -> APIRouter:
-    """The routes of notes."""
+REACTING = problems(400, 422, 503, types=NOTE_GONE)
+
+
+def routes(desk: Desk, store: Store, days: float) -> APIRouter:
+    """The routes of notes; none older than ``days`` is hot."""
     api = APIRouter(prefix="/v1", tags=["notes"])
 
     @api.post("/notes", status_code=201, response_model=NotePosted, responses=problems(400, 422, 503))
@@ -92,13 +95,28 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         )
         return await desk.handle(command, call)
 
+    @api.get("/notes", responses=problems(400))
+    async def read_notes(
+        who: Someone, window: Paging, sort: Annotated[Literal["new", "hot"], Query()] = "new"
+    ) -> Page[NoteView]:
+        """Notes, the newest first, or the hottest of the last days: much used and young."""
+        after = (window.after.at, window.after.id) if window.after else None
+        if sort == "new":
+            found = await store.notes("created_at", None, after, window.read)
+        else:
+            found = await store.notes("hot_at", datetime.now(UTC) - timedelta(days=days), after, window.read)
+        mine = await store.reactions([note.id for note in found], who.person)
+        place = {n.id: Cursor((n.created_at if sort == "new" else n.hot_at) or n.created_at, n.id) for n in found}
+        views = [NoteView.of(note, mine.get(note.id, ())) for note in found]
+        return page(views, window.limit, lambda view: place[view.note_id])
+
     @api.get("/notes/{note_id}", responses=problems(404, types=NOTE_GONE))
     async def read_note(note_id: Id, who: Someone, response: Response) -> NoteView:
         """Read a note; a hidden one is there for its author alone. The `ETag` names its text, not its counts."""
         note = core.undeleted(core.readable(await store.note(note_id), "note", who.person), "note")
         tag(response, note, who.person)
-        edits = await store.last_edits([note], who.person)
-        return NoteView.of(note, edits.get(note.id))
+        edits, mine = await store.last_edits([note], who.person), await store.reactions([note.id], who.person)
+        return NoteView.of(note, mine.get(note.id, ()), edits.get(note.id))
 
     @api.patch(
         "/notes/{note_id}",
@@ -131,6 +149,29 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         """Take one's note away, for good: its text, its history, what was asked under it. Comments stay."""
         command = DeleteNote(person_id=call.person, note_id=note_id, any_note=STAFF in call.scopes)
         return await desk.handle(command, call)
+
+    async def react(note_id: str, kind: Reaction, call: Calling, *, on: bool) -> Response:
+        return await desk.handle(React(person_id=call.person, note_id=note_id, kind=kind, on=on), call)
+
+    @api.put("/notes/{note_id}/like", status_code=204, responses=REACTING)
+    async def like_note(note_id: Id, call: Calling) -> Response:
+        """Like a note, once a person; again is no news."""
+        return await react(note_id, "like", call, on=True)
+
+    @api.delete("/notes/{note_id}/like", status_code=204, responses=REACTING)
+    async def unlike_note(note_id: Id, call: Calling) -> Response:
+        """Like a note no longer."""
+        return await react(note_id, "like", call, on=False)
+
+    @api.put("/notes/{note_id}/save", status_code=204, responses=REACTING)
+    async def save_note(note_id: Id, call: Calling) -> Response:
+        """Save a note, once a person; again is no news."""
+        return await react(note_id, "save", call, on=True)
+
+    @api.delete("/notes/{note_id}/save", status_code=204, responses=REACTING)
+    async def unsave_note(note_id: Id, call: Calling) -> Response:
+        """Save a note no longer."""
+        return await react(note_id, "save", call, on=False)
 
     @api.post(
         "/notes/{note_id}/relays",

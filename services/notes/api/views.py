@@ -1,11 +1,12 @@
 """What a reader sees: notes and comments, what became of their edits, and their needs."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from services.notes.core import Comment, Need, Note, Revision, standing
+from services.notes.core import Comment, Need, NeedState, Note, Revision, next_due, standing
 from shared.contracts.notes import Intent
 
 
@@ -58,12 +59,16 @@ class NoteView(BaseModel):
     needs: int
     needs_answered: int
     advice: int
+    likes: int
+    saves: int
+    liked: bool = Field(description="Whether the reader likes it.")
+    saved: bool = Field(description="Whether the reader has saved it.")
     groups: tuple[str, ...] = Field(description="Groups that it was relayed to.")
     edit: RevisionView | None = Field(None, description="To its author alone: the last edit, while others see another.")
 
     @classmethod
-    def of(cls, note: Note, edit: Revision | None = None) -> "NoteView":
-        """The view of a note."""
+    def of(cls, note: Note, mine: Collection[str] = (), edit: Revision | None = None) -> "NoteView":
+        """The view of a note; ``mine`` is what the reader thinks of it."""
         return cls(
             note_id=note.id,
             author_id=note.author_id,
@@ -80,6 +85,10 @@ class NoteView(BaseModel):
             needs=note.needs,
             needs_answered=note.needs_answered,
             advice=note.advice,
+            likes=max(0, note.likes),
+            saves=max(0, note.saves),
+            liked="like" in mine,
+            saved="save" in mine,
             groups=note.groups,
             edit=RevisionView.of(edit, note) if edit else None,
         )
@@ -90,6 +99,35 @@ class NeedView(BaseModel):
     state: Literal["open", "answered", "withdrawn"]
     answer_id: str | None
     step: int = Field(description="How often it was escalated.")
+
+
+class AskedView(BaseModel):
+    """A need under a note: a question that waits, or has waited, for an answer."""
+
+    need_id: str
+    comment_id: str
+    asker_id: str
+    state: NeedState
+    opened_at: datetime
+    step: int = Field(description="How often it was escalated.")
+    due_at: datetime | None = Field(description="When it is escalated next; null when it will not be.")
+    answer_id: str | None
+    helper_id: str | None
+
+    @classmethod
+    def of(cls, need: Need, steps: tuple[int, ...]) -> "AskedView":
+        """The view of a need."""
+        return cls(
+            need_id=need.id,
+            comment_id=need.comment_id,
+            asker_id=need.asker_id,
+            state=need.state,
+            opened_at=need.opened_at,
+            step=need.step,
+            due_at=next_due(need, steps),
+            answer_id=need.answer_id,
+            helper_id=need.helper_id,
+        )
 
 
 class CommentView(BaseModel):

@@ -6,14 +6,19 @@ from services.notes.core.documents import (
     Need,
     NeedState,
     Note,
+    Reaction,
+    ReactionKind,
     Relay,
     Revision,
     RevisionState,
     need_id,
+    reaction_id,
     relay_id,
     revision_id,
 )
-from services.notes.core.helping import accept, asked_no_more, asks, due, escalate, need_of, take_advice
+from services.notes.core.heat import hot_at, score, warmed
+from services.notes.core.helping import accept, asked_no_more, asks, due, escalate, need_of, next_due, take_advice
+from services.notes.core.reacting import reacted
 from services.notes.core.relaying import relayable
 from services.notes.core.texts import (
     MAX_DEPTH,
@@ -42,6 +47,8 @@ __all__ = [
     "Need",
     "NeedState",
     "Note",
+    "Reaction",
+    "ReactionKind",
     "Relay",
     "Revision",
     "RevisionState",
@@ -54,18 +61,24 @@ __all__ = [
     "due",
     "edited",
     "escalate",
+    "hot_at",
     "need_id",
     "need_of",
+    "next_due",
     "original",
     "own",
+    "reacted",
+    "reaction_id",
     "readable",
     "relay_id",
     "relayable",
     "removed",
     "revision_id",
     "ruled",
+    "score",
     "seen",
     "standing",
     "take_advice",
     "undeleted",
+    "warmed",
 ]

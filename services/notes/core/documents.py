@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from shared.flow.documents import Document
 
 NeedState = Literal["open", "answered", "withdrawn"]
+ReactionKind = Literal["like", "save"]
 RevisionState = Literal["pending", "shown", "refused"]
 
 
@@ -14,7 +15,8 @@ class Note(Document, frozen=True, kw_only=True):
 
     ``revision`` is what others see, ``latest`` what the author wrote last; they differ while an edit waits for its
     verdict or was refused. ``ruled`` is the sequence of the last verdict on what others see. A deleted note keeps its
-    ids and counts, and no text. ``asking`` are the comments whose need is open, or was a moment ago.
+    ids and counts, and no text. ``asking`` are the comments whose need is open, or was a moment ago; by ``hot_at``
+    hot notes are listed, the latest first.
     """
 
     COLLECTION: ClassVar[str] = "notes"
@@ -38,6 +40,9 @@ class Note(Document, frozen=True, kw_only=True):
     needs_answered: int = 0
     asking: tuple[str, ...] = ()
     advice: int = 0
+    likes: int = 0
+    saves: int = 0
+    hot_at: datetime | None = None
     groups: tuple[str, ...] = ()
 
 
@@ -83,6 +88,18 @@ class Revision(Document, frozen=True, kw_only=True):
     state: RevisionState = "pending"
     reasons: tuple[str, ...] = ()
     ruled: int = 0
+
+
+class Reaction(Document, frozen=True, kw_only=True):
+    """Whether a person likes or saves a note: one document for the three, which stays when they do so no longer."""
+
+    COLLECTION: ClassVar[str] = "reactions"
+
+    note_id: str
+    person_id: str
+    kind: ReactionKind
+    on: bool
+    at: datetime
 
 
 class Need(Document, frozen=True, kw_only=True):
@@ -137,3 +154,8 @@ def relay_id(note_id: str, group_id: str) -> str:
 def revision_id(content_id: str, number: int) -> str:
     """The id of one text of a note or comment."""
     return f"{content_id}:{number}"
+
+
+def reaction_id(note_id: str, person_id: str, kind: ReactionKind) -> str:
+    """The id of what a person thinks of a note."""
+    return f"{note_id}:{person_id}:{kind}"

@@ -15,6 +15,11 @@ def due(need: Need, steps: tuple[int, ...]) -> datetime:
     return need.opened_at + timedelta(seconds=steps[min(need.step, len(steps) - 1)])
 
 
+def next_due(need: Need, steps: tuple[int, ...]) -> datetime | None:
+    """When a need will be escalated next; None when it will not."""
+    return due(need, steps) if need.state == "open" and need.step < len(steps) else None
+
+
 def accept(need: Need | None, answer: Comment | None, person: str) -> tuple[Need, bool]:
     """The need with its answer, and whether that is news.
 

@@ -1,7 +1,7 @@
 """When X happens, do Y. The table is at the end."""
 
 from services.notes import core
-from services.notes.core import Comment, GroupCard, Need, Note, Relay, Revision, need_id
+from services.notes.core import Comment, GroupCard, Need, Note, Reaction, Relay, Revision, need_id
 from services.notes.handlers.commands import (
     AcceptAnswer,
     DeleteComment,
@@ -12,6 +12,7 @@ from services.notes.handlers.commands import (
     NeedsOrphaned,
     PostComment,
     PostNote,
+    React,
     RelayNote,
     TakeAdvice,
 )
@@ -34,11 +35,20 @@ from services.notes.handlers.helping import (
 )
 from services.notes.handlers.judging import comment_posted, content_judged
 from services.notes.handlers.posting import post_comment, post_note
+from services.notes.handlers.reacting import note_reacted, react
 from services.notes.handlers.relaying import group_changed, group_opened, note_relayed, relay_note
-from services.notes.settings import Settings
+from services.notes.settings import Heat, Settings
 from shared.contracts.groups import GroupChanged, GroupOpened
 from shared.contracts.moderation import ContentJudged
-from shared.contracts.notes import AdviceTaken, CommentDeleted, CommentPosted, NeedAnswered, NoteDeleted, NoteRelayed
+from shared.contracts.notes import (
+    AdviceTaken,
+    CommentDeleted,
+    CommentPosted,
+    NeedAnswered,
+    NoteDeleted,
+    NoteReacted,
+    NoteRelayed,
+)
 from shared.flow.documents import Ref
 from shared.flow.router import Router
 
@@ -69,6 +79,7 @@ def answer(table: Router) -> None:
     )
     table.on(DeleteNote, delete_note, lambda c: [(Note, c.note_id)])
     table.on(DeleteComment, delete_comment, lambda c: [(Comment, c.comment_id)])
+    table.on(React, react, lambda c: [(Note, c.note_id), (Reaction, core.reaction_id(c.note_id, c.person_id, c.kind))])
     table.on(AcceptAnswer, accept_answer, lambda c: [(Need, c.need_id), (Comment, c.comment_id)])
     table.on(TakeAdvice, take_advice, lambda c: [(Comment, c.comment_id)])
     table.on(
@@ -99,8 +110,6 @@ def follow(table: Router, steps: tuple[int, ...]) -> None:
         lambda e: [*discussed(e.note_id, e.comment_id), *revisions(e.comment_id, *written(e.revision))],
         name="comment_deleted",
     )
-    table.on(NeedAnswered, need_answered, lambda e: [(Note, e.note_id)])
-    table.on(AdviceTaken, advice_taken, lambda e: [(Note, e.note_id)])
     table.on(NoteRelayed, note_relayed, lambda e: [(Note, e.note_id)])
     table.on(NeedDue, lambda r, w: need_due(r, w, steps), lambda r: [(Need, r.need_id)], name="need_due")
     table.on(
@@ -112,9 +121,17 @@ def follow(table: Router, steps: tuple[int, ...]) -> None:
     table.on(GroupChanged, group_changed, lambda e: [(GroupCard, e.group_id)])
 
 
+def count(table: Router, heat: Heat) -> None:
+    """Events that count on a note, in its lane."""
+    table.on(NeedAnswered, lambda e, w: need_answered(e, w, heat), lambda e: [(Note, e.note_id)], name="need_answered")
+    table.on(AdviceTaken, lambda e, w: advice_taken(e, w, heat), lambda e: [(Note, e.note_id)], name="advice_taken")
+    table.on(NoteReacted, lambda e, w: note_reacted(e, w, heat), lambda e: [(Note, e.note_id)], name="note_reacted")
+
+
 def router(settings: Settings) -> Router:
     """Payload -> what it reads -> who decides."""
     table = Router("notes")
     answer(table)
     follow(table, settings.need_steps)
+    count(table, settings.hot)
     return table

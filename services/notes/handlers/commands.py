@@ -1,6 +1,6 @@
 """What callers ask of notes, and what its timers ask."""
 
-from shared.contracts.notes import Intent
+from shared.contracts.notes import Intent, Reaction
 from shared.flow.router import Command, Reminder
 
 
@@ -52,6 +52,14 @@ class DeleteComment(Command, frozen=True, kw_only=True):
 
     comment_id: str
     any_comment: bool
+
+
+class React(Command, frozen=True, kw_only=True):
+    """Like or save a note, or do so no longer."""
+
+    note_id: str
+    kind: Reaction
+    on: bool
 
 
 class AcceptAnswer(Command, frozen=True, kw_only=True):

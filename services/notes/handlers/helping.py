@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from services.notes import core
 from services.notes.core import Comment, Need, Note
 from services.notes.handlers.commands import AcceptAnswer, NeedDue, NeedsOrphaned, TakeAdvice
+from services.notes.settings import Heat
 from shared.contracts.notes import AdviceTaken, NeedAnswered, NeedEscalated, NeedOpened, NeedWithdrawn
 from shared.flow.router import Reply
 from shared.flow.work import Work
@@ -88,21 +89,22 @@ def needs_orphaned(reminder: NeedsOrphaned, work: Work) -> str | None:
     return None
 
 
-def need_answered(event: NeedAnswered, work: Work) -> str | None:
+def need_answered(event: NeedAnswered, work: Work, heat: Heat) -> str | None:
     """Count an answered need on its note."""
     note = work.get(Note, event.note_id)
     if note is None:
         return "unknown"
-    work.put(core.asked_no_more(replace(note, needs_answered=note.needs_answered + 1), event.comment_id))
+    note = core.asked_no_more(replace(note, needs_answered=note.needs_answered + 1), event.comment_id)
+    work.put(core.warmed(note, heat))
     return None
 
 
-def advice_taken(event: AdviceTaken, work: Work) -> str | None:
+def advice_taken(event: AdviceTaken, work: Work, heat: Heat) -> str | None:
     """Count taken advice on its note."""
     note = work.get(Note, event.note_id)
     if note is None:
         return "unknown"
-    work.put(replace(note, advice=note.advice + 1))
+    work.put(core.warmed(replace(note, advice=note.advice + 1), heat))
     return None
 
 

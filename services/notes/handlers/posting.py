@@ -23,6 +23,7 @@ def post_note(command: PostNote, work: Work) -> Reply:
             place=command.place,
             intent=command.intent,
             created_at=work.now,
+            hot_at=work.now,
         )
     )
     work.emit(
