@@ -22,8 +22,8 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     n.NoteRelayed: ("note_id", "group_id"),
     m.ContentJudged: ("content_id",),
     m.MessageJudged: ("content_id",),
-    r.GroupsSuggested: ("note_id",),
     r.ProfileTaught: ("group_id", "note_id"),
+    r.ProfileUntaught: ("group_id", "note_id"),
     r.MembershipHeard: ("person_id", "group_id", "sequence"),
     r.FeedbackGiven: ("person_id", "group_id", "kind"),
     r.CircleTurned: ("group_id", "members", "shares"),
@@ -43,7 +43,12 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
 }
 """Which fields make a fact one fact; of what is not here, subject and sequence do."""
 
-COUNTED = frozenset({g.MemberJoined, g.MemberLeft, g.ContributionMade, r.FeedbackGiven, r.CircleTurned})
+COUNTED: frozenset[type[Event]] = frozenset(
+    (
+        *(g.MemberJoined, g.MemberLeft, g.ContributionMade),
+        *(r.FeedbackGiven, r.CircleTurned, r.ProfileTaught, r.ProfileUntaught),
+    )
+)
 """Facts that may be true several times."""
 
 FREE = frozenset(
@@ -53,9 +58,11 @@ FREE = frozenset(
         "GroupNeedOpened",
         "GroupNeedEscalated",
         "CircleTurned",
+        "ProfileTaught",
+        "ProfileUntaught",
         "SeatOffered",
         "SeatAssigned",
     }
 )
 """Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, of
-the turns of circles only the sum is, and that seats reach those who wait shows in who is in at the end."""
+what is taught and of the turns of circles only the sums are, and that seats reach those who wait shows in who is in at the end."""

@@ -265,7 +265,8 @@ class Feeder:
     # -- events --------------------------------------------------------------------------------------------
 
     def _hear(self, seen: Seen, _: float | None) -> None:
-        if isinstance(seen.event, GroupsSuggested):
+        # The first of a note alone: later ones have heard what people say to it.
+        if isinstance(seen.event, GroupsSuggested) and seen.envelope.sequence == 1:
             offered = [suggestion.group_id for suggestion in seen.event.suggestions]
             self._future(seen.event.note_id).set_result(offered)
 

@@ -77,10 +77,21 @@ class Group:
 
 @dataclass(slots=True)
 class Thread:
-    """A note: who helped in it, by kind and source, and to which groups it was handed over."""
+    """A note: who helped in it, by kind and source, to which groups it was handed over, and which know its text."""
 
     helps: dict[tuple[str, str], str] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
+    taught: Counter[str] = field(default_factory=Counter)
+    deleted: bool = False
+
+    def faults(self) -> tuple[list[str], list[str]]:
+        """Groups that were not taught the note, and those that were too often: once each, and a deleted one to none."""
+        due = dict.fromkeys(self.groups, 0 if self.deleted else 1)
+        places = due.keys() | self.taught.keys()
+        return (
+            [group for group in places if self.taught[group] < due.get(group, 0)],
+            [group for group in places if self.taught[group] > due.get(group, 0)],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ class Ledger:
                 self.notes[done.note] = done.person
                 expect("NotePosted", done.note)
                 expect("ContentJudged", done.note, size=done.size)
-                expect("GroupsSuggested", done.note, size=done.size)
+                expect("GroupsSuggested", done.note, "1", size=done.size)
             case "comment":
                 self.authors[done.comment] = (done.person, done.note)
                 self.comments[done.note].append(done.comment)
@@ -159,7 +170,6 @@ class Ledger:
                 self.book.expect_another("FeedbackGiven", done.person, done.group, done.state)
             case "relay":
                 expect("NoteRelayed", done.note, done.group)
-                expect("ProfileTaught", done.group, done.note)
                 self._relayed(done.note, done.group)
             case "message" | "delete" | "thank":
                 self._accepted_in_talk(done)
@@ -280,6 +290,12 @@ class Ledger:
                 self._escalated(event)
             case n.AdviceTaken() as event:
                 self._credited("AdviceTaken", event.comment_id, event.adviser_id)
+            case r.ProfileTaught() as event:
+                self.threads[event.note_id].taught[event.group_id] += 1
+            case r.ProfileUntaught() as event:
+                self.threads[event.note_id].taught[event.group_id] -= 1
+            case n.NoteDeleted() as event:
+                self.threads[event.note_id].deleted = True
             case DeadLetter() as event:
                 self.dead.append((seen.kind, event.reason, event.handler, event.fingerprint))
             case _:
@@ -364,6 +380,10 @@ class Ledger:
             missing, much = standing.faults()
             lost += [("TierChanged", *who, what) for what in missing]
             doubled += [("TierChanged", *who, what) for what in much]
+        for note, thread in self.threads.items():
+            few, many = thread.faults()
+            lost += [("ProfileTaught", note, group) for group in few]
+            doubled += [("ProfileTaught", note, group) for group in many]
         for id_, group in self.groups.items():
             _, state, members, waiting = group.told or (0, "open", 0, 0)
             told, must = (state, members, waiting), (group.state, len(group.people), len(group.waiting))

@@ -159,7 +159,7 @@ class Scenario:
     async def _post(self, post: Post) -> str:
         note = await self._client.note(post.person, post.body())
         self.story.notes[post.key], self.story.titles[note] = note, post.title
-        await self._come("GroupsSuggested", note)
+        await self._come("GroupsSuggested", note, "1")
         return note
 
     async def _comment(self, note: str, remark: Remark, parent: str | None) -> str:

@@ -1,5 +1,6 @@
-"""State of recommend beside the profiles: a note's terms, and what was suggested for it."""
+"""State of recommend beside its core: what was suggested for a note, and whether the note is hidden."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -7,16 +8,6 @@ import msgspec
 
 from services.recommend.core import Placement
 from shared.flow.documents import Document
-
-
-class NoteTerms(Document, frozen=True, kw_only=True):
-    """What a note is about, as (term, count); empty until it was heard of. Relays may come first."""
-
-    COLLECTION: ClassVar[str] = "notes"
-
-    terms: tuple[tuple[str, int], ...] = ()
-    posted: bool = False
-    groups: tuple[str, ...] = ()
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -36,13 +27,14 @@ class Suggested(msgspec.Struct, frozen=True):
 
 
 class Suggestions(Document, frozen=True, kw_only=True):
-    """The groups suggested for a note, best first, and which model decided."""
+    """The groups suggested for a note, best first, and which model decided; none once the note was deleted."""
 
     COLLECTION: ClassVar[str] = "suggestions"
 
     groups: tuple[Suggested, ...]
     model: str
     at: datetime
+    withdrawn: bool = False
 
 
 class Visibility(Document, frozen=True, kw_only=True):
@@ -58,3 +50,8 @@ def kept(placement: Placement) -> Suggested:
     """A placement as it is kept; scores to four digits, which is more than they mean."""
     reasons = tuple(Why(r.kind, r.term, round(r.weight, 4)) for r in placement.reasons)
     return Suggested(placement.group_id, round(placement.score, 4), reasons)
+
+
+def told(groups: Iterable[Suggested]) -> list[tuple[str, list[str]]]:
+    """What a reader would notice of suggestions: which groups, in which order, and for which terms."""
+    return [(group.group_id, sorted(reason.term for reason in group.reasons)) for group in groups]

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from services.recommend.core import Circle, GroupProfile, Person
-from services.recommend.placed import NoteTerms, Suggestions, Visibility
+from services.recommend.core import Circle, GroupProfile, NoteTerms, Person
+from services.recommend.placed import Suggestions, Visibility
 from shared.flow.documents import FOLLOW_KEYS, from_mongo
 from shared.flow.ports import Database
 from shared.migrations import Index
@@ -20,12 +20,13 @@ class Store:
         self._database = database
 
     async def suggestions(self, note_id: str) -> Suggestions | None:
-        """What was suggested for a note; None while it is hidden, because the reasons quote it."""
+        """What was suggested for a note; None while it is hidden, because the reasons quote it, and once it is gone."""
         seen = await self._database.load(Visibility.COLLECTION, [note_id])
         if seen and from_mongo(Visibility, seen[0]).hidden:
             return None
         found = await self._database.load(Suggestions.COLLECTION, [note_id])
-        return from_mongo(Suggestions, found[0]) if found else None
+        made = from_mongo(Suggestions, found[0]) if found else None
+        return None if made is None or made.withdrawn else made
 
     async def person(self, person_id: str) -> Person:
         """A person as far as anything was heard of them."""

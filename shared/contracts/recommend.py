@@ -35,15 +35,32 @@ class Suggestion(BaseModel):
 
 
 class GroupsSuggested(Event, topic=SUGGESTION, name="groups_suggested", order="state"):
-    """The groups where the talk of a note can go on, best first; ``model`` names what decided."""
+    """The groups where the talk of a note can go on, best first; ``model`` names what decided.
+
+    Told anew, in a higher sequence, when comments or a new text of the note change groups, order or reasons.
+    """
 
     note_id: Id
     suggestions: tuple[Suggestion, ...] = Field(max_length=20)
     model: Short
 
 
+class SuggestionsWithdrawn(Event, topic=SUGGESTION, name="suggestions_withdrawn", order="state"):
+    """The note was deleted: what was suggested for it, and the reasons that quote it, are to be forgotten."""
+
+    note_id: Id
+
+
 class ProfileTaught(Event, topic=PROFILE, name="profile_taught", order="count"):
     """A note relayed to a group adds its terms, with their counts, to the group's profile."""
+
+    group_id: Id
+    note_id: Id
+    terms: tuple[tuple[Term, Annotated[int, Field(ge=1, le=1_000_000)]], ...] = Field(max_length=1_000)
+
+
+class ProfileUntaught(Event, topic=PROFILE, name="profile_untaught", order="count"):
+    """A note that had taught the group's profile these terms is deleted, or has another text: they go again."""
 
     group_id: Id
     note_id: Id

@@ -66,6 +66,12 @@ async def test_a_hidden_note_has_no_suggestions(edge: Edge) -> None:
     assert (await edge.ask("GET", "/v1/suggestions/notes/n")).status_code == 200
 
 
+async def test_a_deleted_note_has_no_suggestions(edge: Edge) -> None:
+    """What was withdrawn is not shown: the note is as unknown as if it had never been."""
+    edge.seed(Suggestions(id="n", groups=(), model="m", at=AT, withdrawn=True, v=2))
+    await edge.refuse("unknown-note", 404, "GET", "/v1/suggestions/notes/n")
+
+
 # -- people -------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,13 +58,14 @@ class System:
     def suggest(self, note: str, groups: list[str]) -> None:
         found = tuple(Suggestion(group_id=group, score=0.5, reasons=()) for group in groups)
         event = GroupsSuggested(note_id=note, suggestions=found, model="m")
+        envelope = Envelope("e", event.TYPE, event.source, datetime(2026, 5, 4, tzinfo=UTC), note, 1, "chain", "cause")
         for kind in ("NotePosted", "ContentJudged", "GroupsSuggested"):
-            self.witness.ledger.book.see(kind, note)
+            self.witness.ledger.book.see(kind, note, *(["1"] if kind == "GroupsSuggested" else []))
         for watcher in self.witness.watchers:
-            watcher(Seen(event, cast("Envelope", None), 0.0), None)
+            watcher(Seen(event, envelope, 0.0), None)
 
     async def relay(self, person: str, note: str, group: str, scopes: frozenset[str]) -> dict[str, Any]:
-        assert self.witness.ledger.book.seen("GroupsSuggested", note)
+        assert self.witness.ledger.book.seen("GroupsSuggested", note, "1")
         if note in self.hidden:
             raise Refusal(404, "unknown-note", {})
         self.relayed.append((note, group))

@@ -5,9 +5,9 @@ from itertools import permutations
 import pytest
 from bson import encode
 
-from services.recommend.core import GroupProfile, counts, features
+from services.recommend.core import GroupProfile, NoteTerms, counts, features
 from services.recommend.handlers import router
-from services.recommend.placed import NoteTerms, Suggestions, Visibility
+from services.recommend.placed import Suggestions, Visibility
 from services.recommend.settings import Settings
 from services.recommend.view import ProfilesView
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened

@@ -1,6 +1,18 @@
 """The rules of `recommend`: which group a note or a person belongs in, and why. No I/O, clock, random, log, await."""
 
 from services.recommend.core.circles import Because, Circle, Circles, Fit, Weights, others, turn
+from services.recommend.core.notes import (
+    NoteTerms,
+    Remark,
+    is_due,
+    remarked,
+    removed,
+    said,
+    unsaid,
+    veiled,
+    voices,
+    written,
+)
 from services.recommend.core.people import (
     Person,
     Tie,
@@ -14,7 +26,7 @@ from services.recommend.core.people import (
     turned,
 )
 from services.recommend.core.placement import Method, Placement, Profiles, Reason
-from services.recommend.core.profiles import GroupProfile, changed, counts, learn, opened
+from services.recommend.core.profiles import GroupProfile, changed, counts, learn, opened, unlearn
 from services.recommend.core.terms import features
 
 __all__ = [
@@ -24,10 +36,12 @@ __all__ = [
     "Fit",
     "GroupProfile",
     "Method",
+    "NoteTerms",
     "Person",
     "Placement",
     "Profiles",
     "Reason",
+    "Remark",
     "Tie",
     "Turn",
     "Weights",
@@ -36,13 +50,22 @@ __all__ = [
     "counts",
     "features",
     "groups_of",
+    "is_due",
     "joined",
     "learn",
     "left",
     "opened",
     "others",
+    "remarked",
+    "removed",
+    "said",
     "saw",
     "share",
     "turn",
     "turned",
+    "unlearn",
+    "unsaid",
+    "veiled",
+    "voices",
+    "written",
 ]

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.recommend.core.profiles import GroupProfile, counts
-from services.recommend.core.terms import CHAR, WORD, kind
+from services.recommend.core.terms import WORD, kind, says_little
 
 Floats = NDArray[np.float64]
 
@@ -32,36 +32,6 @@ _STEPS = 8
 # A fall below this is rounding.
 _NOTHING = 1e-9
 _FIRST_SLOTS = 64
-_SMALL_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "by",
-        "for",
-        "from",
-        "i",
-        "in",
-        "is",
-        "it",
-        "me",
-        "my",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "this",
-        "to",
-        "we",
-        "with",
-        "you",
-    ]
-)
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -276,12 +246,8 @@ def _told(names: list[str], falls: list[float]) -> tuple[Reason, ...]:
     A single character or a small word tells a person little: it is a reason only where there is nothing else.
     """
     strongest = sorted(zip(falls, names, strict=True), key=lambda item: (-item[0], item[1]))
-    telling = [(fall, term) for fall, term in strongest if not _says_little(term)]
+    telling = [(fall, term) for fall, term in strongest if not says_little(term)]
     return _distinct(telling) or _distinct(strongest)
-
-
-def _says_little(term: str) -> bool:
-    return kind(term) == CHAR or term in _SMALL_WORDS
 
 
 def _distinct(strongest: list[tuple[float, str]]) -> tuple[Reason, ...]:

@@ -65,6 +65,16 @@ def learn(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
     return msgspec.structs.replace(_added(profile, terms), notes=profile.notes + 1)
 
 
+def unlearn(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
+    """The profile without a note that it has learned before: its text is gone, or another stands in its place.
+
+    Exact until the profile is first pruned; a term that was pruned and came back falls to nothing at the least.
+    """
+    kept = counts(profile)
+    left = {term: count - terms.get(term, 0) for term, count in kept.items()}
+    return _told(msgspec.structs.replace(profile, notes=max(0, profile.notes - 1)), left)
+
+
 def changed(profile: GroupProfile, *, state: State, seats_left: int, sequence: int) -> GroupProfile:
     """The profile with the group's new state and seats, if they are newer; what it has learned stays."""
     if sequence <= profile.sequence:
@@ -86,7 +96,12 @@ def _added(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
         kept[term] = kept.get(term, 0) + count
     if len(kept) > MOST_TERMS:
         kept = dict(sorted(kept.items(), key=_rank)[:KEEP_TERMS])
-    return msgspec.structs.replace(profile, terms=" ".join(f"{term} {kept[term]}" for term in sorted(kept)))
+    return _told(profile, kept)
+
+
+def _told(profile: GroupProfile, kept: Mapping[str, int]) -> GroupProfile:
+    told = " ".join(f"{term} {kept[term]}" for term in sorted(kept) if kept[term] > 0)
+    return msgspec.structs.replace(profile, terms=told)
 
 
 def _rank(item: tuple[str, int]) -> tuple[int, int, int, str]:

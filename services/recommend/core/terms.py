@@ -18,6 +18,36 @@ TEXT_CHARS = 200
 MAX_TERMS = 400
 MAX_WORD = 24
 
+_SMALL_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "i",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "this",
+        "to",
+        "we",
+        "with",
+        "you",
+    ]
+)
 # What is read before links are taken out, so that a note that opens with a long link still has a text.
 _READ_CHARS = 5 * TEXT_CHARS
 _LINK = re.compile(r"https?://\S+", re.IGNORECASE)
@@ -50,6 +80,11 @@ def kind(term: str) -> int:
     if not _CJK_FIRST.match(term):
         return WORD
     return CHAR if len(term) == 1 else PAIR
+
+
+def says_little(term: str) -> bool:
+    """A single character or a small word: it may weigh something, but tells a person nothing."""
+    return kind(term) == CHAR or term in _SMALL_WORDS
 
 
 def _terms(part: str) -> Iterator[str]:

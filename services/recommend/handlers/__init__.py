@@ -1,0 +1,84 @@
+"""When X happens, do Y. The table is at the end."""
+
+from services.recommend.core import Circle, GroupProfile, NoteTerms, Person
+from services.recommend.handlers.groups import (
+    circle_turned,
+    group_changed,
+    group_opened,
+    member_joined,
+    member_left,
+    profile_taught,
+    profile_untaught,
+)
+from services.recommend.handlers.notes import (
+    comment_deleted,
+    comment_posted,
+    comment_revised,
+    comment_visibility_changed,
+    note_deleted,
+    note_posted,
+    note_relayed,
+    note_revised,
+    note_visibility_changed,
+)
+from services.recommend.handlers.people import GiveFeedback, feedback_given, give_feedback, membership_heard
+from services.recommend.placed import Suggestions, Visibility
+from services.recommend.settings import Settings
+from shared.contracts.groups import GroupChanged, GroupOpened, MemberJoined, MemberLeft
+from shared.contracts.notes import (
+    CommentDeleted,
+    CommentPosted,
+    CommentRevised,
+    CommentVisibilityChanged,
+    NoteDeleted,
+    NotePosted,
+    NoteRelayed,
+    NoteRevised,
+    NoteVisibilityChanged,
+)
+from shared.contracts.recommend import CircleTurned, FeedbackGiven, MembershipHeard, ProfileTaught, ProfileUntaught
+from shared.flow.documents import Ref
+from shared.flow.router import Router
+
+__all__ = ["GiveFeedback", "router"]
+
+
+Changes = (
+    NotePosted | NoteRevised | NoteDeleted
+    | CommentPosted | CommentRevised | CommentDeleted | CommentVisibilityChanged
+)  # fmt: skip
+
+
+def affected(event: Changes) -> list[Ref]:
+    """The note, and what was suggested for it."""
+    return [(NoteTerms, event.note_id), (Suggestions, event.note_id)]
+
+
+def router(settings: Settings) -> Router:
+    """Payload -> what it reads -> who decides."""
+    table = Router("recommend")
+    table.on(GiveFeedback, give_feedback, lambda c: [(GroupProfile, c.group_id)])
+    table.on(NotePosted, lambda e, w: note_posted(e, w, settings), affected, name="note_posted")
+    table.on(NoteRevised, lambda e, w: note_revised(e, w, settings), affected, name="note_revised")
+    table.on(NoteDeleted, note_deleted, affected)
+    table.on(NoteRelayed, note_relayed, lambda e: [(NoteTerms, e.note_id)])
+    table.on(NoteVisibilityChanged, note_visibility_changed, lambda e: [(Visibility, e.note_id)])
+    table.on(CommentPosted, lambda e, w: comment_posted(e, w, settings), affected, name="comment_posted")
+    table.on(CommentRevised, lambda e, w: comment_revised(e, w, settings), affected, name="comment_revised")
+    table.on(CommentDeleted, lambda e, w: comment_deleted(e, w, settings), affected, name="comment_deleted")
+    table.on(
+        CommentVisibilityChanged,
+        lambda e, w: comment_visibility_changed(e, w, settings),
+        affected,
+        name="comment_visibility_changed",
+    )
+    table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id)])
+    table.on(GroupChanged, group_changed, lambda e: [(GroupProfile, e.group_id)])
+    table.on(ProfileTaught, profile_taught, lambda e: [(GroupProfile, e.group_id)])
+    table.on(ProfileUntaught, profile_untaught, lambda e: [(GroupProfile, e.group_id)])
+    table.on(MemberJoined, member_joined, lambda e: [])
+    table.on(MemberLeft, member_left, lambda e: [])
+    table.on(CircleTurned, circle_turned, lambda e: [(Circle, e.group_id)])
+    table.on(MembershipHeard, membership_heard, lambda e: [(Person, e.person_id)])
+    table.on(FeedbackGiven, feedback_given, lambda e: [(Person, e.person_id)])
+    return table

@@ -1,0 +1,61 @@
+"""In the lane of the group: what it talks about, whether it takes somebody, and where else its members are."""
+
+from services.recommend.core import Circle, GroupProfile, Turn, changed, learn, opened, turn, unlearn
+from shared.contracts.groups import GroupChanged, GroupOpened, MemberJoined, MemberLeft
+from shared.contracts.recommend import CircleTurned, MembershipHeard, ProfileTaught, ProfileUntaught
+from shared.flow.work import Work
+
+
+def group_opened(event: GroupOpened, work: Work) -> str | None:
+    """A charter is what a profile begins with."""
+    profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
+    if profile.name:
+        return "known"
+    charter = event.charter
+    work.put(opened(profile, event.name, purpose=charter.purpose, audience=charter.audience, seats_left=event.seats))
+    return None
+
+
+def group_changed(event: GroupChanged, work: Work) -> str | None:
+    """Follow seats and state, so that no full or closed group is suggested."""
+    profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
+    left = max(0, event.seats - event.members)
+    after = changed(profile, state=event.state, seats_left=left, sequence=work.cause.sequence)
+    if after is profile:
+        return "older"
+    work.put(after)
+    return None
+
+
+def profile_taught(event: ProfileTaught, work: Work) -> None:
+    """Learn a note that was relayed to the group."""
+    profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
+    work.put(learn(profile, dict(event.terms)))
+
+
+def profile_untaught(event: ProfileUntaught, work: Work) -> None:
+    """Forget a note that is deleted, or the text that it had."""
+    profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
+    work.put(unlearn(profile, dict(event.terms)))
+
+
+def member_joined(event: MemberJoined, work: Work) -> None:
+    """Hand a join on to the lane of the person."""
+    hand_on(event.person_id, event.group_id, work, member=True)
+
+
+def member_left(event: MemberLeft, work: Work) -> None:
+    """Hand a leave on to the lane of the person."""
+    hand_on(event.person_id, event.group_id, work, member=False)
+
+
+def hand_on(person_id: str, group_id: str, work: Work, *, member: bool) -> None:
+    """The membership's own sequence goes along: by it the person tells newer from older."""
+    sequence = work.cause.sequence
+    work.emit(MembershipHeard(person_id=person_id, group_id=group_id, member=member, sequence=sequence))
+
+
+def circle_turned(event: CircleTurned, work: Work) -> None:
+    """Count what somebody's change of memberships means for this group."""
+    circle = work.get(Circle, event.group_id) or Circle(id=event.group_id)
+    work.put(turn(circle, Turn(event.members, event.shares)))

@@ -1,0 +1,172 @@
+"""In the lane of the note: what it is about, which groups fit it, and what it teaches those it was relayed to."""
+
+from msgspec.structs import replace
+
+from services.recommend.core import NoteTerms, features, is_due, remarked, removed, said, unsaid, veiled, written
+from services.recommend.placed import Suggestions, Visibility, kept, told
+from services.recommend.settings import Settings
+from services.recommend.view import ProfilesView
+from shared.contracts.notes import (
+    CommentDeleted,
+    CommentPosted,
+    CommentRevised,
+    CommentVisibilityChanged,
+    NoteDeleted,
+    NotePosted,
+    NoteRelayed,
+    NoteRevised,
+    NoteVisibilityChanged,
+)
+from shared.contracts.recommend import (
+    GroupsSuggested,
+    ProfileTaught,
+    ProfileUntaught,
+    Reason,
+    Suggestion,
+    SuggestionsWithdrawn,
+)
+from shared.flow.work import Work
+
+
+def note_posted(event: NotePosted, work: Work, settings: Settings) -> str | None:
+    """Suggest groups for a new note; what came first has waited for it."""
+    return write(event, 0, work, settings)
+
+
+def note_revised(event: NoteRevised, work: Work, settings: Settings) -> str | None:
+    """Suggest by the text that others see now, and teach it in place of the one before."""
+    return write(event, event.revision, work, settings)
+
+
+def write(event: NotePosted | NoteRevised, revision: int, work: Work, settings: Settings) -> str | None:
+    """Take up a text of a note."""
+    before = note_of(event.note_id, work)
+    after = written(before, event.author_id, features(event.title, event.text), revision)
+    if after is before:
+        return "known"
+    note = work.put(after)
+    if not before.posted or before.terms != note.terms:
+        unteach(before, work)
+        for group_id in note.groups:
+            teach(note, group_id, work)
+    return suggest(note, work, settings)
+
+
+def note_deleted(event: NoteDeleted, work: Work) -> str | None:
+    """Forget the text, here and in the groups that learned it, and take the suggestions back."""
+    before = note_of(event.note_id, work)
+    if before.gone:
+        return "known"
+    work.put(removed(before))
+    unteach(before, work)
+    if made := work.get(Suggestions, event.note_id):
+        stored = work.put(replace(made, groups=(), withdrawn=True, at=work.now))
+        work.emit(SuggestionsWithdrawn(note_id=event.note_id), stored)
+    return None
+
+
+def note_relayed(event: NoteRelayed, work: Work) -> str | None:
+    """A relay teaches: the note's terms go to the profile of its group."""
+    note = note_of(event.note_id, work)
+    if note.gone or event.group_id in note.groups:
+        return "gone" if note.gone else "known"
+    note = work.put(replace(note, groups=(*note.groups, event.group_id)))
+    if not note.posted:
+        return "early"
+    teach(note, event.group_id, work)
+    return None
+
+
+def note_visibility_changed(event: NoteVisibilityChanged, work: Work) -> str | None:
+    """Follow what a verdict made of a note."""
+    known = work.get(Visibility, event.note_id) or Visibility(id=event.note_id, hidden=False, sequence=0)
+    if work.cause.sequence <= known.sequence:
+        return "older"
+    work.put(replace(known, hidden=event.hidden, sequence=work.cause.sequence))
+    return None
+
+
+# -- its comments -------------------------------------------------------------------------------------------
+
+
+def comment_posted(event: CommentPosted, work: Work, settings: Settings) -> str | None:
+    """Read one of a note's first comments; from time to time look whether the talk has moved the note."""
+    before = note_of(event.note_id, work)
+    after = remarked(before, event.comment_id, event.author_id, event.text, 0)
+    if after is before:
+        return "unread"
+    note = work.put(after)
+    return suggest(note, work, settings) if is_due(note) else None
+
+
+def comment_revised(event: CommentRevised, work: Work, settings: Settings) -> str | None:
+    """Read a comment as it is now."""
+    before = note_of(event.note_id, work)
+    after = remarked(before, event.comment_id, event.author_id, event.text, event.revision)
+    return rethink(before, after, work, settings)
+
+
+def comment_deleted(event: CommentDeleted, work: Work, settings: Settings) -> str | None:
+    """Forget a comment."""
+    before = note_of(event.note_id, work)
+    return rethink(before, unsaid(before, event.comment_id), work, settings)
+
+
+def comment_visibility_changed(event: CommentVisibilityChanged, work: Work, settings: Settings) -> str | None:
+    """A comment that others cannot read says nothing."""
+    before = note_of(event.note_id, work)
+    after = veiled(before, event.comment_id, hidden=event.hidden, sequence=work.cause.sequence)
+    return rethink(before, after, work, settings)
+
+
+def rethink(before: NoteTerms, after: NoteTerms, work: Work, settings: Settings) -> str | None:
+    """Keep what a change of a comment has made of the note, and look anew if that changes what is said."""
+    if after is before:
+        return "unread"
+    note = work.put(after)
+    return suggest(note, work, settings) if note.posted and said(note) != said(before) else None
+
+
+# -- what all of them do ------------------------------------------------------------------------------------
+
+
+def note_of(note_id: str, work: Work) -> NoteTerms:
+    """The note as far as it is known."""
+    return work.get(NoteTerms, note_id) or NoteTerms(id=note_id)
+
+
+def suggest(note: NoteTerms, work: Work, settings: Settings) -> str | None:
+    """The groups that fit, by the profiles as this process knows them now; told when a reader would notice."""
+    view = work.view(ProfilesView)
+    placed = tuple(kept(p) for p in view.profiles.place(said(note), settings.suggestions, settings.floor))
+    before = work.get(Suggestions, note.id)
+    if before is not None and told(before.groups) == told(placed):
+        return "same"
+    stored = work.put(Suggestions(id=note.id, groups=placed, model=view.model, at=work.now))
+    work.emit(
+        GroupsSuggested(
+            note_id=note.id,
+            suggestions=tuple(
+                Suggestion(
+                    group_id=s.group_id,
+                    score=s.score,
+                    reasons=tuple(Reason(kind="term", term=r.term, weight=r.weight) for r in s.reasons),
+                )
+                for s in placed
+            ),
+            model=stored.model,
+        ),
+        stored,
+    )
+    return None
+
+
+def teach(note: NoteTerms, group_id: str, work: Work) -> None:
+    """Hand the terms over to the lane of the group."""
+    work.emit(ProfileTaught(group_id=group_id, note_id=note.id, terms=note.terms))
+
+
+def unteach(note: NoteTerms, work: Work) -> None:
+    """Take back what every group was taught."""
+    for group_id in note.groups if note.posted else ():
+        work.emit(ProfileUntaught(group_id=group_id, note_id=note.id, terms=note.terms))
