@@ -18,7 +18,7 @@ from shared.bus import make_topics
 from shared.contracts import TOPICS
 from shared.errors import Transient
 
-SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
+SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values() if not topic.foreign))
 PARTITIONS = 4
 """Of every topic: as many as the mock cluster makes, so that both stacks behave alike."""
 MIGRATING = 60.0

@@ -17,7 +17,8 @@ class Topic:
 
     ``key`` is the kind of aggregate (``note``, ``group``); the event's field ``<key>_id`` holds its value and
     the record's key is that value in UTF-8. ``partitions`` is fixed for the topic's life and equal for all
-    topics of one key, so that a lane can own partition i of each of them.
+    topics of one key, so that a lane can own partition i of each of them. ``foreign``: others write it too, in a form
+    of their own; a reader decodes what has no headers of ours.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Topic:
     retention_days: int = 30
     cleanup: Cleanup = "delete"
     carries_text: bool = False
+    foreign: bool = False
 
     @property
     def key_field(self) -> str:

@@ -39,7 +39,10 @@ Ref = tuple[type[Document], str]
 
 
 class Timer(Document, frozen=True, kw_only=True):
-    """A reminder that a handler asked for; the lane named here folds it once, after ``due``."""
+    """A reminder that a handler asked for; the lane named here folds it once, after ``due``.
+
+    A ``part`` of a large input is folded as soon as the lane comes to it.
+    """
 
     COLLECTION: ClassVar[str] = "timers"
 
@@ -49,6 +52,7 @@ class Timer(Document, frozen=True, kw_only=True):
     payload: dict[str, Any]
     correlation: str
     traceparent: str = ""
+    part: bool = False
 
 
 class StoredReply(Document, frozen=True, kw_only=True):

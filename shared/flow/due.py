@@ -1,10 +1,15 @@
-"""Timers whose time has come, on their way to the lane that folds them."""
+"""Timers: how one is made, and those whose time has come, on their way to the lane that folds them."""
 
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
 
 from .documents import Timer
+from .router import Reminder
+from .scope import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +37,17 @@ class Due(deque[DueTimers]):
         while self.ripe(done):
             taken += self.popleft().timers
         return taken
+
+
+def timer(name: str, due: datetime, payload: Reminder, lane: str, cause: Cause) -> Timer:
+    """A reminder as a document; its chain of causes goes on."""
+    return Timer(
+        id=name,
+        v=1,
+        lane=lane,
+        due=due,
+        type=type(payload).__name__,
+        payload=msgspec.to_builtins(payload),
+        correlation=cause.correlation,
+        traceparent=cause.traceparent,
+    )

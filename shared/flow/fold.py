@@ -8,7 +8,8 @@ import msgspec
 from shared.errors import Rejected
 
 from .documents import StoredReply
-from .inputs import Death, Input, fingerprint, letter, letter_id
+from .inputs import Death, Input, fingerprint
+from .letters import letter, letter_id
 from .router import Handler, Reply
 from .work import Cause, TooLarge, Work
 

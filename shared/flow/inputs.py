@@ -1,26 +1,23 @@
 """Inputs of a batch: a record, a command or a timer, decoded alone, so that a bad one harms only itself."""
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from pydantic import ValidationError
 
-from shared.contracts import TOPICS, BadEnvelope, Envelope, partition_of
-from shared.contracts.dead import DEAD_LETTERS, DeadLetter, DeadReason
+from shared.contracts import TOPICS, BadEnvelope, Envelope, Event, partition_of
+from shared.contracts.dead import DeadReason
+from shared.errors import Rejected
 
 from .documents import Ref, StoredReply, Timer
 from .ports import Incoming
-from .router import Command, Handler, Payload, Reply, Router
+from .router import Command, Decode, Handler, Payload, Reply, Router
 from .work import Cause
-
-KEPT_BYTES = 65_536
-"""How much of a record a dead letter keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +79,8 @@ def of_record(
     try:
         envelope = Envelope.of(record.headers)
     except BadEnvelope as error:
+        if decode := router.stranger(record.topic):
+            return _of_stranger(record, router, decode, fallback, only)
         return Input(fallback, death=Death("envelope", str(error)[:200]), record=record)
     cause = Cause(envelope.id, envelope.time, envelope.correlation, envelope.traceparent, envelope.sequence)
     owner = TOPICS[record.topic].owner if record.topic in TOPICS else ""
@@ -101,12 +100,30 @@ def of_record(
     if record.partition != partition_of(event.key, lanes[model.TOPIC.key]):
         # Another lane than the key's would write the key's documents.
         return Input(cause, death=Death("body", "not the partition of the record's key"), record=record)
-    handlers = tuple(h for h in router.handlers(model) if not only or h.name == only)
+    return _for_handlers(record, cause, event, router, only)
+
+
+def _of_stranger(record: Incoming, router: Router, decode: Decode, fallback: Cause, only: str) -> Input | None:
+    """A record without our headers. Its key and partition are the stranger's own and are not looked at."""
+    try:
+        read = decode(record)
+    except Rejected as error:
+        return Input(fallback, death=Death("body", error.type), record=record)
+    except Exception as error:
+        return Input(fallback, death=Death("bug", fingerprint(error)), record=record)
+    if read is None:
+        return None
+    id_ = f"{record.topic}:{read.id}" if read.id else fallback.id
+    return _for_handlers(record, Cause(id_, read.at, id_), read.event, router, only)
+
+
+def _for_handlers(record: Incoming, cause: Cause, event: Event, router: Router, only: str) -> Input:
+    handlers = tuple(h for h in router.handlers(type(event)) if not only or h.name == only)
     try:
         refs = _refs(event, handlers)
     except Exception as error:
         return Input(cause, death=Death("bug", fingerprint(error)), record=record)
-    marks = tuple(mark(envelope.id, h.name) for h in handlers)
+    marks = tuple(mark(cause.id, h.name) for h in handlers)
     return Input(cause, event, handlers, record=record, marks=marks, refs=refs)
 
 
@@ -142,79 +159,6 @@ def _refs(payload: Payload, handlers: tuple[Handler, ...]) -> tuple[Ref, ...]:
     return tuple(ref for handler in handlers for ref in handler.reads(payload))
 
 
-def letter_id(input_: Input, handler: str) -> str:
-    """The id of an input's letter: the place of its record, or its timer, and the handler that failed, if any."""
-    raw = input_.record
-    timed = raw is None or raw.topic == Timer.COLLECTION
-    place = input_.cause.id if timed or raw is None else f"{raw.topic}:{raw.partition}:{raw.offset}"
-    return f"{place}:{handler}"[:250]
-
-
-def letter(service: str, input_: Input, handler: str, death: Death) -> DeadLetter:
-    """The dead letter of an input; a timer's holds its payload as JSON under the topic ``timers``."""
-    raw = input_.record if input_.timer is None else _as_record(input_.timer)
-    assert raw is not None
-    value, headers, key = raw.value or b"", raw.headers, raw.key or b""
-    kept = [(name[:200], _base64(content[:1024])) for name, content in headers[:32]]
-    return DEAD_LETTERS[service](
-        letter_id=letter_id(input_, handler),
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        handler=handler,
-        reason=death.reason,
-        fingerprint=death.fingerprint[:200],
-        record_key=_base64(key[:1024]),
-        value=_base64(value[:KEPT_BYTES]),
-        headers=tuple(kept),
-        cut=len(value) > KEPT_BYTES
-        or len(key) > 1024
-        or len(headers) > len(kept)
-        or any(len(name) > 200 or len(content) > 1024 for name, content in headers),
-    )
-
-
-def _as_record(timer: Timer) -> Incoming:
-    return Incoming(Timer.COLLECTION, 0, 0, timer.id.encode(), msgspec.json.encode(timer), ())
-
-
-def of_letter(record: Incoming, router: Router, now: datetime, lanes: Mapping[str, int]) -> Input | None:
-    """Decode a dead letter for its replay: the input that died, for the handler that failed.
-
-    None where there is nothing to replay: no letter of ours, a cut one, or a handler that is gone.
-    """
-    try:
-        dead = DEAD_LETTERS[router.service].model_validate_json(record.value or b"")
-    except ValidationError:
-        return None
-    if dead.cut:
-        return None
-    place = f"@{record.partition}:{record.offset}"
-    if dead.topic == Timer.COLLECTION:
-        timer = msgspec.json.decode(base64.b64decode(dead.value), type=Timer)
-        return replace(_of_timers_letter(timer, router), again=place, letter=dead.letter_id)
-    raw = Incoming(
-        dead.topic,
-        dead.partition,
-        dead.offset,
-        base64.b64decode(dead.record_key),
-        base64.b64decode(dead.value),
-        tuple((name, base64.b64decode(content)) for name, content in dead.headers),
-    )
-    made = of_record(raw, router, now, lanes, dead.handler)
-    if made is None or not (made.handlers or made.death):
-        return None
-    return replace(made, again=place, letter=dead.letter_id)
-
-
-def _of_timers_letter(timer: Timer, router: Router) -> Input:
-    """Its timer document is gone since the letter was written: only the handler is to be run, once."""
-    made = of_timer(timer, router)
-    marks = tuple(mark(made.cause.id, handler.name) for handler in made.handlers)
-    refs = tuple(ref for ref in made.refs if ref != (Timer, timer.id))
-    return replace(made, timer=None, record=_as_record(timer), marks=marks, refs=refs)
-
-
 def fingerprint(error: BaseException) -> str:
     """Type of the error and the line that raised it; no message, which may hold a person's text."""
     trace = error.__traceback__
@@ -227,10 +171,6 @@ def fingerprint(error: BaseException) -> str:
 def _places(error: ValidationError) -> str:
     found = {f"{'.'.join(str(p) for p in e['loc'])}:{e['type']}" for e in error.errors(include_input=False)[:5]}
     return ",".join(sorted(found))[:200]
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
 
 
 def body_digest(body: Any) -> bytes:

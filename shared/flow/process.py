@@ -14,6 +14,7 @@ from .documents import LANES, Timer, from_mongo
 from .due import DueTimers
 from .keylane import KeyLane
 from .lane import Lane, Runtime
+from .parts import PART
 from .ports import Incoming, Json, Source
 from .slots import Slots
 
@@ -110,6 +111,8 @@ class Process:
         self._tasks: list[asyncio.Task[None]] = []
         self._sources: dict[str, Source] = {}
         self._stopping = False
+        self._parts = max(1, runtime.limits.writes // PART)
+        """Parts of large inputs that a lane is given at once: about a batch."""
 
     def start(self) -> None:
         """Start the api slots and the timers; key lanes start as partitions are assigned."""
@@ -193,9 +196,13 @@ class Process:
         due: dict[str, list[Timer]] = {}
         for timer in found:
             due.setdefault(timer.lane, []).append(timer)
+        for name, timers in due.items():
+            if parts := tuple(t for t in timers if t.part):
+                takers[name].remind(DueTimers(parts[: self._parts], {}))
         unsent = await self._oldest_unsent(list(due)) if due else {}
         ready = {
-            name: tuple(t for t in timers if name not in unsent or t.due < unsent[name]) for name, timers in due.items()
+            name: tuple(t for t in timers if not t.part and (name not in unsent or t.due < unsent[name]))
+            for name, timers in due.items()
         }
         await asyncio.gather(*(self._hand_over(takers[name], timers) for name, timers in ready.items() if timers))
 
@@ -206,7 +213,9 @@ class Process:
     async def _due(self, names: Sequence[str]) -> list[Timer]:
         """Timers of these lanes whose time has come, oldest first; not more than a few batches."""
         where: Json = {"lane": {"$in": names}, "due": {"$lte": self.runtime.now()}}
-        found = await self.runtime.database.find(Timer.COLLECTION, where, sort=[("due", 1)], limit=MOST_TIMERS)
+        found = await self.runtime.database.find(
+            Timer.COLLECTION, where, sort=[("due", 1), ("_id", 1)], limit=MOST_TIMERS
+        )
         return [from_mongo(Timer, stored) for stored in found]
 
     async def _oldest_unsent(self, names: Sequence[str]) -> dict[str, datetime]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .documents import DEAD, INBOX, Document, from_mongo
-from .inputs import Input, letter_id
+from .inputs import Input
+from .letters import letter_id
 from .runtime import Runtime
 
 

@@ -11,8 +11,9 @@ from shared.errors import Transient
 from . import control
 from .control import Control
 from .fold import Folded
-from .inputs import Input, of_letter
+from .inputs import Input
 from .lane import Lane, Runtime
+from .letters import of_letter
 from .ports import Fenced, Incoming
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
 from shared.contracts import Event
+from shared.contracts.topics import Topic
 
 from .documents import Ref
+from .ports import Incoming
 
 if TYPE_CHECKING:
     from .work import Work
@@ -31,6 +34,21 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What a stranger's record says, as an event of ours.
+
+    ``id`` is the stranger's own for it, the same again for a double; empty where there is none, and then a double
+    is not recognised. ``at`` is its time: UTC, whole milliseconds.
+    """
+
+    event: Event
+    at: datetime
+    id: str = ""
+
+
+Decode = Callable[[Incoming], Foreign | None]
+"""Reads a stranger's record; None for one that nobody here wants. Raises Rejected for one that makes no sense."""
 Payload = Event | Command | Reminder
 P = TypeVar("P", bound=Payload)
 Handle = Callable[[Any, "Work"], Reply | str | None]
@@ -58,6 +76,7 @@ class Router:
         self._handlers: dict[type[Payload], list[Handler]] = {}
         self._events: dict[str, type[Event]] = {}
         self._reminders: dict[str, type[Reminder]] = {}
+        self._strangers: dict[str, Decode] = {}
 
     def on(
         self,
@@ -80,6 +99,20 @@ class Router:
             self._events[kind.TYPE] = kind
         elif issubclass(kind, Reminder):
             self._reminders[kind.__name__] = kind
+
+    def foreign(self, topic: Topic, decode: Decode) -> None:
+        """Read records without our headers on a topic that is ``foreign``; elsewhere they are dead letters.
+
+        Strangers choose key and partition as they like, so a handler of theirs emits, and leaves documents to the
+        lane of their key.
+        """
+        if not topic.foreign:
+            raise ValueError(f"{topic.name} is not foreign")
+        self._strangers[topic.name] = decode
+
+    def stranger(self, topic: str) -> Decode | None:
+        """Who reads records without our headers on a topic, if anybody."""
+        return self._strangers.get(topic)
 
     def handlers(self, kind: type[Payload]) -> tuple[Handler, ...]:
         """Handlers of a payload type, in the order they were added."""

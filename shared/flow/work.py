@@ -1,8 +1,7 @@
 """The working set of a batch: documents loaded, changed and made, events emitted, timers asked for."""
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -11,8 +10,10 @@ import msgspec
 from shared.contracts import Envelope, Event, partition_of
 
 from .documents import D, Document, Timer, to_mongo
+from .due import timer
 from .ports import Delete, Insert, Record, Replace, Upsert, Write
 from .router import Reminder
+from .savepoint import Savepoint
 from .scope import Cause, Scope, TooLarge, Undeclared
 
 __all__ = ["Cause", "Scope", "TooLarge", "Undeclared", "Work"]
@@ -22,16 +23,6 @@ V = TypeVar("V")
 
 MOST_BYTES = 4_000_000
 """Of events from one handler of one input: the outbox stands in one document, and that takes 16 MB."""
-
-
-@dataclass(slots=True)
-class _Savepoint:
-    """How things stood before the current handler, so that a failing one takes back only its own."""
-
-    documents: dict[tuple[str, str], Document | None] = field(default_factory=dict)
-    timers: dict[str, Upsert | Delete | None] = field(default_factory=dict)
-    records: int = 0
-    bytes: int = 0
 
 
 class Work:
@@ -47,7 +38,7 @@ class Work:
         self._documents: dict[tuple[str, str], Document | None] = dict(loaded)
         self._timers: dict[str, Upsert | Delete | None] = {}
         self._fired: dict[str, Delete] = {}
-        self._saved = _Savepoint()
+        self._saved = Savepoint()
         self._touched: set[tuple[str, str]] = set()
         self._handler = ""
         self._index = 0
@@ -164,19 +155,19 @@ class Work:
 
         ``name`` is its id and unique in the service; the same name again replaces it.
         """
-        kind, key = concerns
-        lane = f"{kind}:{partition_of(key, self._scope.lanes[kind])}"
-        timer = Timer(
-            id=name,
-            v=1,
-            lane=lane,
-            due=due,
-            type=type(payload).__name__,
-            payload=msgspec.to_builtins(payload),
-            correlation=self.cause.correlation,
-            traceparent=self.cause.traceparent,
-        )
-        self._set_timer(name, Upsert(Timer.COLLECTION, to_mongo(timer)))
+        self._set_timer(name, Upsert(Timer.COLLECTION, to_mongo(self._timer(name, due, payload, concerns))))
+
+    def continue_with(self, parts: Iterable[Reminder], concerns: tuple[str, str]) -> None:
+        """Have the rest of a large input done by inputs of their own, in the lane of ``concerns``, in their order.
+
+        Each part is folded once, whatever dies in between; other inputs of the lane come between the parts. Cut
+        what there is to do with ``parts.cut``. What a part decides is a fact, as with timers: a rebuild makes none.
+        """
+        base = self.new_id()
+        for number, payload in enumerate(parts):
+            name = f"part:{base}:{number:06d}"
+            made = msgspec.structs.replace(self._timer(name, self.now, payload, concerns), part=True)
+            self._set_timer(name, Upsert(Timer.COLLECTION, to_mongo(made)))
 
     def cancel(self, name: str) -> None:
         """Take a timer back; one that has fired or never was is no error."""
@@ -194,7 +185,7 @@ class Work:
     def begin(self, handler: str, cause: Cause, *, past: bool = False) -> None:
         """From here on, everything belongs to one handler and one cause."""
         self._handler, self._cause, self._index, self.past = handler, cause, 0, past
-        self._saved = _Savepoint(records=len(self.records), bytes=self.bytes)
+        self._saved = Savepoint(records=len(self.records), bytes=self.bytes)
 
     def rollback(self) -> None:
         """Take back all that the current handler did, and nothing else."""
@@ -240,6 +231,10 @@ class Work:
     def size(self) -> int:
         """How many writes the batch has come to, at most."""
         return len(self._timers) + len(self._fired) + len(self._touched)
+
+    def _timer(self, name: str, due: datetime, payload: Reminder, concerns: tuple[str, str]) -> Timer:
+        kind, key = concerns
+        return timer(name, due, payload, f"{kind}:{partition_of(key, self._scope.lanes[kind])}", self.cause)
 
     def _set_timer(self, name: str, write: Upsert | Delete) -> None:
         if self.past:

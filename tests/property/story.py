@@ -67,6 +67,7 @@ FULL = Story(
     comments=[
         ("n3", "why?", 1),
         ("n4", "how?", 2),
+        ("n2", "many 6", 2),
         ("n3", "bug", 1),
         ("n4", "rejected", 1),
         *((f"n{2 + n % 3}", "hello", 1 + n % 2) for n in range(6)),
@@ -91,6 +92,7 @@ class _Teller:
         self._crashes = list(crashes)
         self._world = FakeWorld(story.seed)
         self._world.toy.patience = PATIENCE
+        self._world.toy.part = 2
         self._world.poison = Poison(least=1, share=0.01)
         self._world.poll = 0.2
         self._now: dict[str, Node] = {}

@@ -7,6 +7,7 @@ import pytest
 from tests.fakes.world import FakeWorld
 from tests.suites.alarms import AlarmSuite
 from tests.suites.lane import LaneSuite
+from tests.suites.parts import PartSuite
 from tests.suites.view import ViewSuite
 
 pytestmark = pytest.mark.jumping
@@ -19,5 +20,5 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
     await made.close()
 
 
-class TestFakeLane(LaneSuite, ViewSuite, AlarmSuite):
+class TestFakeLane(LaneSuite, ViewSuite, AlarmSuite, PartSuite):
     """Lanes keep their promises in a world in memory, whatever the seed of its timing."""

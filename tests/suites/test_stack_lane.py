@@ -27,6 +27,7 @@ from shared.mongo import MongoDatabase
 from tests.suites import toy
 from tests.suites.alarms import AlarmSuite
 from tests.suites.lane import LaneSuite
+from tests.suites.parts import PartSuite
 from tests.suites.view import ViewSuite
 from tests.suites.world import Node, World, own_tasks
 
@@ -200,5 +201,5 @@ async def world(base: Base) -> AsyncIterator[StackWorld]:
     await made.close()
 
 
-class TestStackLane(LaneSuite, ViewSuite, AlarmSuite):
+class TestStackLane(LaneSuite, ViewSuite, AlarmSuite, PartSuite):
     """Lanes keep their promises over the real bus and the real client."""

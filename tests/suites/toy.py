@@ -17,6 +17,7 @@ from shared.contracts.notes import AdviceTaken, CommentPosted, NeedAnswered, Nee
 from shared.contracts.topics import GROUP, NOTE, NOTE_VERDICT
 from shared.errors import Rejected
 from shared.flow.documents import Document
+from shared.flow.parts import PART, cut
 from shared.flow.router import Command, Reminder, Reply, Router
 from shared.flow.work import Work
 
@@ -112,6 +113,10 @@ class CheckNeed(Reminder, frozen=True, kw_only=True):
     need_id: str
 
 
+class RememberAll(Reminder, frozen=True, kw_only=True):
+    ids: tuple[str, ...]
+
+
 @dataclass
 class Toy:
     """What tests turn: whether the bug is still there, how long a need waits, how often it is checked."""
@@ -120,6 +125,8 @@ class Toy:
     patience: timedelta = timedelta(seconds=5)
     spam: str = "spam"
     checks: int = 1
+    part: int = PART
+    """How many comments of a "many <count>" are remembered in one part."""
 
 
 def notes(toy: Toy) -> Router:
@@ -166,6 +173,10 @@ def notes(toy: Toy) -> Router:
         tally = work.get(Tally, event.note_id) or Tally(id=event.note_id)
         work.put(msgspec.structs.replace(tally, comments=tally.comments + 1))
         _misbehave(event, work, toy)
+        if event.text.startswith("many "):
+            ids = [f"{event.comment_id}-{n:04d}" for n in range(int(event.text[5:]))]
+            parts = (RememberAll(ids=tuple(some)) for some in cut(ids, toy.part))
+            work.continue_with(parts, ("note", event.note_id))
         if event.text.endswith("?") and work.get(Need, event.comment_id) is None:
             due = work.now + toy.patience
             need = work.put(Need(id=event.comment_id, note_id=event.note_id, asker_id=event.author_id, due=due))
@@ -176,6 +187,14 @@ def notes(toy: Toy) -> Router:
     def remember_comment(event: CommentPosted, work: Work) -> None:
         seen = work.get(Remembered, event.comment_id) or Remembered(id=event.comment_id, author_id=event.author_id)
         work.put(msgspec.structs.replace(seen, times=seen.times + 1, text=event.text))
+
+    def remember_all(reminder: RememberAll, work: Work) -> None:
+        for id_ in reminder.ids:
+            seen = work.get(Remembered, id_) or Remembered(id=id_)
+            work.put(msgspec.structs.replace(seen, times=seen.times + 1))
+        if "buggy" in reminder.ids[0] and toy.broken:
+            raise RuntimeError("a bug")
+        work.emit(comment("elsewhere", f"part-{reminder.ids[0]}"))
 
     def close_need(event: AdviceTaken, work: Work) -> str | None:
         need = work.get(Need, event.comment_id)
@@ -236,6 +255,7 @@ def notes(toy: Toy) -> Router:
     router.on(Accept, accept, lambda c: [(Need, c.need_id)])
     router.on(CommentPosted, count_comment, lambda e: [(Tally, e.note_id), (Need, e.comment_id)])
     router.on(CommentPosted, remember_comment, lambda e: [(Remembered, e.comment_id)])
+    router.on(RememberAll, remember_all, lambda r: [(Remembered, i) for i in r.ids])
     router.on(AdviceTaken, close_need, lambda e: [(Need, e.comment_id)])
     router.on(ContentJudged, take_verdict, lambda e: [(Seen, e.content_id)])
     router.on(CheckNeed, check_need, lambda r: [(Need, r.need_id)])

@@ -19,13 +19,12 @@ from shared.flow.inputs import (
     Input,
     body_digest,
     fingerprint,
-    letter,
     mark,
     of_command,
-    of_letter,
     of_record,
     of_timer,
 )
+from shared.flow.letters import letter, of_letter
 from shared.flow.ports import Incoming
 from shared.flow.router import Router
 from shared.flow.work import Cause, Work
