@@ -65,4 +65,5 @@ FREE = frozenset(
     }
 )
 """Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, of
-what is taught and of the turns of circles only the sums are, and that seats reach those who wait shows in who is in at the end."""
+what is taught and of the turns of circles only the sums are, and that seats reach those who wait shows in who is in at
+the end."""
