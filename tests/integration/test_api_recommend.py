@@ -125,6 +125,14 @@ async def test_a_group_that_filled_a_moment_ago_is_left_out(town: Edge) -> None:
     assert [s["group_id"] for s in told] == ["tea"]
 
 
+async def test_full_groups_leave_their_places_to_others(town: Edge) -> None:
+    """However many better groups are full, the list has those that take people, up to its length."""
+    for n in range(6):
+        town.seed(GroupProfile(id=f"full{n}", name="Full", seats_left=0), Circle(id=f"full{n}", members=20))
+    told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()["suggestions"]
+    assert [s["group_id"] for s in told] == ["hike", "tea"]
+
+
 @pytest.mark.parametrize("kind", ["not_for_me", "seen", "joined"])
 async def test_feedback_is_told_once(town: Edge, kind: FeedbackKind) -> None:
     """It is taken and told on the person's topic; the same key again gets the same answer and tells nothing more."""

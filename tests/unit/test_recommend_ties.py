@@ -78,12 +78,12 @@ def test_a_person_is_sent_where_others_like_them_are(world: World) -> None:
     assert "ride" not in list_of(world, "new")
 
 
-@pytest.mark.parametrize(("state", "members"), [("closed", 2), ("open", 9)])
-def test_a_group_that_takes_nobody_is_on_no_list(world: World, state: str, members: int) -> None:
-    """A full or closed group is left out, and is back when it takes people again."""
+@pytest.mark.parametrize("shut", [{"state": "closed"}, {"members": 9}, {"waiting": 1}])
+def test_a_group_that_takes_nobody_is_on_no_list(world: World, shut: dict[str, object]) -> None:
+    """A group that is closed, full, or whose seats others wait for is left out, and is back when it takes people."""
     joins(world, "new", "ride")
-    for sequence, told, count in ((5, state, members), (6, "open", 2)):
-        change = {"group_id": "hike", "state": told, "seats": 9, "members": count}
+    takes = {"group_id": "hike", "state": "open", "seats": 9, "members": 2}
+    for sequence, change in ((5, takes | shut), (6, takes)):
         world.hear(GroupChanged.model_validate(change), sequence)
         assert ("hike" in list_of(world, "new")) == (sequence == 6)
 

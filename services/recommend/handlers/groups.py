@@ -19,7 +19,7 @@ def group_opened(event: GroupOpened, work: Work) -> str | None:
 def group_changed(event: GroupChanged, work: Work) -> str | None:
     """Follow seats and state, so that no full or closed group is suggested."""
     profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
-    left = max(0, event.seats - event.members)
+    left = 0 if event.waiting else max(0, event.seats - event.members)  # a free seat is theirs who wait for one
     after = changed(profile, state=event.state, seats_left=left, sequence=work.cause.sequence)
     if after is profile:
         return "older"
