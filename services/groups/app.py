@@ -1,17 +1,20 @@
 """Composition root of groups: the only file that constructs things."""
 
 from services.groups.api import routes
-from services.groups.handlers import router
+from services.groups.core import Message, Need
+from services.groups.handlers import message_news, need_news, router
 from services.groups.settings import Settings
 from services.groups.store import COLLECTIONS, INDEXES, Store
 from shared.app import App, Parts
 from shared.desk import Desk
+from shared.flow.states import State
 from shared.mongo import MongoDatabase
 
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    return Parts(router(settings), routes(desk, Store(database), settings))
+    states = (State(Message, message_news), State(Need, lambda need: need_news(need, settings.need_steps)))
+    return Parts(router(settings), routes(desk, Store(database), settings), states=states)
 
 
 APP = App(

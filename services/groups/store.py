@@ -82,7 +82,7 @@ class Store:
     async def newest_messages(self, group_id: str, reader: str, after: Cursor | None, limit: int) -> list[Message]:
         """Messages of a group, newest first, after a place in that order; hidden ones only to their author."""
         visible: list[Json] = [{"hidden": False}, {"author_id": reader}]
-        where = {"group_id": group_id, "deleted": False} | _after("created_at", after, visible)
+        where = {"group_id": group_id, "text": {"$ne": ""}} | _after("created_at", after, visible)
         order = [("created_at", -1), ("_id", -1)]
         found = await self._database.find(Message.COLLECTION, where, sort=order, limit=limit)
         return [from_mongo(Message, stored) for stored in found]

@@ -1,5 +1,6 @@
 """The API of the talk in groups, over its real lane: what is answered, written and published."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,7 +39,8 @@ class Talk:
 
     def message(self, id_: str, author: str = "bob", minute: int = 0, **more: Any) -> Message:
         at = AT + timedelta(minutes=minute)
-        return Message(id=id_, group_id=self.id, parent_id=None, author_id=author, text="x", created_at=at, v=1, **more)
+        fields = {"text": "x", "author_id": author, "parent_id": None, "created_at": at, **more}
+        return Message(id=id_, group_id=self.id, **fields)
 
     def need(self, message: str, **more: Any) -> Need:
         fields = {"message_id": message, "asker_id": "bob", "opened_at": AT, **more}
@@ -154,7 +156,7 @@ async def test_pages_have_each_message_once(talk: Talk) -> None:
 async def test_hidden_messages_are_seen_by_their_author_alone(talk: Talk) -> None:
     """On every page; a deleted one is seen by nobody."""
     kept = [talk.message(f"m{i}", author="cat", minute=i, hidden=i % 2 == 1) for i in range(6)]
-    talk.edge.seed(*kept, talk.message("gone", minute=3, deleted=True))
+    talk.edge.seed(*kept, talk.message("gone", minute=3, text=""))
     for reader, wanted in (("bob", [4, 2, 0]), ("gus", [4, 2, 0]), ("cat", [5, 4, 3, 2, 1, 0])):
         found = await talk.listed(talk.messages, reader, limit=2)
         assert [m["message_id"] for m in found] == [f"m{i}" for i in wanted]
@@ -230,6 +232,17 @@ async def test_an_answer_is_accepted_once(talk: Talk) -> None:
     await talk.edge.refuse("need-closed", 409, "POST", path, "bob", **second)
     told = [event for event in await talk.edge.told() if isinstance(event, GroupNeedAnswered)]
     assert [(event.answer_id, event.helper_id) for event in told] == [(answers[0], "cat")]
+
+
+async def test_of_two_answers_accepted_at_once_one_wins(talk: Talk) -> None:
+    """Whatever is asked at the same time, one is 200 and the others are told that they came too late."""
+    answers = [await talk.say(f"答 {i}", "cat") for i in range(5)]
+    talk.edge.seed(talk.message("q"), talk.need("q"))
+    path = f"{talk.needs}/need-q/accept"
+    asked = (talk.edge.ask("POST", path, "bob", json={"message_id": answer}) for answer in answers)
+    replies = await asyncio.gather(*asked)
+    assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409, 409]
+    assert len([event for event in await talk.edge.told() if isinstance(event, GroupNeedAnswered)]) == 1
 
 
 @pytest.mark.parametrize("body", [{}, {"message_id": ""}, {"message_id": None}, {"comment_id": "x"}])

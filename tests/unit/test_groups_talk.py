@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.groups.core import Charter, Member, Message, Need, member_id
 from services.groups.handlers import (
@@ -13,6 +14,8 @@ from services.groups.handlers import (
     LeaveGroup,
     OpenGroup,
     PostMessage,
+    message_news,
+    need_news,
     router,
 )
 from services.groups.settings import Settings
@@ -168,7 +171,7 @@ def test_a_deleted_message_has_lost_its_text(world: World) -> None:
     say(world, "m")
     assert delete(world, "m") == delete(world, "m") == Reply(status=204, body={})
     kept = world.get(Message, "m")
-    assert (kept.text, kept.deleted) == ("", True)
+    assert (kept.text, kept.gone) == ("", True)
     assert world.told.of(MessageDeleted) == [MessageDeleted(message_id="m", group_id="g", author_id="bob")]
 
 
@@ -264,6 +267,37 @@ def test_a_timer_of_a_step_that_has_passed_does_nothing(world: World) -> None:
     assert [e.step for e in world.told.of(GroupNeedEscalated)] == [1]
 
 
+def test_a_question_without_words_is_not_escalated(world: World) -> None:
+    """When its author was erased nobody is called: the need is withdrawn at its time."""
+    say(world, "q", QUESTION)
+    world.documents["messages", "q"] = replace(world.get(Message, "q"), text="")
+    world.wait(seconds=STEPS[0])
+    assert world.told.of(GroupNeedEscalated) == []
+    assert len(world.told.of(GroupNeedWithdrawn)) == 1
+    assert (world.get(Need, "need-q").state, world.timers) == ("withdrawn", [])
+
+
+def test_a_state_told_again_is_the_state_told_last(world: World) -> None:
+    """What a republication makes of messages and needs is what their last state event said, reasons apart."""
+    for id_ in ("waits", "late", "answered", "hidden", "gone"):
+        say(world, id_, QUESTION)
+    say(world, "a", person="cat")
+    accept(world, "a", need="answered")
+    verdict(world, "hidden", hidden=True, sequence=1)
+    delete(world, "gone")
+    delete(world, "waits")
+    say(world, "waits-2", QUESTION)
+    last = {record.envelope.subject: event for record, event in zip(world.records, world.told, strict=True)}
+    kept = [document for document in world.documents.values() if isinstance(document, Message | Need)]
+    for document in kept:
+        told = last[document.id]
+        if told.ORDER == "state":
+            news = need_news(document, STEPS) if isinstance(document, Need) else message_news(document)
+            assert news == told.model_copy(update={"reasons": ()} if "reasons" in type(told).model_fields else {})
+    assert {type(last[document.id]) for document in kept} >= {GroupNeedOpened, GroupNeedAnswered, GroupNeedWithdrawn}
+    assert {type(last[document.id]) for document in kept} >= {MessageDeleted, MessageVisibilityChanged}
+
+
 # -- answers ------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +329,25 @@ def test_the_same_answer_twice_is_one_answer(world: World) -> None:
     assert accept(world, "a") == first
     assert len(world.told.of(GroupNeedAnswered)) == 1
     assert world.get(Member, member_id("g", "cat")).answer_accepted == 1
+
+
+def test_an_answer_told_again_counts_once(world: World) -> None:
+    """A republication sends the same state under another id: the helper has helped once."""
+    say(world, "q", QUESTION)
+    say(world, "a", person="cat")
+    accept(world, "a")
+    (event,) = world.told.of(GroupNeedAnswered)
+    assert world.hear(event, 2, "republished") == "known"
+    assert world.get(Member, member_id("g", "cat")).answer_accepted == 1
+
+
+def test_an_acceptance_guards_the_answer(world: World) -> None:
+    """Who accepts raises the answer's version: a verdict or a deletion that commits first is seen by a new fold."""
+    say(world, "q", QUESTION)
+    say(world, "a", person="cat")
+    before = world.get(Message, "a").v
+    accept(world, "a")
+    assert world.get(Message, "a").v == before + 1
 
 
 def test_the_first_of_two_answers_wins(world: World) -> None:
@@ -376,8 +429,11 @@ def test_an_older_verdict_is_ignored(world: World) -> None:
 
 
 def test_a_verdict_on_nothing_is_an_outcome(world: World) -> None:
-    """A message that is not here is nobody's bug."""
+    """A message that is not here, or stands in another group, is nobody's bug and changes nothing."""
     assert verdict(world, "none", hidden=True, sequence=1) == "unknown"
+    say(world, "elsewhere", group_id="h")
+    assert verdict(world, "elsewhere", hidden=True, sequence=1) == "unknown"
+    assert not world.get(Message, "elsewhere").hidden
 
 
 def test_a_hidden_question_withdraws_its_need_and_a_restored_one_opens_it_again(world: World) -> None:

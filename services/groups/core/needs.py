@@ -15,7 +15,11 @@ NeedState = Literal["open", "answered", "withdrawn"]
 
 
 class Need(Document, frozen=True, kw_only=True):
-    """A question that waits for an answer; its id is made from the message's."""
+    """A question that waits for an answer; its id is made from the message's.
+
+    ``counted`` once its answer is a contribution of the helper: the event that says so may come again in a
+    republication, under another id.
+    """
 
     COLLECTION: ClassVar[str] = "needs"
 
@@ -27,6 +31,7 @@ class Need(Document, frozen=True, kw_only=True):
     step: int = 0
     answer_id: str | None = None
     helper_id: str | None = None
+    counted: bool = False
 
 
 def need_id(message_id: str) -> str:
@@ -42,7 +47,7 @@ def due(need: Need, steps: tuple[int, ...]) -> datetime:
 def need_of(message: Message, need: Need | None, now: datetime) -> Need | None:
     """The need that a visible question opens, or opens again after it was withdrawn; None if nothing is to do.
 
-    A deleted message has no text, and so asks nothing.
+    A message that is gone has no text, and so asks nothing.
     """
     if message.hidden or not is_question(message.text):
         return None

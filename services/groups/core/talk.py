@@ -1,5 +1,6 @@
 """The talk in a group: who may write, and what a verdict or its author does to a message."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -13,9 +14,10 @@ from .membership import Member
 
 
 class Message(Document, frozen=True, kw_only=True):
-    """A message; ``ruled`` is the sequence of the last verdict that was taken up. A deleted one has lost its text."""
+    """A message; ``ruled`` is the sequence of the last verdict that was taken up."""
 
     COLLECTION: ClassVar[str] = "messages"
+    TEXTS: ClassVar[Mapping[str, tuple[str, ...]]] = {"author_id": ("text",)}
 
     group_id: str
     parent_id: str | None
@@ -24,7 +26,11 @@ class Message(Document, frozen=True, kw_only=True):
     created_at: datetime
     hidden: bool = False
     ruled: int = 0
-    deleted: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether its author has deleted it, or was erased: nothing can be posted empty."""
+        return not self.text
 
 
 def listens(group: Group | None, member: Member | None, person: str) -> Group:
@@ -56,7 +62,7 @@ def writable(group: Group, parent: Message | None, parent_id: str | None) -> Non
 
 def in_sight(message: Message, group_id: str) -> bool:
     """Whether a message can be seen by all in the group."""
-    return message.group_id == group_id and not message.hidden and not message.deleted
+    return message.group_id == group_id and not message.hidden and not message.gone
 
 
 def take_away(message: Message | None, group_id: str, person: str) -> tuple[Message, bool]:
@@ -69,7 +75,7 @@ def take_away(message: Message | None, group_id: str, person: str) -> tuple[Mess
         raise Rejected("unknown-message", 404)
     if message.author_id != person:
         raise Rejected("not-the-author", 403, detail="Only its author takes a message away.")
-    return replace(message, deleted=True, text=""), not message.deleted
+    return replace(message, text=""), not message.gone
 
 
 def rule_message(message: Message, hidden: bool, sequence: int) -> Message | None:

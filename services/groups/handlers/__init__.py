@@ -26,7 +26,7 @@ from .membership import (
     seat_assigned,
     seat_offered,
 )
-from .needs import AcceptAnswer, NeedDue, accept_answer, group_need_answered, need_due
+from .needs import AcceptAnswer, NeedDue, Steps, accept_answer, group_need_answered, need_due, need_news
 from .notes import advice_taken, need_answered, note_relayed
 from .talk import (
     DeleteMessage,
@@ -34,6 +34,7 @@ from .talk import (
     delete_message,
     message_deleted,
     message_judged,
+    message_news,
     message_posted,
     post_message,
 )
@@ -52,6 +53,8 @@ __all__ = [
     "RejectApplication",
     "RemoveMember",
     "TierLapses",
+    "message_news",
+    "need_news",
     "router",
 ]
 
@@ -82,9 +85,8 @@ def _place(event: SeatOffered | SeatAssigned) -> list[Ref]:
     return [(Place, place_id(event.group_id, event.place))]
 
 
-def add_talk(table: Router, settings: Settings) -> None:
-    """The talk's part of the table."""
-    steps = settings.need_steps
+def add_messages(table: Router, steps: Steps) -> None:
+    """The part of the table that is about messages."""
     table.on(
         PostMessage,
         post_message,
@@ -94,27 +96,47 @@ def add_talk(table: Router, settings: Settings) -> None:
         ],
     )
     table.on(DeleteMessage, delete_message, lambda c: [(Message, c.message_id)])
-    table.on(AcceptAnswer, accept_answer, lambda c: [(Need, c.need_id), (Message, c.message_id)])
     table.on(
         MessagePosted,
         lambda e, w: message_posted(e, w, steps),
         lambda e: [(Message, e.message_id), (Need, need_id(e.message_id))],
         name="message_posted",
     )
-    table.on(MessageDeleted, message_deleted, lambda e: [(Need, need_id(e.message_id))])
+    table.on(
+        MessageDeleted,
+        lambda e, w: message_deleted(e, w, steps),
+        lambda e: [(Need, need_id(e.message_id))],
+        name="message_deleted",
+    )
     table.on(
         MessageJudged,
         lambda e, w: message_judged(e, w, steps),
         lambda e: [(Message, e.content_id), (Need, need_id(e.content_id))],
         name="message_judged",
     )
+
+
+def add_needs(table: Router, settings: Settings) -> None:
+    """The part of the table that is about needs."""
+    steps = settings.need_steps
+    table.on(
+        AcceptAnswer,
+        lambda c, w: accept_answer(c, w, steps),
+        lambda c: [(Need, c.need_id), (Message, c.message_id)],
+        name="accept_answer",
+    )
     table.on(
         GroupNeedAnswered,
         lambda e, w: group_need_answered(e, w, settings),
-        lambda e: _people(e.group_id, e.helper_id),
+        lambda e: [(Need, e.need_id), *_people(e.group_id, e.helper_id)],
         name="group_need_answered",
     )
-    table.on(NeedDue, lambda r, w: need_due(r, w, steps), lambda r: [(Need, r.need_id)], name="need_due")
+    table.on(
+        NeedDue,
+        lambda r, w: need_due(r, w, steps),
+        lambda r: [(Need, r.need_id), (Message, r.message_id)],
+        name="need_due",
+    )
 
 
 def router(settings: Settings) -> Router:
@@ -140,5 +162,6 @@ def router(settings: Settings) -> Router:
     table.on(NoteRelayed, note_relayed, lambda e: [(RelayedNote, e.note_id)])
     table.on(ContributionMade, lambda e, w: contribution_made(e, w, settings), _person, name="contribution_made")
     table.on(TierLapses, lambda r, w: tier_lapses(r, w, settings), _person, name="tier_lapses")
-    add_talk(table, settings)
+    add_messages(table, settings.need_steps)
+    add_needs(table, settings)
     return table

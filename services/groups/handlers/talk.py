@@ -66,10 +66,21 @@ def delete_message(command: DeleteMessage, work: Work) -> Reply:
     message, news = core.take_away(work.get(Message, command.message_id), command.group_id, command.person_id)
     if news:
         message = work.put(message)
-        work.emit(
-            MessageDeleted(message_id=message.id, group_id=message.group_id, author_id=message.author_id), message
-        )
+        work.emit(message_news(message), message)
     return Reply(status=204, body={})
+
+
+def message_news(message: Message, reasons: tuple[str, ...] = ()) -> MessageDeleted | MessageVisibilityChanged:
+    """The state of a message as the world may know it: that it is gone, or whether it is hidden."""
+    if message.gone:
+        return MessageDeleted(message_id=message.id, group_id=message.group_id, author_id=message.author_id)
+    return MessageVisibilityChanged(
+        message_id=message.id,
+        group_id=message.group_id,
+        author_id=message.author_id,
+        hidden=message.hidden,
+        reasons=reasons,
+    )
 
 
 # -- events in the lane of the group ------------------------------------------------------------------------
@@ -78,38 +89,31 @@ def delete_message(command: DeleteMessage, work: Work) -> Reply:
 def message_posted(event: MessagePosted, work: Work, steps: Steps) -> str | None:
     """A question in it opens a need with a timer."""
     message = work.get(Message, event.message_id)
-    if message is None:
+    if message is None or message.group_id != event.group_id:
         return "unknown"
     open_need(message, work, steps)
     return None
 
 
-def message_deleted(event: MessageDeleted, work: Work) -> None:
+def message_deleted(event: MessageDeleted, work: Work, steps: Steps) -> None:
     """A question that is gone needs no answer."""
-    withdraw_need(event.message_id, work)
+    withdraw_need(event.message_id, work, steps)
 
 
 def message_judged(event: MessageJudged, work: Work, steps: Steps) -> str | None:
     """Hide or restore what was judged; the need of a hidden question is withdrawn, of a restored one opened."""
     message = work.get(Message, event.content_id)
-    ruled = core.rule_message(message, event.hidden, work.cause.sequence) if message else None
-    if message is None or ruled is None:
-        return "unknown" if message is None else "older"
+    if message is None or message.group_id != event.group_id:
+        return "unknown"
+    ruled = core.rule_message(message, event.hidden, work.cause.sequence)
+    if ruled is None:
+        return "older"
     stored = work.put(ruled)
-    if stored.hidden == message.hidden or stored.deleted:
+    if stored.hidden == message.hidden or stored.gone:
         return None
-    work.emit(
-        MessageVisibilityChanged(
-            message_id=stored.id,
-            group_id=stored.group_id,
-            author_id=stored.author_id,
-            hidden=stored.hidden,
-            reasons=tuple(reason.rule for reason in event.reasons),
-        ),
-        stored,
-    )
+    work.emit(message_news(stored, tuple(reason.rule for reason in event.reasons)), stored)
     if stored.hidden:
-        withdraw_need(stored.id, work)
+        withdraw_need(stored.id, work, steps)
     else:
         open_need(stored, work, steps)
     return None
