@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -187,3 +188,33 @@ def test_a_tier_is_what_was_earned(events: list[Help], before: int) -> None:
     steps = [(e.old, e.new) for e in made.told.of(TierChanged)]
     assert [old for old, _ in steps[1:]] == [new for _, new in steps[:-1]]
     assert not steps or steps[-1][1] == wanted
+
+
+@FEW
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2)), min_size=1, max_size=8))
+def test_a_tier_does_not_depend_on_when_anybody_looks(history: list[tuple[int, int]]) -> None:
+    """Days pass and help comes: timers that fire on time, late or never give the same tier in the end, and again."""
+
+    def lived(timers: bool) -> World:
+        made = world()
+        for days, count in history:
+            if timers:
+                made.wait(days=days)
+            else:
+                made.now += timedelta(days=days)
+            for n in range(count):
+                made.hear(
+                    ContributionMade(
+                        group_id="g", person_id="ann", note_id="n", source_id=f"{n}", kind="answer_accepted"
+                    )
+                )
+        return made
+
+    on_time, late, again = lived(True), lived(False), lived(True)
+    assert on_time.state() == again.state()
+    for made in (on_time, late):
+        made.ask(JoinGroup(person_id="ann", group_id="g"))
+    tier = on_time.get(Member, member_id("g", "ann")).tier
+    assert tier == late.get(Member, member_id("g", "ann")).tier
+    late.wait(days=0)
+    assert tier == late.get(Member, member_id("g", "ann")).tier

@@ -244,7 +244,7 @@ def _reading(api: APIRouter, store: Store, settings: Settings) -> None:
         member = await store.member(group_id, person_id)
         if member is None or member.state != "member":
             raise Rejected("not-a-member", 404)
-        return MemberView.of(member, settings)
+        return MemberView.of(core.aged(member, datetime.now(UTC), settings), settings)
 
 
 def _queued(member: Member) -> Cursor:
