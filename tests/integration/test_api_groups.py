@@ -395,7 +395,7 @@ NOT_IN_TOWN = {"kind": "not", "rule": IN_TOWN}
         ),
         ({"rule": {"kind": "not", "rule": {"kind": "approval"}}}, "approval under a not"),
         ({"rule": {"kind": "tier", "tier": "king"}}, "that there is not"),
-        ({"rule": {"kind": "all", "rules": [{"kind": "approval"}] * 40}}, "at most 40 parts"),
+        ({"rule": {"kind": "all", "rules": [{"kind": "approval"}] * 40}}, "at most 30 parts"),
     ],
 )
 async def test_a_gate_that_cannot_be_is_refused(edge: Edge, gate: dict[str, Any], fault: str) -> None:

@@ -26,6 +26,7 @@ class Entry(Document, frozen=True, kw_only=True):
     """One change. ``by_id`` is who made it, empty where a rule did; ``person_id`` is whom it is about."""
 
     COLLECTION: ClassVar[str] = "audit"
+    TEXTS: ClassVar = {"by_id": ("why",), "person_id": ("why",)}
 
     group_id: str
     at: datetime

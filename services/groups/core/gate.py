@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-MOST_RULES = 40
+MOST_RULES = 30
 DEEPEST = 6
-"""Nodes and levels of a rule. They bound the search for contradictions, too: some ten thousand steps."""
+"""Nodes and levels of a rule. They bound the search for contradictions, too: a few thousand steps."""
 
 
 class Question(msgspec.Struct, frozen=True):

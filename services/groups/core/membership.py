@@ -50,6 +50,7 @@ class Member(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "members"
+    TEXTS: ClassVar = {"person_id": ("application",)}
 
     group_id: str
     person_id: str
