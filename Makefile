@@ -30,9 +30,10 @@ lock: ## compile requirements.in into requirements.txt, with hashes (needs uv)
 run: setup ## the whole system on this machine, with sample traffic (ONCE=1: one round; STACK=local|embedded)
 	@exec $(PY) -m local.run $(if $(ONCE),--once) $(if $(STACK),--stack='$(STACK)')
 
-feed: setup ## feed real data (NOTES NODES SPAM HAM: files; LIMIT COMMENTS RATE: numbers; STACK)
+feed: setup ## feed real data (NOTES NODES MEMBERSHIPS SPAM HAM: files; LIMIT COMMENTS RATE: numbers; STACK)
 	@exec $(PY) -m local.feed \
 		$(if $(NOTES),--notes='$(NOTES)') $(if $(NODES),--nodes='$(NODES)') \
+		$(if $(MEMBERSHIPS),--memberships='$(MEMBERSHIPS)') \
 		$(if $(SPAM),--spam='$(SPAM)') $(if $(HAM),--ham='$(HAM)') \
 		$(if $(LIMIT),--limit='$(LIMIT)') $(if $(COMMENTS),--comments='$(COMMENTS)') \
 		$(if $(RATE),--rate='$(RATE)') $(if $(STACK),--stack='$(STACK)')

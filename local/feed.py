@@ -30,21 +30,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.feed", description=__doc__)
     parser.add_argument("--notes", type=file, help="notes: node, user, title, text, created")
     parser.add_argument("--nodes", type=file, help="communities: node, title, header; each becomes a group")
+    parser.add_argument("--memberships", type=file, help="who is in which group: u, g; each g becomes a group")
     parser.add_argument("--spam", type=file, help="comments: text, and label where it is not all spam")
     parser.add_argument("--ham", type=file, help="comments: text, and label where it is not all ham")
-    parser.add_argument("--limit", type=positive, help="notes, at most")
+    parser.add_argument("--limit", type=positive, help="notes, and memberships, at most")
     parser.add_argument("--comments", type=positive, help="comments, at most; a sample of both files")
     parser.add_argument("--rate", type=positive, help="commands a second, at most")
     parser.add_argument("--stack", default="", choices=["", "local", "embedded"], help="default: what runs or is there")
     told = parser.parse_args()
-    if not (told.notes or told.nodes or told.spam or told.ham):
-        parser.error("nothing to feed: name at least one of NOTES, NODES, SPAM, HAM")
+    if not (told.notes or told.nodes or told.memberships or told.spam or told.ham):
+        parser.error("nothing to feed: name at least one of NOTES, NODES, MEMBERSHIPS, SPAM, HAM")
 
     from local.feeder import Bounds, Files
     from local.feeding import feed
     from local.processes import run_until_signal
+    from local.rows import MissingKeyError
 
-    files = Files(told.notes, told.nodes, told.spam, told.ham, told.limit, told.comments)
+    files = Files(told.notes, told.nodes, told.memberships, told.spam, told.ham, told.limit, told.comments)
+    try:
+        files.check()
+    except MissingKeyError as error:
+        parser.error(str(error))
     return run_until_signal(feed(files, Bounds(rate=told.rate), told.stack))
 
 

@@ -1,6 +1,7 @@
 """Replays real data through the HTTP APIs: groups, notes in time order, comments under them, relays afterwards."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,8 +10,26 @@ from pathlib import Path
 
 from local.client import NoAnswerError, Refusal
 from local.ledger import Seen
+from local.memory import resident
 from local.pool import spread
-from local.rows import BadRow, Comment, InTime, Node, Note, Odd, comments, lines, node_of, note_of, parsed
+from local.rows import (
+    KEYS,
+    BadRow,
+    Comment,
+    InTime,
+    Membership,
+    Node,
+    Note,
+    Odd,
+    checked,
+    comments,
+    lines,
+    membership_of,
+    node_of,
+    note_of,
+    parsed,
+    seats,
+)
 from local.session import Session
 from local.tally import Hits, Lag, Popularity
 from local.texts import POSTS
@@ -35,10 +54,17 @@ class Files:
 
     notes: Path | None = None
     nodes: Path | None = None
+    memberships: Path | None = None
     spam: Path | None = None
     ham: Path | None = None
     limit: int | None = None
     comments: int | None = None
+
+    def check(self) -> None:
+        """Raises MissingKeyError when a row of any of them lacks a key."""
+        for name, keys in KEYS.items():
+            if path := getattr(self, name):
+                checked(path, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +94,7 @@ class Outcome:
 
 
 Advance = Callable[[str, int], None]
-"""Told of progress: "groups", "notes" or "comments", and how many more."""
+"""Told of progress: "groups", "memberships", "notes" or "comments", and how many more."""
 
 
 class Gate:
@@ -118,7 +144,9 @@ class Feeder:
         self.comments, self._comments = comments(labelled, files.comments, self.outcome.odd)
         there_are = len(POSTS) + self.comments // UNDER_ONE if self._order is None else len(self._order)
         self.notes = min(there_are, files.limit or there_are)
-        self.groups = sum(1 for _ in lines(files.nodes, Odd())) if files.nodes else 0
+        found = seats(files.memberships, files.limit) if files.memberships else (0, Counter[str]())
+        self.memberships, self._seats = found
+        self.groups = len(self._seats) + (sum(1 for _ in lines(files.nodes, Odd())) if files.nodes else 0)
         self._bench: asyncio.Future[str] | None = None
 
     async def run(self) -> Outcome:
@@ -128,6 +156,9 @@ class Feeder:
         try:
             if self._files.nodes:
                 await spread(self._nodes(self._files.nodes), self._open, AT_ONCE)
+            if self._files.memberships:
+                await spread((Node(key, key, key, key) for key in self._seats), self._open, AT_ONCE)
+                await spread(self._memberships(self._files.memberships), self._join, AT_ONCE)
             await spread(self._threads(), self._thread, AT_ONCE)
         finally:
             sampler.cancel()
@@ -149,6 +180,13 @@ class Feeder:
                 continue
             known.add(node.key)
             yield node
+
+    def _memberships(self, path: Path) -> Iterator[Membership]:
+        for line in islice(lines(path, self.outcome.odd), self.memberships):
+            try:
+                yield membership_of(parsed(line), self.outcome.odd)
+            except BadRow as reason:
+                self._leave_out("membership", reason)
 
     def _notes(self) -> Iterator[Note]:
         """Notes in time order; without a file those of our own writing."""
@@ -182,19 +220,29 @@ class Feeder:
 
     def _leave_out(self, what: str, reason: BadRow) -> None:
         self.outcome.odd.left_out[f"{what}: {reason}"] += 1
-        if what == "note":
-            self._advance("notes", 1)
+        if what in {"note", "membership"}:
+            self._advance(f"{what}s", 1)
 
     # -- commands ------------------------------------------------------------------------------------------
 
     async def _open(self, node: Node) -> None:
+        """A group with an open gate, unless it is there; with a seat for everyone, and one for its owner."""
+        if node.key in self._groups:
+            self._advance("groups", 1)
+            return
         charter = dict.fromkeys(("rules", "rewards", "service", "exit"), THE_REST)
         charter |= {"purpose": node.purpose, "audience": node.audience}
-        body = {"name": node.name, "charter": charter, "seats": SEATS}
+        body = {"name": node.name, "charter": charter, "seats": max(SEATS, self._seats[node.key] + 1)}
         group = await self._tried("group", lambda: self._client.open_group(KEEPER, body))
         if group is not None:
             self._groups[node.key] = group
         self._advance("groups", 1)
+
+    async def _join(self, membership: Membership) -> None:
+        group = self._groups.get(membership.group)
+        if group is not None:
+            await self._tried("join", lambda: self._client.join(membership.person, group))
+        self._advance("memberships", 1)
 
     async def _thread(self, thread: tuple[Note, list[Comment]]) -> None:
         note, remarks = thread
@@ -288,7 +336,9 @@ class Feeder:
             del self._suggested[note]
 
     async def _sample(self) -> None:
+        clock = asyncio.get_running_loop().time
+        start, book = clock(), self._witness.ledger.book
+        pids = [os.getpid(), *(child.pid for child in self._session.children)]
         while True:
             await asyncio.sleep(0.5)
-            book = self._witness.ledger.book
-            self.outcome.lag.add(len(book.waiting), book.oldest())
+            self.outcome.lag.add(clock() - start, len(book.waiting), book.oldest(), *map(resident, pids))

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -15,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from local.audit import Audit
 from local.feeder import Bounds, Feeder, Files, Outcome
 from local.ledger import Verdict
+from local.memory import peak
 from local.play import INTERRUPTED, terminal
 from local.processes import CannotStartError
-from local.report import Row, Sheet, faults, last_line, quantile, sparkline
+from local.rebuilding import rebuilt
+from local.report import Row, Sheet, faults, last_line, over_time, quantile, sparkline
 from local.session import Session, Steps, found_or_started
 
 GIVE_UP = 45.0
@@ -47,23 +48,38 @@ async def _fed(console: Console, session: Session, files: Files, bounds: Bounds)
         bounds = replace(bounds, bytes=SMALL)
     async with _bar(console, session) as bar:
         feeder = await asyncio.to_thread(Feeder, session, files, bounds, bar.advance)
-        for what, most in (("groups", feeder.groups), ("notes", feeder.notes), ("comments", feeder.comments)):
+        for what, most in (
+            ("groups", feeder.groups),
+            ("memberships", feeder.memberships),
+            ("notes", feeder.notes),
+            ("comments", feeder.comments),
+        ):
             bar.total(what, most)
         outcome = await feeder.run()
-    console.print("[dim]all sent; waiting until nothing is missing and the topics are quiet …[/]")
-    verdict = await session.witness.settle(GIVE_UP)
-    console.print("[dim]comparing the APIs with our own count …[/]")
-    audit = Audit(session.client, session.witness.ledger)
-    verdict += await audit.all()
+    console.print("[dim]all sent; waiting for quiet topics, then comparing the APIs with our own count …[/]")
+    verdict, compared = await _judged(session)
+    rebuilds = [row async for row in rebuilt(session)]
+    if rebuilds and verdict.clean:
+        console.print("[dim]rebuilt; once more …[/]")
+        verdict, compared = await _judged(session)
     made = Sheet("What came of the feed", session.witness)
     made.section(_flow(session, outcome, feeder.gate.held))
     made.section(_quality(session, outcome))
     made.section(_effects(session))
-    made.section([*_odd(outcome), Row("values of the APIs compared with our own count", f"{audit.compared:,}")])
+    made.section(rebuilds)
+    made.section([*_odd(outcome), Row("values of the APIs compared with our own count", f"{compared:,}")])
     made.wire(verdict)
     console.print(made.table)
+    console.print(over_time(outcome.lag, ["feed", *(child.name for child in session.children)]))
     faults(console, verdict)
     return verdict
+
+
+async def _judged(session: Session) -> tuple[Verdict, int]:
+    """What the witness and the APIs say in the end, and how many values were compared."""
+    verdict = await session.witness.settle(GIVE_UP)
+    audit = Audit(session.client, session.witness.ledger)
+    return verdict + await audit.all(), audit.compared
 
 
 class Bar:
@@ -131,7 +147,7 @@ def _flow(session: Session, outcome: Outcome, held: float) -> Iterable[Row]:
         yield Row("  over time", sparkline(values))
     yield Row("503 and broken connections got over", f"{session.client.journal.waits:,}")
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    peaks = [f"{child.name} {_peak(child.pid):.0f}" for child in session.children]
+    peaks = [f"{child.name} {peak(child.pid):.0f}" for child in session.children]
     yield Row("most memory, MB", ", ".join([f"feed {own:.0f}", *peaks]))
 
 
@@ -151,9 +167,12 @@ def _quality(session: Session, outcome: Outcome) -> Iterable[Row]:
 
 
 def _effects(session: Session) -> Iterable[Row]:
-    """Every kind of event with its times."""
+    """Every kind of event with its times, and which tiers changed."""
     for kind, count in sorted(session.witness.ledger.kinds.items()):
         yield Row(kind, f"{count:,}", kind)
+    steps = (told for standing in session.witness.ledger.standings.values() for told in standing.told)
+    changes = Counter(f"{old} to {new}" for _, old, new in steps if old)
+    yield Row("tiers changed", f"{changes.total():,}" + (f": {_counts(changes)}" if changes else ""))
 
 
 def _odd(outcome: Outcome) -> Iterable[Row]:
@@ -177,12 +196,3 @@ def _share(hits: list[bool]) -> str:
 
 def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in counts.most_common())
-
-
-def _peak(pid: int) -> float:
-    """Most memory that a process has held, in MB; 0 where /proc does not tell."""
-    try:
-        told = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in told.splitlines() if line.startswith("VmHWM:")), 0.0)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from local.ledger import Verdict
+from local.tally import Lag
 from local.witness import Witness
 
 TIMES = (
@@ -16,6 +17,7 @@ TIMES = (
     "arrival of the event at the witness, an independent consumer; both ends by one clock."
 )
 MOST = 20
+STRETCHES = 12
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -84,6 +86,16 @@ class Sheet:
         if self._witness.others:
             rows.insert(1, Row("events of others, left out", f"{self._witness.others:,}"))
         self.section(rows)
+
+
+def over_time(lag: Lag, processes: Sequence[str]) -> Table:
+    """Lag and memory as a small table: the peaks of a dozen stretches of the time in which commands were sent."""
+    table = Table(title="Over time, the most of each stretch", title_justify="left", expand=False)
+    for name in ("until", "effects under way", "age of the oldest", *(f"MB {name}" for name in processes)):
+        table.add_column(name, justify="right", overflow="fold")
+    for until, waiting, oldest, *memory in lag.stretches(STRETCHES):
+        table.add_row(f"{until:.0f} s", f"{waiting:.0f}", f"{oldest:.1f} s", *(f"{held:.0f}" for held in memory))
+    return table
 
 
 def faults(console: Console, verdict: Verdict) -> None:

@@ -9,9 +9,11 @@ import tempfile
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,15 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 Row = Mapping[str, Any]
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "nodes": ("node", "title"),
+    "memberships": ("u", "g"),
+    "notes": ("title", "text"),
+    "spam": ("text",),
+    "ham": ("text",),
+}
+"""What every row of a file must have; whatever else it has may be missing."""
 
 
 @dataclass(slots=True)
@@ -60,6 +71,14 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """A person who is in a group."""
+
+    person: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """A comment and whether it is an advertisement."""
 
@@ -68,8 +87,29 @@ class Comment:
     spam: bool
 
 
+class MissingKeyError(ValueError):
+    """A row lacks a key that every row of its file has; the message names file, line and key."""
+
+
+def checked(path: Path, keys: Sequence[str]) -> None:
+    """Reads all of a file. Raises MissingKeyError at the first object without one of the keys."""
+    for number, line in numbered(path, Odd()):
+        try:
+            row = parsed(line)
+        except BadRow:  # left out and counted when its turn comes
+            continue
+        for key in keys:
+            if key not in row:
+                raise MissingKeyError(f"{path}, line {number}: no key {key!r}; nothing was fed")
+
+
 def lines(path: Path, odd: Odd) -> Iterator[bytes]:
-    """The lines of a gzipped or plain file, blank ones left out; one that is too long is left out too, unread.
+    """The lines of a file, as `numbered` reads them."""
+    return (line for _, line in numbered(path, odd))
+
+
+def numbered(path: Path, odd: Odd) -> Iterator[tuple[int, bytes]]:
+    """Number and text of the lines of a gzipped or plain file; left out are blank ones and, unread, what is too long.
 
     A file that ends in the middle, or is broken from some point on, ends there and counts as odd.
     """
@@ -77,14 +117,15 @@ def lines(path: Path, odd: Odd) -> Iterator[bytes]:
         packed = raw.peek(2)[:2] == b"\x1f\x8b"
         source: Any = gzip.GzipFile(fileobj=raw) if packed else raw
         try:
-            whole = True
+            whole, number = True, 0
             while line := source.readline(MAX_LINE):
                 fits, begins = line.endswith(b"\n") or len(line) < MAX_LINE, whole
                 whole = line.endswith(b"\n")
+                number += begins
                 if not begins or not fits:
                     odd.left_out["too long a line"] += begins
                 elif line.strip():
-                    yield line
+                    yield number, line
         except (OSError, EOFError, zlib.error):
             odd.left_out["the file is broken"] += 1
 
@@ -121,11 +162,31 @@ def fitted(row: Row, key: str, longest: int, odd: Odd) -> str:
 def person(row: Row, fallback: str) -> str:
     """The row's user if that can be an id, a hash of it if not, else the fallback."""
     user = row.get("user")
-    if not isinstance(user, str) or not user:
-        return fallback
-    if _ID.fullmatch(user):
-        return user
-    return f"u-{blake2b(user.encode(errors='replace'), digest_size=8).hexdigest()}"
+    return as_id(user) if isinstance(user, str) and user else fallback
+
+
+def as_id(name: str) -> str:
+    """A name that can be an id as it is, of another one a hash."""
+    return name if _ID.fullmatch(name) else f"u-{blake2b(name.encode(errors='replace'), digest_size=8).hexdigest()}"
+
+
+def membership_of(row: Row, odd: Odd) -> Membership:
+    """A row of the memberships' file. Raises BadRow."""
+    person, group = fitted(row, "u", TITLE, odd), fitted(row, "g", NAME, odd)
+    if not person or not group:
+        raise BadRow("no name")
+    return Membership(as_id(person), group)
+
+
+def seats(path: Path, most: int | None) -> tuple[int, Counter[str]]:
+    """How many memberships will be taken, and for how many people each group needs a seat."""
+    needed: Counter[str] = Counter()
+    taken = 0
+    for line in islice(lines(path, Odd()), most):
+        taken += 1
+        with suppress(BadRow):
+            needed[membership_of(parsed(line), Odd()).group] += 1
+    return taken, needed
 
 
 def node_of(row: Row, odd: Odd) -> Node:

@@ -41,29 +41,42 @@ class Popularity:
 
 @dataclass(slots=True)
 class Lag:
-    """Samples over time, at equal distances; when they become many, of two neighbours the higher one stays."""
+    """Samples over time, at equal distances; when they become many, of two neighbours the higher values stay.
 
-    waiting: list[float] = field(default_factory=list)
-    """Effects that were expected and not seen yet."""
-    seconds: list[float] = field(default_factory=list)
-    """Since when the oldest of them was expected."""
+    A sample is the seconds since the start, effects expected and not seen yet, seconds since the oldest of them was
+    expected, and the memory of each process in MB.
+    """
+
+    samples: list[tuple[float, ...]] = field(default_factory=list)
     every: int = 1
     """How many samples taken stand behind one that is kept."""
     _taken: int = 0
 
-    def add(self, waiting: float, seconds: float) -> None:
+    def add(self, *sample: float) -> None:
         """One more sample."""
         if self._taken % self.every:
-            self.waiting[-1] = max(self.waiting[-1], waiting)
-            self.seconds[-1] = max(self.seconds[-1], seconds)
+            self.samples[-1] = _peaks([self.samples[-1], sample])
         else:
-            self.waiting.append(waiting)
-            self.seconds.append(seconds)
+            self.samples.append(sample)
         self._taken += 1
-        if len(self.waiting) >= MOST_SAMPLES and self._taken % self.every == 0:
-            self.waiting, self.seconds = _halved(self.waiting), _halved(self.seconds)
-            self.every *= 2
+        if len(self.samples) >= MOST_SAMPLES and self._taken % self.every == 0:
+            self.samples, self.every = self.stretches(len(self.samples) // 2), self.every * 2
+
+    @property
+    def waiting(self) -> list[float]:
+        """Effects under way."""
+        return [sample[1] for sample in self.samples]
+
+    @property
+    def seconds(self) -> list[float]:
+        """Ages of the oldest."""
+        return [sample[2] for sample in self.samples]
+
+    def stretches(self, most: int) -> list[tuple[float, ...]]:
+        """The peaks of at most so many stretches of equal time."""
+        size = max(1, -(-len(self.samples) // most))
+        return [_peaks(self.samples[i : i + size]) for i in range(0, len(self.samples), size)]
 
 
-def _halved(values: Sequence[float]) -> list[float]:
-    return [max(values[i : i + 2]) for i in range(0, len(values), 2)]
+def _peaks(samples: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(max(values) for values in zip(*samples, strict=True))

@@ -164,14 +164,14 @@ async def test_a_feed_of_odd_rows_goes_through(tmp_path: Path) -> None:
         long,
         b'{"title": ',
         b"[1]",
-        {"node": "登山"},
         {"created": "yesterday", "title": "没有正文", "text": None},
     ]
+    members = [{"u": f"u{i}", "g": group, "w": i} for i in range(4) for group in ("象棋", "合唱")]
     spam = [{"text": f"加微信 example{i}{i}88，日赚{i}00，{SECRET}"} for i in range(1, 5)]
     ham = [{"label": 0, "text": f"路上风大，多带一件衣服。{SECRET}"}, {"label": 2, "text": "?"}, {"text": 7}, b"\xff"]
     files = [
         f"{name}={write(tmp_path / f'{name}.jsonl.gz', rows)}"
-        for name, rows in (("NOTES", notes), ("NODES", nodes), ("SPAM", spam), ("HAM", ham))
+        for name, rows in (("NOTES", notes), ("NODES", nodes), ("MEMBERSHIPS", members), ("SPAM", spam), ("HAM", ham))
     ]
     async with command("feed", *files, "RATE=50") as feed:
         lines = await feed.end(WHOLE_RUN)
@@ -179,16 +179,22 @@ async def test_a_feed_of_odd_rows_goes_through(tmp_path: Path) -> None:
         assert lines[-1] == "lost 0 doubled 0"
         assert SECRET not in feed.output
         flat = " ".join(feed.output.replace("│", " ").split())
+        assert "join 8" in flat
+        assert "MemberJoined 8" in flat
         assert "note 14" in flat  # twelve, the long one, and the one without text
         for reason in ("note: not JSON 1", "note: not an object 1", "title cut to 200 1", "text cut to"):
             assert reason in flat
 
 
-async def test_a_feed_of_nothing_says_so() -> None:
-    """Without a file, or with one that is not there, it ends with status 2 and a sentence, and starts nothing."""
+async def test_a_feed_of_nothing_says_so(tmp_path: Path) -> None:
+    """Without a file, with one that is not there, or with a row that lacks a key: status 2, a sentence, no start."""
     async with command("feed") as feed:
         await feed.end(END)
         assert "nothing to feed" in feed.output
+    rows = write(tmp_path / "memberships", [{"u": "ann", "g": "climbing"}, {"u": "ben"}])
+    async with command("feed", f"MEMBERSHIPS={rows}") as feed:
+        await feed.end(END)
+        assert f"{rows}, line 2: no key 'g'; nothing was fed" in feed.output
     async with command("feed", "NOTES=/nowhere/notes.gz") as feed:
         await feed.end(END)
         assert "No such file" in feed.output

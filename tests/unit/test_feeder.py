@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from local.feeder import Bounds, Feeder, Files, Outcome
 from local.journal import Accepted, Journal
 from local.ledger import Seen
 from local.live import Live
+from local.rows import KEYS, MissingKeyError
 from local.session import Session
 from local.witness import Witness
 from shared.contracts import Envelope
@@ -33,6 +35,8 @@ class System:
         self.witness = Witness(self.journal, 4)
         self.hidden, self.refused = hidden, refused
         self.groups: list[str] = []
+        self.seats: dict[str, int] = {}
+        self.joined: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.relayed: list[tuple[str, str]] = []
         self.comments: list[tuple[str, str]] = []
@@ -45,6 +49,7 @@ class System:
     async def open_group(self, person: str, body: dict[str, Any]) -> str:
         assert all(body["charter"].values())
         self.groups.append(body["name"])
+        self.seats[body["name"]] = body["seats"]
         return str(body["name"])
 
     async def note(self, person: str, body: dict[str, str]) -> str:
@@ -63,6 +68,12 @@ class System:
             self.witness.ledger.book.see(kind, note, *(["1"] if kind == "GroupsSuggested" else []))
         for watcher in self.witness.watchers:
             watcher(Seen(event, envelope, 0.0), None)
+
+    async def join(self, person: str, group: str) -> dict[str, Any]:
+        if (person, group) in self.joined:
+            raise Refusal(409, "already-member", {})
+        self.joined.append((person, group))
+        return {}
 
     async def relay(self, person: str, note: str, group: str, scopes: frozenset[str]) -> dict[str, Any]:
         assert self.witness.ledger.book.seen("GroupsSuggested", note, "1")
@@ -151,6 +162,40 @@ async def test_notes_of_unknown_nodes_are_counted(files: Files) -> None:
     system = System()
     outcome = await fed(system, Files(notes=files.notes))
     assert (outcome.homeless, outcome.placed.asked, len(system.notes)) == (6, 0, 6)
+
+
+async def test_memberships_become_joins(files: Files, tmp_path: Path) -> None:
+    """A group that is there is joined; another one is opened first, with seats for all and for its owner."""
+    pairs = [(f"p{i}", "cd"[i % 2]) for i in range(6)] + [("p0", "a"), ("p0", "c"), ("名字", "d")]
+    some = write(tmp_path / "memberships", [{"u": u, "g": g, "w": 1} for u, g in pairs] + [{"u": 5, "g": "c"}])
+    system = System()
+    outcome = await fed(system, Files(nodes=files.nodes, memberships=some))
+    assert sorted(system.groups) == ["a", "b", "c", "d"]
+    assert min(system.seats.values()) > len(pairs)
+    assert set(system.joined) - set(pairs) == {(person, "d") for person, _ in system.joined if person[:2] == "u-"}
+    assert (len(system.joined), outcome.refused) == (8, {"join: 409 already-member": 1})
+    assert outcome.odd.left_out == {"membership: u is no text": 1}
+
+
+async def test_a_limit_bounds_memberships(tmp_path: Path) -> None:
+    """Not more joins than the limit, and only the groups that these need."""
+    some = write(tmp_path / "memberships", [{"u": f"p{i}", "g": "cd"[i // 2]} for i in range(4)])
+    system = System()
+    await fed(system, Files(memberships=some, limit=2))
+    assert (system.groups, sorted(system.joined)) == (["c"], [("p0", "c"), ("p1", "c")])
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_row_without_its_keys_is_refused_before_anything_is_fed(name: str, tmp_path: Path) -> None:
+    """File, line and key are named; lines that are no object, or hold something odd, are not refused."""
+    for key in KEYS[name]:
+        good: dict[str, Any] = dict.fromkeys(KEYS[name])
+        bad = {k: "x" for k in good if k != key}
+        file: Any = write(tmp_path / "rows", [good, [1], good, bad, {}])
+        with pytest.raises(MissingKeyError, match=rf"rows, line 4: no key '{key}'"):
+            replace(Files(), **{name: file}).check()
+        file = write(tmp_path / "rows", [good, [1]])
+        replace(Files(), **{name: file}).check()
 
 
 @pytest.mark.parametrize("bounds", [Bounds(waiting=3), Bounds(bytes=2)])

@@ -26,10 +26,22 @@ def test_popularity_knows_what_was_told() -> None:
 def test_lag_keeps_its_peak_in_bounded_memory(values: list[float]) -> None:
     """However long a feed takes, the samples stay few and the highest one is among them."""
     lag = Lag()
-    for value in values:
-        lag.add(value, value)
-    assert len(lag.waiting) <= MOST_SAMPLES
+    for number, value in enumerate(values):
+        lag.add(number, value, value)
+    assert len(lag.samples) <= MOST_SAMPLES
     assert max(lag.waiting) == max(lag.seconds) == max(values)
+
+
+@given(count=st.integers(1, 3 * MOST_SAMPLES), most=st.integers(1, 20))
+def test_stretches_are_few_and_end_with_the_last(count: int, most: int) -> None:
+    """A table of a few rows in time order, with the peak of each stretch, up to the last sample."""
+    lag = Lag()
+    for number in range(count):
+        lag.add(number, count - number, 0.0, 1.0)
+    told = lag.stretches(most)
+    assert 1 <= len(told) <= most
+    assert told == sorted(told)
+    assert (told[-1][0], told[0][1]) == (count - 1, count)
 
 
 @given(values=st.lists(st.floats(0, 100), min_size=1), share=st.floats(0, 1))
