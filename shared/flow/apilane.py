@@ -20,6 +20,8 @@ LEASE = timedelta(seconds=8)
 RENEW = 2.5
 MOST_TRIES = 12
 """How often a contended command stands back before its caller is told to come again."""
+PATIENCE = 2.0
+"""Seconds that callers wait for a database that is away, before they are told to come again."""
 MOST_WAITING = 2_000
 """Commands that may wait in a process; one more is told to come again."""
 
@@ -42,10 +44,13 @@ class ApiLane(Lane):
         self._tries: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._renewed = 0.0
+        self._away = False
         self.ready = asyncio.Event()
 
     def put(self, input_: Input) -> None:
-        """Queue a command. Raises Transient when too many wait, or too much is unsent."""
+        """Queue a command. Raises Transient when too many wait, too much is unsent, or the database is away."""
+        if self._away:
+            raise Transient("the lane waits for the database", retry_after=2.0)
         if len(self._queue) >= MOST_WAITING or self.outbox.size >= self.runtime.limits.outbox:
             raise Transient("the lane is full", retry_after=2.0)
         self._queue.append(input_)
@@ -72,6 +77,7 @@ class ApiLane(Lane):
 
     async def taken_over(self, before: Control) -> None:
         """Commands may come."""
+        self._away = False
         self.ready.set()
 
     def reclaims(self) -> bool:
@@ -117,6 +123,14 @@ class ApiLane(Lane):
             _answer(input_, answer)
         self.at("reply:sent")
 
+    def waits(self, inputs: Sequence[Input], seconds: float) -> bool:
+        """Nobody is kept waiting for a database that is away: what is not committed is let go, and not done later."""
+        if inputs and seconds < PATIENCE:
+            return False
+        self._away = True
+        self.lost([*inputs, *self.abandon()])
+        return True
+
     def lost(self, inputs: Sequence[Input]) -> None:
         """The callers cannot be told what happened: 503, and an idempotency key makes the retry safe."""
         for input_ in inputs:
@@ -155,13 +169,13 @@ class ApiLane(Lane):
             Conflict: it was not applied; fold again. Fenced: others were here, nothing is known.
         """
         self.trouble("unknown_commit")
-        batch = self.batch
+        batch, began = self.batch, asyncio.get_running_loop().time()
         while True:
             try:
                 before = await self.claim()
                 break
             except Transient as error:
-                if self.stopping.is_set():
+                if self.stopping.is_set() or asyncio.get_running_loop().time() - began > PATIENCE:
                     raise Fenced(self.name) from error
                 await self._pause(error.retry_after)
         if before.epoch != own.epoch or before.held or before.batch not in (batch, batch + 1):
@@ -188,6 +202,7 @@ class ApiLane(Lane):
         self._renewed = asyncio.get_running_loop().time()
         if not await control.renew(self.runtime.database, own, self.runtime.now() + LEASE):
             raise Fenced(self.name)
+        self._away = False
 
 
 def _answer(input_: Input, answer: Reply | Exception) -> None:

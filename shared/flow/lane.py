@@ -30,6 +30,8 @@ HELD_SEND = 5.0
 """Seconds in which a lane that is about to be held sends what it has committed."""
 HELD_POLL = 1.0
 """Seconds between looks at whether a held lane was released."""
+DRAIN_STILL = 3.0
+"""Seconds without an acknowledgement after which a lane that stops leaves its outbox to the next owner."""
 ROOM_POLL = 1.0
 """Seconds after which a lane that waits for its outbox tidies up and looks again."""
 
@@ -90,10 +92,7 @@ class Lane(Steps, ABC):
             sender: asyncio.Task[None] | None = None
             try:
                 before = await self.claim()
-                if before.held:
-                    raise Held(before.held)
-                if reason := too_late(before.outbox, self.runtime.now()):
-                    await self._hold(reason)
+                await self._may_begin(before)
                 sender = asyncio.create_task(self.outbox.run(), name=f"{self.name}:outbox")
                 await self._serve()
                 served = True
@@ -115,6 +114,7 @@ class Lane(Steps, ABC):
                 await self._pause(0.1)
             except Transient as error:
                 self.trouble("transient", error.reason)
+                self.waits((), 0.0)
                 await self._pause(error.retry_after)
             except Exception:
                 self.trouble("failed")
@@ -154,6 +154,12 @@ class Lane(Steps, ABC):
         """Claim the control document."""
         return await control.claim(self.runtime.database, self.name, session)
 
+    async def _may_begin(self, before: Control) -> None:
+        if before.held:
+            raise Held(before.held)
+        if reason := too_late(before.outbox, self.runtime.now()):
+            await self._hold(reason)
+
     async def _serve(self) -> None:
         while not self.stopping.is_set() or self.pending():
             inputs = await self.next_inputs()
@@ -187,10 +193,15 @@ class Lane(Steps, ABC):
             self.at("full")
 
     async def drain(self) -> None:
-        """A graceful stop: what is committed is sent, for as long as the process is given."""
-        self.at("stop:draining")
-        while not await self.outbox.below(1, ROOM_POLL):
+        """A graceful stop: what is committed is sent, as long as the broker takes it; the rest the next owner sends."""
+        sent = None
+        while sent != self.outbox.acknowledged:
             self.at("stop:draining")
+            sent = self.outbox.acknowledged
+            if await self.outbox.below(1, DRAIN_STILL):
+                break
+        else:
+            log.warning("outbox_left", lane=self.name, bytes=self.outbox.size)
         await self.idle()
         self.at("stop:drained")
 

@@ -70,8 +70,10 @@ class KeyLanes:
     async def revoked(self, grace: float | None = None) -> None:
         """Stop all lanes: the step at hand ends and is sent, within the grace; a next owner would fence them."""
         running, self._lanes = self._lanes, {}
-        for lane, _ in running.values():
+        for lane, task in running.values():
             lane.stop()
+            if lane.phase in ("claim:begin", "claim:taken"):
+                task.cancel()  # it has nothing in hand, and may wait for a broker that is away
         await stop_tasks([task for _, task in running.values()], grace or self._grace)
         stopped = [lane for lane, _ in running.values()]
         self.last = {(topic, lane.partition): done for lane in stopped for topic, done in lane.done.items()}
@@ -97,6 +99,7 @@ async def stop_tasks(tasks: Sequence["asyncio.Task[None]"], grace: float) -> Non
         return
     _, late = await asyncio.wait(tasks, timeout=grace)
     for task in late:
+        log.warning("stopped_late", task=task.get_name())
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -65,6 +65,10 @@ class Steps:
         """The lease to store with a commit; None for a lane without one."""
         return None
 
+    def waits(self, inputs: Sequence[Input], seconds: float) -> bool:
+        """The world has been away for so long, with these in hand. Whether to let go of them, uncommitted."""
+        return False
+
     def give_up(self, inputs: Sequence[Input], error: Exception) -> Sequence[Input]:
         """What to fold instead of an input that cannot be committed: it dies as a bug does."""
         log.error("input_given_up", lane=self.name, error=fingerprint(error), exc_info=error)
@@ -116,6 +120,8 @@ class Steps:
                 self.trouble("transient", error.reason)
                 if self.stopping.is_set():
                     raise
+                if self.waits(inputs, asyncio.get_running_loop().time() - began):
+                    return len(inputs)
                 tries = min(tries + 1, 6)
                 await self._pause(max(error.retry_after, 0.05 * 2**tries))
             except Exception as error:

@@ -568,6 +568,44 @@ class LaneSuite:
         assert await comments(world) == 4
         assert await letters(world) == []
 
+    async def test_callers_do_not_wait_for_a_database_that_is_away(self, world: World) -> None:
+        """They hear soon to come again, later ones at once; nothing of theirs is done when it is back."""
+        node = await world.start("notes")
+        await world.until(lambda: node.process.slots.ready, "a slot")
+        loop = asyncio.get_running_loop()
+        node.database.away = True
+        began = loop.time()
+        answers = [self._answer(world.submit(node, EditNote(person_id="p", note_id="a"))) for _ in range(5)]
+        assert all(isinstance(a, Transient) for a in await asyncio.gather(*answers))
+        assert loop.time() - began < 6.0
+        began = loop.time()
+        assert isinstance(await self._answer(world.submit(node, EditNote(person_id="p", note_id="a"))), Transient)
+        assert loop.time() - began < 0.5
+        node.database.away = False
+        assert (await world.insist(node, EditNote(person_id="p", note_id="a"))).body == {"edits": 1}
+        await world.quiet()
+        assert (await world.documents("notes", "notes"))["a"]["edits"] == 1
+
+    async def test_a_stop_does_not_wait_for_a_broker_that_is_away(self, world: World) -> None:
+        """What cannot be sent stays in the outbox, the slot is given back, and a successor sends it."""
+        node = await world.start("notes")
+        await world.until(lambda: node.process.slots.ready, "a slot")
+        node.publisher.away = True
+        for n in range(3):
+            await world.submit(node, PostComment(person_id="p", comment_id=f"c{n}", note_id="n", text="t"))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await world.stop(node)
+        assert loop.time() - began < 5.0
+        assert all(lane.get("lease") is None for lane in (await world.documents("notes", LANES)).values())
+        await world.start("notes")
+        await world.until(lambda: self._told(world, 3), "sent")
+        await world.quiet()
+        assert await comments(world) == 3
+
+    async def _told(self, world: World, count: int) -> bool:
+        return (await world.types(NOTE.name))["comment_posted"] >= count
+
     async def test_a_full_outbox_takes_no_commands(self, world: World) -> None:
         """Beyond the limit a caller hears to come again; when there is room the same slot goes on."""
         node = await world.start("notes", limits=Limits(outbox=2_000))

@@ -622,3 +622,15 @@ async def test_slots_stop_before_they_have_one(world: FakeWorld) -> None:
     assert all(lane.get("lease") is None for lane in (await world.documents("notes", LANES)).values())
     assert isinstance(node.process.slots, Slots)
     assert partition_of("n0", 2) != partition_of("n4", 2)
+
+
+async def test_a_stop_does_not_wait_for_a_claim(world: FakeWorld) -> None:
+    """A lane whose broker never says where a topic begins has nothing in hand, and is let go at once."""
+    node = await world.start("notes")
+    await world.quiet()
+    world.consumer(node).dead = True
+    await control.hold(world.database("notes"), "note:0", "looked at")
+    await world.until(lambda: node.lane(0).phase == "claim:taken", "claiming")
+    began = asyncio.get_running_loop().time()
+    await world.stop(node)
+    assert asyncio.get_running_loop().time() - began < 5.0
