@@ -22,6 +22,8 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     n.NoteRelayed: ("note_id", "group_id"),
     m.ContentJudged: ("content_id",),
     m.MessageJudged: ("content_id",),
+    m.ContentFlagged: ("content_id", "flag"),
+    m.MessageFlagged: ("content_id", "flag"),
     r.ProfileTaught: ("group_id", "note_id"),
     r.ProfileUntaught: ("group_id", "note_id"),
     r.MembershipHeard: ("person_id", "group_id", "sequence"),
@@ -45,7 +47,7 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
 
 COUNTED: frozenset[type[Event]] = frozenset(
     (
-        *(g.MemberJoined, g.MemberLeft, g.ContributionMade),
+        *(g.MemberJoined, g.MemberLeft, g.ContributionMade, m.ContentFlagged, m.MessageFlagged),
         *(r.FeedbackGiven, r.CircleTurned, r.ProfileTaught, r.ProfileUntaught),
     )
 )
@@ -62,8 +64,10 @@ FREE = frozenset(
         "ProfileUntaught",
         "SeatOffered",
         "SeatAssigned",
+        "ContentFlagged",
+        "MessageFlagged",
     }
 )
-"""Facts that nobody has to expect: whether a text asks is the service's to say, an escalation is judged by time, of
-what is taught and of the turns of circles only the sums are, and that seats reach those who wait shows in who is in at
-the end."""
+"""Facts that nobody has to expect: whether a text asks is the service's to say, and what its author's haste counts; an
+escalation is judged by time, of what is taught and of the turns of circles only the sums are, and that seats reach
+those who wait shows in who is in at the end."""

@@ -47,6 +47,8 @@ class World:
             "LIANYI_ISSUER": self.issuer.issuer,
             "LIANYI_AUDIENCE": self.issuer.audience,
             "LIANYI_LOG_LEVEL": self.log_level,
+            # A feed plays months in minutes, and its few texts of our own again and again.
+            **dict.fromkeys(("LIANYI_FLOOD_PER_MINUTE", "LIANYI_FLOOD_PER_HOUR", "LIANYI_REPEATED_PLACES"), "10000"),
         }
         if self.need_steps is not None:
             common["LIANYI_NEED_STEPS"] = json.dumps(list(self.need_steps))

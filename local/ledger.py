@@ -260,7 +260,9 @@ class Ledger:
         if self.book.is_repeat(seen.envelope.id, seen.digest, seen.kind):
             return False
         self.kinds[seen.kind] += 1
-        fields = IDENTITY.get(type(seen.event))
+        # A later verdict on a content is a fact of its own; that of its first text must come once.
+        later = isinstance(seen.event, m.ContentJudged | m.MessageJudged) and seen.envelope.sequence > 1
+        fields = None if later else IDENTITY.get(type(seen.event))
         if fields is None:
             new = self.book.see(seen.kind, seen.envelope.subject, str(seen.envelope.sequence))
         else:
@@ -323,14 +325,14 @@ class Ledger:
                 self.standings[event.group_id, event.person_id].told.append((order, event.old, event.new))
 
     def _judged(self, event: m.ContentJudged) -> None:
+        before, kind = self.hidden.get(event.content_id, False), "Note" if event.kind == "note" else "Comment"
+        self.hidden.setdefault(event.content_id, False)
+        if event.hidden == before or (event.revision and event.hidden):
+            return  # of an edit that is refused others still see the text before
         self.hidden[event.content_id] = event.hidden
-        if not event.hidden:
-            return
-        if event.kind == "note":
-            self.book.expect("NoteVisibilityChanged", event.content_id, "True")
-            return
-        self.book.expect("CommentVisibilityChanged", event.content_id, "True")
-        if need := self.need_of.get(event.content_id):
+        self.book.expect(f"{kind}VisibilityChanged", event.content_id, str(event.hidden))
+        need = self.need_of.get(event.content_id)
+        if need and event.hidden:
             self.book.expect("NeedWithdrawn", need)
 
     def _message_judged(self, event: m.MessageJudged) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from services.moderation.core import MODEL, Content, Kind, ReportReason
+from services.moderation.core import MODEL, SIGNS, Content, Kind, ReportReason
 from services.moderation.core.content import STAFF
 from services.moderation.handlers import DecideContent, ReportContent
 from services.moderation.store import Store
@@ -95,6 +95,7 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
     api = APIRouter(prefix="/v1", tags=["moderation"])
     staff = [Depends(require(SCOPE))]
     why = {**why, STAFF: "管理员的决定", MODEL: "文中这些字句很像管理员判定为广告的内容"}
+    why |= {sign: words for sign, (_, words) in SIGNS.items()}
 
     @api.get("/verdicts/{content_id}", responses=problems(404, types=UNKNOWN_CONTENT))
     async def read_verdict(content_id: Id, who: Someone) -> VerdictView:

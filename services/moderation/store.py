@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from services.moderation.core import Bar, Content, ModelState, Report, Reporter
+from services.moderation.core import Bar, Content, Counter, ModelState, Report, Reporter
 from shared.flow.documents import from_mongo
 from shared.flow.ports import Database, Json
 from shared.migrations import Index
@@ -11,14 +11,17 @@ COLLECTIONS = (
     Content.COLLECTION,
     Report.COLLECTION,
     Reporter.COLLECTION,
+    Counter.COLLECTION,
     ModelState.COLLECTION,
     Bar.COLLECTION,
 )
 INDEXES = (
     Index(Content.COLLECTION, (("review_since", 1), ("_id", 1))),
     Index(Reporter.COLLECTION, (("at", 1),), expire=timedelta(days=1)),
+    Index(Counter.COLLECTION, (("last", 1),), expire=timedelta(days=8)),
 )
-"""Content and reports stay as long as what they are about. When a person has reported is needed for an hour."""
+"""Content and reports stay as long as what they are about. When a person has reported is needed for an hour, and
+what he has written for seven days."""
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
 from .event import Event, Id, Short
 from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT
@@ -10,8 +10,9 @@ from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT
 ContentKind = Literal["note", "comment"]
 Judge = Literal["automatic", "staff"]
 """What staff have decided of a revision is final: no automatic verdict on it follows."""
-Flag = Literal["reported"]
-"""What may be held against a content beside its text: a person's report."""
+Flag = Literal["reported", "flood", "repeated", "relapse"]
+"""What may be held against a content beside its text: a person's report, or what its author has done lately: too much
+at once, the same in many places, and again after several were hidden."""
 CounterId = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}:[A-Za-z0-9_.:\-]{1,128}$")]
 """The kind of a counter and what it counts, as ``model:text``."""
 
@@ -100,3 +101,19 @@ class ContentWatched(Event, topic=COUNTER, name="content_watched", order="count"
     counter_id: CounterId
     content_id: Id
     chance: float = Field(ge=0, le=1)
+
+
+class ContentCounted(Event, topic=COUNTER, name="content_counted", order="count"):
+    """A person wrote something, or it was hidden or shown since: of one content the higher ``version`` holds.
+
+    ``place_id`` is the note or group, ``text_hash`` the same for texts that read alike and empty for short ones.
+    """
+
+    counter_id: CounterId
+    content_id: Id
+    kind: Literal["note", "comment", "message"]
+    place_id: Id
+    posted_at: AwareDatetime
+    text_hash: Short
+    hidden: bool
+    version: int = Field(ge=1)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec.structs import replace
 
+from services.moderation.core.counters import SIGNS, Sign
 from services.moderation.core.verdict import Verdict
 from shared.errors import Rejected
 from shared.flow.documents import Document
@@ -197,6 +198,16 @@ def _unjudged(text: Text, now: datetime) -> Content:
         reasons=(),
         rules="",
     )
+
+
+def held_against(content: Content, sign: Sign, threshold: float) -> Content | None:
+    """The content with what a counter holds against it, hidden if it weighs enough; None if that is no news."""
+    if content.decided or any(reason.rule == sign for reason in content.reasons):
+        return None
+    weight, _ = SIGNS[sign]
+    score = round(content.score + weight, 3)
+    reasons = (*content.reasons, Found(sign, weight, 0, 0))
+    return replace(content, reasons=reasons, score=score, hidden=content.hidden or score >= threshold)
 
 
 def reported(content: Content, reason: str, enough: int, now: datetime) -> Content:

@@ -6,6 +6,7 @@ from services.moderation.core import (
     RULES,
     Bar,
     Content,
+    Counter,
     ModelState,
     Report,
     Reporter,
@@ -14,6 +15,7 @@ from services.moderation.core import (
     report_id,
     state_id,
 )
+from services.moderation.handlers.counting import content_counted
 from services.moderation.handlers.lessons import content_labelled, content_watched
 from services.moderation.handlers.reviews import (
     DecideContent,
@@ -24,7 +26,7 @@ from services.moderation.handlers.reviews import (
 )
 from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, written
 from services.moderation.settings import Settings
-from shared.contracts.moderation import ContentFlagged, ContentLabelled, ContentWatched, MessageFlagged
+from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentLabelled, ContentWatched, MessageFlagged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.documents import Ref
@@ -55,7 +57,8 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
     table, rules = Router("moderation"), replace(RULES, threshold=settings.threshold)
     origin = origin or blank()
     kept = state_id(origin)
-    enough, limit = settings.reports_for_review, settings.reports_per_hour
+    enough, limit, threshold = settings.reports_for_review, settings.reports_per_hour, settings.threshold
+    windows = settings.windows
     table.on(
         ReportContent,
         lambda c, w: report_content(c, w, limit),
@@ -71,8 +74,8 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
         table.on(kind, lambda e, w: written(e, w, rules), lambda e: [(Content, content_id(e))], name=name)
     for gone, name in DELETED.items():
         table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
-    table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="content_flagged")
-    table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="message_flagged")
+    table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough, threshold), _content, name="content_flagged")
+    table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough, threshold), _content, name="message_flagged")
     table.on(
         ContentLabelled,
         lambda e, w: content_labelled(e, w, rules, origin),
@@ -81,5 +84,11 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
     )
     table.on(
         ContentWatched, lambda e, w: content_watched(e, w, origin), lambda _: [(Bar, kept)], name="content_watched"
+    )
+    table.on(
+        ContentCounted,
+        lambda e, w: content_counted(e, w, windows),
+        lambda e: [(Counter, e.counter_id)],
+        name="content_counted",
     )
     return table

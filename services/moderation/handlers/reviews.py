@@ -9,11 +9,13 @@ from services.moderation.core import (
     Reporter,
     ReportReason,
     decide,
+    held_against,
     report_id,
     reportable,
     reported,
     spend,
 )
+from services.moderation.handlers.counting import count, flag
 from services.moderation.handlers.verdicts import tell
 from shared.contracts.moderation import ContentFlagged, ContentLabelled, MessageFlagged
 from shared.flow.router import Command, Reply
@@ -48,24 +50,25 @@ def report_content(command: ReportContent, work: Work, limit: int) -> Reply:
     report = work.put(
         Report(id=id_, content_id=content.id, person_id=command.person_id, reason=command.reason, at=work.now)
     )
-    if content.kind == "message":
-        flagged: ContentFlagged | MessageFlagged = MessageFlagged(
-            content_id=content.id, group_id=content.place_id, flag="reported", reason=report.reason
-        )
-    else:
-        flagged = ContentFlagged(
-            content_id=content.id, kind=content.kind, note_id=content.place_id, flag="reported", reason=report.reason
-        )
-    work.emit(flagged, report)
+    flag(content, "reported", report.reason, (report, work))
     return Reply(status=201, body=body)
 
 
-def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: int) -> str | None:
-    """Count a report; enough of them put the content up for review, and hide nothing."""
+def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: int, threshold: float) -> str | None:
+    """Enough reports put a content up for review, and hide nothing; what a counter says is weighed anew."""
     content = work.get(Content, event.content_id)
     if content is None or content.deleted:
         return "unknown"
-    work.put(reported(content, event.reason, enough, work.now))
+    if event.flag == "reported":
+        work.put(reported(content, event.reason, enough, work.now))
+        return None
+    judged = held_against(content, event.flag, threshold)
+    if judged is None:
+        return "known"
+    judged = work.put(judged)
+    tell(judged, work)
+    if judged.hidden != content.hidden:
+        count(judged, work)
     return None
 
 
@@ -80,4 +83,5 @@ def decide_content(command: DecideContent, work: Work) -> Reply:
             ContentLabelled(counter_id=COUNTER, content_id=content.id, revision=content.revision, spam=decision.hide),
             content,
         )
+        count(content, work)
     return Reply(status=200, body={"content_id": content.id, "hidden": content.hidden, "revision": content.revision})

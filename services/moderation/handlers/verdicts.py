@@ -1,6 +1,7 @@
 """Texts arrive, are judged and go; verdicts are told. In the lane of the note, or of the group."""
 
 from services.moderation.core import Content, Judges, Rules, Text, dropped, judged, newer, verdicts
+from services.moderation.handlers.counting import count
 from services.moderation.handlers.lessons import watch
 from services.moderation.view import BarView, ModelView
 from shared.contracts.moderation import ContentJudged, MessageJudged, VerdictReason
@@ -22,6 +23,7 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
     (verdict,) = verdicts([text.text], judges)
     content = work.put(judged(known, text, verdict, work.now))
     tell(content, work)
+    count(content, work)
     watch(content, verdict, work)
     return None
 
