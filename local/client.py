@@ -43,6 +43,10 @@ class _Again(Exception):
         self.pause = pause
 
 
+MODERATION = frozenset({"moderation"})
+"""The scope of staff who judge."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request to one service. `key` is the Idempotency-Key, which makes a retry safe."""
@@ -274,6 +278,17 @@ class Client:
     async def repeat(self, person: str, path: str, body: Mapping[str, object], key: str | None) -> Json:
         """POST to notes without a word in the journal: a repeated command, or one that must be refused."""
         return await self._wire.send(_post("notes", f"/v1/{path}", person, body, key))
+
+    async def report(self, person: str, kind: str, content: str, reason: str) -> Json:
+        """POST a report of somebody's note, comment or message."""
+        return await self._wire.send(
+            _post("moderation", "/v1/reports", person, {"kind": kind, "id": content, "reason": reason})
+        )
+
+    async def judge(self, staff: str, content: str, action: str, note: str) -> Json:
+        """POST what staff decide of a content: ``hide`` or ``restore``."""
+        body, path = {"action": action, "note": note}, f"/v1/verdicts/{content}"
+        return await self._wire.send(_post("moderation", path, staff, body, scopes=MODERATION))
 
     # -- reads -------------------------------------------------------------------------------------------------
 

@@ -71,3 +71,14 @@ FREE = frozenset(
 """Facts that nobody has to expect: whether a text asks is the service's to say, and what its author's haste counts; an
 escalation is judged by time, of what is taught and of the turns of circles only the sums are, and that seats reach
 those who wait shows in who is in at the end."""
+
+
+def identity(event: Event, sequence: int) -> tuple[str, tuple[str, ...] | None]:
+    """What a fact is called, and which fields make it one; None: subject and sequence do.
+
+    The verdict on what was posted must come once; each later one on that content is a fact of its own.
+    """
+    kind = type(event).__name__
+    if isinstance(event, m.ContentJudged | m.MessageJudged) and sequence > 1:
+        return f"later {kind}", None
+    return kind, IDENTITY.get(type(event))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from local.book import Book, Fact
-from local.facts import COUNTED, FREE, IDENTITY
+from local.facts import COUNTED, FREE, IDENTITY, identity
 from local.journal import Accepted, Failed
 from local.standing import Standing
 from shared.contracts import Envelope, Event
@@ -260,14 +260,12 @@ class Ledger:
         if self.book.is_repeat(seen.envelope.id, seen.digest, seen.kind):
             return False
         self.kinds[seen.kind] += 1
-        # A later verdict on a content is a fact of its own; that of its first text must come once.
-        later = isinstance(seen.event, m.ContentJudged | m.MessageJudged) and seen.envelope.sequence > 1
-        fields = None if later else IDENTITY.get(type(seen.event))
+        name, fields = identity(seen.event, seen.envelope.sequence)
         if fields is None:
-            new = self.book.see(seen.kind, seen.envelope.subject, str(seen.envelope.sequence))
+            new = self.book.see(name, seen.envelope.subject, str(seen.envelope.sequence))
         else:
             see = self.book.see_another if type(seen.event) in COUNTED else self.book.see
-            new = see(seen.kind, *(str(getattr(seen.event, name)) for name in fields))
+            new = see(name, *(str(getattr(seen.event, name)) for name in fields))
         if new:
             self._follow(seen)
         return True

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from local.client import Client, Json, NoAnswerError, Refusal
+from local.client import MODERATION, Client, Json, NoAnswerError, Refusal
 from local.ledger import LATE, Seen
 from local.texts import CIRCLES, HALF_A_CHARTER, LAST, POSTS, TALK, Circle, Post, Remark
 from local.witness import Witness
@@ -71,6 +71,7 @@ class Scenario:
         await self._talk()
         await self._come_back()
         await self._bad_input()
+        await self._review("rider-2", await self._said("rider-2", "夹角调过以后, 刹车一点都不响了。"))
         await self._late_answers()
         await self._close_and_post()
 
@@ -217,6 +218,31 @@ class Scenario:
         stranger = client.set_state(STRANGER, self.story.groups["ride"], "closed")
         await self._refused("a stranger closes no group", stranger, 403)
         await self._refused("oversize text", client.repeat("rider-2", path, {"text": "长" * 4_001}, None), 422)
+
+    async def _said(self, person: str, text: str) -> str:
+        comment = await self._client.comment(person, self.story.notes["squeal"], {"text": text}, asks=False)
+        self.story.comments.add(comment)
+        await self._come("ContentJudged", comment)
+        return comment
+
+    async def _review(self, author: str, comment: str) -> None:
+        """People report an honest comment; staff hide it, look again and restore it: it is there for everybody."""
+        client, staff = self._client, "staff-1"
+        for person in ("rider-3", "barista-2", "lens-3"):
+            await client.report(person, "comment", comment, "advertising")
+        for _ in range(int(self._patience * 10)):
+            waiting = await client.read("moderation", "reports", staff, scopes=MODERATION) or {}
+            found = [item["verdict"]["content_id"] for item in waiting["items"]]
+            if comment in found:
+                break
+            await asyncio.sleep(0.1)
+        self.story.check("three reports wait for staff", comment in found, found)
+        for action, hidden in (("hide", "True"), ("restore", "False")):
+            await client.judge(staff, comment, action, "看过了。")
+            await self._come("CommentVisibilityChanged", comment, hidden)
+        verdict = await client.read("moderation", f"verdicts/{comment}", author) or {}
+        said = (verdict.get("hidden"), (verdict.get("decision") or {}).get("action"))
+        self.story.check("its author reads what staff decided", said == (False, "restore"), said)
 
     async def _late_answers(self) -> None:
         """Questions that nobody answers escalate when their time has come."""
