@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from services.recommend.core import Placement
+from shared.contracts.recommend import Suggestion
 from shared.flow.documents import Document
 
 
@@ -30,6 +31,7 @@ class Suggestions(Document, frozen=True, kw_only=True):
     """The groups suggested for a note, best first, and which model decided; none once the note was deleted."""
 
     COLLECTION: ClassVar[str] = "suggestions"
+    REBUILT: ClassVar[bool] = True
 
     groups: tuple[Suggested, ...]
     model: str
@@ -41,6 +43,7 @@ class Visibility(Document, frozen=True, kw_only=True):
     """Whether a note is hidden, by the event of the highest sequence; a hidden note's terms are not shown."""
 
     COLLECTION: ClassVar[str] = "visibility"
+    REBUILT: ClassVar[bool] = True
 
     hidden: bool
     sequence: int
@@ -55,3 +58,11 @@ def kept(placement: Placement) -> Suggested:
 def told(groups: Iterable[Suggested]) -> list[tuple[str, list[str]]]:
     """What a reader would notice of suggestions: which groups, in which order, and for which terms."""
     return [(group.group_id, sorted(reason.term for reason in group.reasons)) for group in groups]
+
+
+def read_back(suggestions: Iterable[Suggestion]) -> tuple[Suggested, ...]:
+    """Suggestions as they are kept, from what was told of them."""
+    return tuple(
+        Suggested(s.group_id, s.score, tuple(Why(r.kind, r.term or "", r.weight) for r in s.reasons))
+        for s in suggestions
+    )

@@ -66,7 +66,7 @@ SUGGESTION = Topic(
     name="lianyi.recommend.suggestion.v1",
     owner="recommend",
     key="note",
-    readers=(),
+    readers=("recommend",),
     about="The groups that fit a note, and why.",
 )
 PROFILE = Topic(

@@ -14,6 +14,9 @@ DEAD = "dead"
 """Which inputs have died and wait for a replay, by ``letter_id``: a rebuild leaves them out."""
 
 
+Texts = Mapping[str, tuple[str, ...]]
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
     """One MongoDB document. ``v`` counts the inputs folded into it and guards every write of it.
 
@@ -24,8 +27,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
     REBUILT: ClassVar[bool | tuple[str, ...]] = False
     """What a rebuild takes away because the topics tell it again: nothing, since commands wrote it (False); the
     whole document (True); or these fields, which go back to their defaults."""
-    TEXTS: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Whose words stand in it: the field of the person's id -> the fields that an erasure empties."""
+    TEXTS: ClassVar[Texts] = {}
+    """Whose words stand in it: the field of the person's id -> the fields that an erasure empties. ``talk.author_id``
+    stands for that field of each entry of the list ``talk``."""
     FOLLOWED: ClassVar[bool] = False
     """Whether a view reads what changed: the lane and batch that wrote it last are then stored beside the fields."""
 
@@ -76,6 +80,12 @@ REPLIES_KEPT = timedelta(hours=24)
 
 FOLLOW_KEYS = (("_lane", 1), ("_batch", 1))
 """The index by which a view finds what a lane has written since."""
+
+
+def as_rebuilt(before: D, document: D) -> D:
+    """What a rebuild takes over of a changed document: the fields that are rebuilt, and nothing of what is kept."""
+    fields = document.REBUILT if isinstance(document.REBUILT, tuple) else ()
+    return msgspec.structs.replace(before, **{name: getattr(document, name) for name in fields})
 
 
 def to_mongo(document: Document) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The persons whose texts are gone: what a lane lets in of them, and what the command takes away."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -109,21 +109,26 @@ def _unsaid(record: list[Any], person: str) -> list[Any]:
 async def _clean(
     database: Database, write: Writer, kind: type[Document], whose: tuple[str, str, Iterable[str]]
 ) -> None:
-    who, person, texts = whose
+    who, person, _ = whose
     async for page in pages(database, kind.COLLECTION, {who: person}):
         ids = [stored["_id"] for stored in page]
 
         async def make(ids: list[str] = ids) -> list[Write]:
             found = await database.load(kind.COLLECTION, ids)
-            said = [stored for stored in found if any(stored.get(name) for name in texts)]
-            return [Replace(kind.COLLECTION, s["_id"], s["v"], _silent(s, texts)) for s in said]
+            quiet = [(stored, _silent(stored, whose)) for stored in found]
+            return [Replace(kind.COLLECTION, s["_id"], s["v"], q | {"v": s["v"] + 1}) for s, q in quiet if q != s]
 
         await write(make)
 
 
-def _silent(stored: Mapping[str, Any], texts: Iterable[str]) -> Json:
-    blank = {name: _blank(stored[name]) for name in texts if stored.get(name)}
-    return {**stored, **blank, "v": stored["v"] + 1}
+def _silent(stored: Json, whose: tuple[str, str, Iterable[str]]) -> Json:
+    """The document without these texts; ``talk.author_id`` is the field of the entries of a list."""
+    who, person, texts = whose
+    outer, _, inner = who.partition(".")
+    if inner:
+        part = (inner, person, texts)
+        return {**stored, outer: [_silent(e, part) if e.get(inner) == person else e for e in stored[outer]]}
+    return {**stored, **{name: _blank(stored[name]) for name in texts if stored.get(name)}}
 
 
 def _blank(value: Any) -> Any:

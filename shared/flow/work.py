@@ -9,7 +9,7 @@ import msgspec
 
 from shared.contracts import Envelope, Event, partition_of
 
-from .documents import D, Document, Timer, to_mongo
+from .documents import D, Document, Timer, as_rebuilt, to_mongo
 from .due import timer
 from .ports import Delete, Insert, Record, Replace, Upsert, Write
 from .router import Reminder
@@ -79,11 +79,18 @@ class Work:
         return found if found is None else self.put(found)
 
     def put(self, document: D) -> D:
-        """Store a document; returns it with its version, once higher for each input that changes it."""
+        """Store a document; returns it with its version, once higher for each input that changes it.
+
+        While ``past`` only what is rebuilt of it is taken: what is kept has been changed by this input already.
+        """
         key = (document.COLLECTION, document.id)
         if key not in self._documents:
             raise Undeclared(f"{type(document).__name__} was not declared in reads")
         before = self._saved.documents.setdefault(key, self._documents[key])
+        if self.past and before is not None and document.REBUILT is not True:
+            document = as_rebuilt(cast("D", before), document)
+            if document == before:
+                return document
         stored = msgspec.structs.replace(document, v=before.v + 1 if before else 1)
         self._documents[key] = stored
         self._touched.add(key)
@@ -103,8 +110,10 @@ class Work:
     def insert(self, document: D) -> D:
         """Store what is new under an id that nobody could declare: of ``new_id``, or out of a document's counter.
 
-        One that is there after all is a conflict, and the input is folded again.
+        One that is there after all is a conflict, and the input is folded again. While ``past`` it is there.
         """
+        if self.past and document.REBUILT is not True:
+            return document
         self._documents.setdefault((document.COLLECTION, document.id), None)
         return self.put(document)
 

@@ -50,11 +50,13 @@ def matches(document: Json, where: Json) -> bool:
 
 
 def _at(document: Any, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(document, dict) or name not in document:
-            return _ABSENT
-        document = document[name]
-    return document
+    """What a path leads to; through a list it leads to all that its entries have there."""
+    if isinstance(document, list):
+        return [found for part in document if (found := _at(part, path)) is not _ABSENT]
+    name, _, rest = path.partition(".")
+    if not isinstance(document, dict) or name not in document:
+        return _ABSENT
+    return _at(document[name], rest) if rest else document[name]
 
 
 def seeded(where: Json) -> Json:

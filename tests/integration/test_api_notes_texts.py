@@ -66,7 +66,16 @@ async def test_a_refused_edit_says_why(edge: Edge) -> None:
     """The names of the rules stand beside the text that was refused; of a comment in the list too."""
     edge.seed(
         comment("c", latest=1),
-        Revision(id="c:1", content_id="c", number=1, text="y", written_at=AT, state="refused", reasons=("contact",)),
+        Revision(
+            id="c:1",
+            content_id="c",
+            author_id="bob",
+            number=1,
+            text="y",
+            written_at=AT,
+            state="refused",
+            reasons=("contact",),
+        ),
     )
     for person, wanted in (("bob", ("refused", ["contact"])), ("ann", None)):
         listed = (await edge.ask("GET", "/v1/notes/n/comments", person)).json()["items"]

@@ -177,7 +177,7 @@ def notes(toy: Toy) -> Router:
             ids = [f"{event.comment_id}-{n:04d}" for n in range(int(event.text[5:]))]
             parts = (RememberAll(ids=tuple(some)) for some in cut(ids, toy.part))
             work.continue_with(parts, ("note", event.note_id))
-        if event.text.endswith("?") and work.get(Need, event.comment_id) is None:
+        if event.text.endswith("?"):
             due = work.now + toy.patience
             need = work.put(Need(id=event.comment_id, note_id=event.note_id, asker_id=event.author_id, due=due))
             work.emit(_opened(need), of=need)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 
 Act = Literal[
     "opened",
@@ -26,7 +26,8 @@ class Entry(Document, frozen=True, kw_only=True):
     """One change. ``by_id`` is who made it, empty where a rule did; ``person_id`` is whom it is about."""
 
     COLLECTION: ClassVar[str] = "audit"
-    TEXTS: ClassVar = {"by_id": ("why",), "person_id": ("why",)}
+    REBUILT: ClassVar[bool] = False
+    TEXTS: ClassVar[Texts] = {"by_id": ("why",), "person_id": ("why",)}
 
     group_id: str
     at: datetime

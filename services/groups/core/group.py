@@ -35,6 +35,7 @@ class Group(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "groups"
+    REBUILT: ClassVar[bool] = False
 
     owner_id: str
     name: str

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from services.groups.settings import Settings
 from shared.errors import Rejected
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 
 from .gate import Applicant, Gate, Judgement, Reason, folded, judge
 from .group import Group, known
@@ -50,7 +50,8 @@ class Member(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "members"
-    TEXTS: ClassVar = {"person_id": ("application",)}
+    REBUILT: ClassVar[bool] = False
+    TEXTS: ClassVar[Texts] = {"person_id": ("application",)}
 
     group_id: str
     person_id: str
@@ -68,6 +69,7 @@ class Place(Document, frozen=True, kw_only=True):
     """A numbered place in a group's waiting list; ``ended`` when a seat was offered for it."""
 
     COLLECTION: ClassVar[str] = "places"
+    REBUILT: ClassVar[bool] = False
 
     group_id: str
     person_id: str

@@ -22,6 +22,7 @@ class Need(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "needs"
+    REBUILT: ClassVar[bool] = False
 
     group_id: str
     message_id: str

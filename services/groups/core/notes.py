@@ -24,6 +24,7 @@ class RelayedNote(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "notes"
+    REBUILT: ClassVar[bool] = True
 
     groups: tuple[str, ...] = ()
     helps: tuple[Help, ...] = ()

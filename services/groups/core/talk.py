@@ -1,13 +1,12 @@
 """The talk in a group: who may write, and what a verdict or its author does to a message."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
 from msgspec.structs import replace
 
 from shared.errors import Rejected
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 
 from .group import Group
 from .membership import Member
@@ -17,7 +16,8 @@ class Message(Document, frozen=True, kw_only=True):
     """A message; ``ruled`` is the sequence of the last verdict that was taken up."""
 
     COLLECTION: ClassVar[str] = "messages"
-    TEXTS: ClassVar[Mapping[str, tuple[str, ...]]] = {"author_id": ("text",)}
+    REBUILT: ClassVar[bool] = False
+    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
 
     group_id: str
     parent_id: str | None

@@ -32,6 +32,7 @@ class Bar(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "bars"
+    REBUILT: ClassVar[bool] = False
 
     chances: tuple[float, ...] = ()
     taken: int = 0

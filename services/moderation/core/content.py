@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.moderation.core.counters import SIGNS, Sign
 from services.moderation.core.verdict import Verdict
 from shared.errors import Rejected
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 
 Kind = Literal["note", "comment", "message"]
 ReportReason = Literal["advertising", "fraud", "abuse", "sexual", "illegal", "other"]
@@ -57,11 +57,13 @@ class Content(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "content"
+    REBUILT: ClassVar[tuple[str, ...]] = ("text",)
+    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
 
     kind: Kind
     place_id: str
     author_id: str
-    text: str
+    text: str = ""
     posted_at: datetime
     hidden: bool
     score: float
@@ -84,6 +86,7 @@ class Report(Document, frozen=True, kw_only=True):
     """A person reported a content: one document a pair."""
 
     COLLECTION: ClassVar[str] = "reports"
+    REBUILT: ClassVar[bool] = False
 
     content_id: str
     person_id: str
@@ -95,6 +98,7 @@ class Reporter(Document, frozen=True, kw_only=True):
     """When a person has reported within the last hour; `at` is the last time."""
 
     COLLECTION: ClassVar[str] = "reporters"
+    REBUILT: ClassVar[bool] = False
 
     times: tuple[datetime, ...] = ()
     at: datetime | None = None
@@ -160,8 +164,13 @@ def decide(content: Content | None, decision: Decision) -> tuple[Content, bool]:
 
 
 def newer(content: Content | None, text: Text) -> bool:
-    """Whether a text is news: the first of its content, or a later revision of one that is still there."""
-    return content is None or (not content.deleted and text.revision > content.revision)
+    """Whether a text is news: the first of its content, or a later revision of one that is still there.
+
+    Where a rebuild has taken the copy away, the revision at hand is news again.
+    """
+    if content is None or content.deleted:
+        return content is None
+    return text.revision > content.revision or (text.revision == content.revision and not content.text)
 
 
 def judged(content: Content | None, text: Text, verdict: Verdict, now: datetime) -> Content:
@@ -176,6 +185,19 @@ def judged(content: Content | None, text: Text, verdict: Verdict, now: datetime)
         rules=verdict.rules,
         model=verdict.model,
     )
+
+
+def copied(content: Content | None, text: Text, now: datetime) -> Content:
+    """The copy of a text whose verdict was told before."""
+    known = content or _unjudged(text, now)
+    return replace(known, text=text.text, revision=max(known.revision, text.revision))
+
+
+def recalled(content: Content, told: tuple[bool, float, tuple[Found, ...]], rules: str, model: str) -> Content:
+    """The content with a verdict as it was told: hidden, score and reasons. Of a deleted one no reasons are kept."""
+    hidden, score, reasons = told
+    kept = () if content.deleted else reasons
+    return replace(content, hidden=hidden, score=score, reasons=kept, rules=rules, model=model)
 
 
 def dropped(content: Content | None, text: Text, now: datetime) -> Content:

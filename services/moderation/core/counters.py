@@ -60,6 +60,7 @@ class Counter(Document, frozen=True, kw_only=True):
     """What one person has written within the hour, and what of it was hidden within the week; oldest first."""
 
     COLLECTION: ClassVar[str] = "counters"
+    REBUILT: ClassVar[bool] = False
 
     entries: tuple[Entry, ...] = ()
     last: datetime | None = None

@@ -150,6 +150,7 @@ class ModelState(Document, frozen=True, kw_only=True):
     """The model of this community as it is now. Its id names what it began with, a file or nothing."""
 
     COLLECTION: ClassVar[str] = "models"
+    REBUILT: ClassVar[bool] = False
 
     weights: bytes
     squares: bytes

@@ -24,9 +24,17 @@ from services.moderation.handlers.reviews import (
     decide_content,
     report_content,
 )
-from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, written
+from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, verdict_told, written
 from services.moderation.settings import Settings
-from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentLabelled, ContentWatched, MessageFlagged
+from shared.contracts.moderation import (
+    ContentCounted,
+    ContentFlagged,
+    ContentJudged,
+    ContentLabelled,
+    ContentWatched,
+    MessageFlagged,
+    MessageJudged,
+)
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.documents import Ref
@@ -48,7 +56,7 @@ DELETED: dict[type[Deleted], str] = {
 }
 
 
-def _content(input_: DecideContent | ContentFlagged | MessageFlagged) -> list[Ref]:
+def _content(input_: DecideContent | ContentFlagged | MessageFlagged | ContentJudged | MessageJudged) -> list[Ref]:
     return [(Content, input_.content_id)]
 
 
@@ -74,6 +82,8 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
         table.on(kind, lambda e, w: written(e, w, rules), lambda e: [(Content, content_id(e))], name=name)
     for gone, name in DELETED.items():
         table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
+    table.on(ContentJudged, verdict_told, _content, name="content_judged")
+    table.on(MessageJudged, verdict_told, _content, name="message_judged")
     table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough, threshold), _content, name="content_flagged")
     table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough, threshold), _content, name="message_flagged")
     table.on(

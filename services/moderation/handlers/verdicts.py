@@ -1,6 +1,19 @@
 """Texts arrive, are judged and go; verdicts are told. In the lane of the note, or of the group."""
 
-from services.moderation.core import Content, Judges, Rules, Text, dropped, judged, newer, verdicts
+from services.moderation.core import (
+    Content,
+    Found,
+    Judges,
+    Kind,
+    Rules,
+    Text,
+    copied,
+    dropped,
+    judged,
+    newer,
+    recalled,
+    verdicts,
+)
 from services.moderation.handlers.counting import count
 from services.moderation.handlers.lessons import watch
 from services.moderation.view import BarView, ModelView
@@ -19,6 +32,9 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
     known = work.get(Content, text.id)
     if not newer(known, text):
         return "older"
+    if work.past:
+        work.restore(copied(known, text, work.now))
+        return "judged"
     judges = Judges(rules, work.view(ModelView).model, work.view(BarView).bar)
     (verdict,) = verdicts([text.text], judges)
     content = work.put(judged(known, text, verdict, work.now))
@@ -26,6 +42,29 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
     count(content, work)
     watch(content, verdict, work)
     return None
+
+
+def verdict_told(event: ContentJudged | MessageJudged, work: Work) -> str | None:
+    """A verdict of its own: known, but where a rebuild has to do with a content that was lost."""
+    known = work.get(Content, event.content_id)
+    if known is not None and known.v >= work.cause.sequence:
+        return "known"
+    content = copied(known, told_of(event, known), work.now)
+    reasons = tuple(Found(r.rule, r.weight, r.start, r.end) for r in event.reasons)
+    told = (event.hidden, event.score, reasons)
+    work.restore(recalled(content, told, event.rules, event.model), work.cause.sequence)
+    return None
+
+
+def told_of(event: ContentJudged | MessageJudged, known: Content | None) -> Text:
+    """What a verdict is about; without the text, where that of its revision is still to come."""
+    if isinstance(event, MessageJudged):
+        kind: Kind = "message"
+        place, revision = event.group_id, 0
+    else:
+        kind, place, revision = event.kind, event.note_id, event.revision
+    text = known.text if known and known.revision >= revision else ""
+    return Text(id=event.content_id, kind=kind, place_id=place, author_id=event.author_id, text=text, revision=revision)
 
 
 def deleted(event: Deleted, work: Work) -> str | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 
 NeedState = Literal["open", "answered", "withdrawn"]
 ReactionKind = Literal["like", "save"]
@@ -20,6 +20,8 @@ class Note(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "notes"
+    REBUILT: ClassVar[tuple[str, ...]] = ("comments", "needs_answered", "advice", "likes", "saves", "groups")
+    TEXTS: ClassVar[Texts] = {"author_id": ("title", "text")}
 
     author_id: str
     title: str
@@ -53,6 +55,8 @@ class Comment(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "comments"
+    REBUILT: ClassVar[bool] = False
+    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
 
     note_id: str
     note_author_id: str
@@ -76,8 +80,11 @@ class Revision(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "revisions"
+    REBUILT: ClassVar[bool] = False
+    TEXTS: ClassVar[Texts] = {"author_id": ("title", "text")}
 
     content_id: str
+    author_id: str
     number: int
     text: str
     title: str | None = None
@@ -94,6 +101,7 @@ class Reaction(Document, frozen=True, kw_only=True):
     """Whether a person likes or saves a note: one document for the three, which stays when they do so no longer."""
 
     COLLECTION: ClassVar[str] = "reactions"
+    REBUILT: ClassVar[bool] = False
 
     note_id: str
     person_id: str
@@ -106,6 +114,7 @@ class Need(Document, frozen=True, kw_only=True):
     """A question that waits for an answer; its id is made from the comment's."""
 
     COLLECTION: ClassVar[str] = "needs"
+    REBUILT: ClassVar[bool] = False
 
     note_id: str
     comment_id: str
@@ -121,6 +130,7 @@ class Relay(Document, frozen=True, kw_only=True):
     """A note was handed over to a group: one document a pair."""
 
     COLLECTION: ClassVar[str] = "relays"
+    REBUILT: ClassVar[bool] = False
 
     note_id: str
     group_id: str
@@ -132,6 +142,7 @@ class GroupCard(Document, frozen=True, kw_only=True):
     """What notes knows of a group, followed from its events; ``sequence`` orders its changes."""
 
     COLLECTION: ClassVar[str] = "groups"
+    REBUILT: ClassVar[bool] = True
 
     owner_id: str = ""
     name: str = ""

@@ -120,6 +120,7 @@ def edited(content: T | None, kind: str, base: Revision | None, changes: Changes
     edit = Revision(
         id=revision_id(content.id, number),
         content_id=content.id,
+        author_id=content.author_id,
         number=number,
         title=after.title,
         text=after.text,
@@ -136,6 +137,7 @@ def original(content: Note | Comment) -> Revision:
     made = Revision(
         id=revision_id(content.id, 0),
         content_id=content.id,
+        author_id=content.author_id,
         number=0,
         text=content.text,
         written_at=content.created_at,

@@ -46,6 +46,7 @@ class Circle(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "circles"
+    REBUILT: ClassVar[bool] = True
     FOLLOWED: ClassVar[bool] = True
 
     members: int = 0

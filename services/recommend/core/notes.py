@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.recommend.core.terms import MAX_TERMS, features, says_little
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 
 MOST_REMARKS = 16
 """Comments that are read of a note; by then the talk has shown where it goes."""
@@ -44,6 +44,8 @@ class NoteTerms(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "notes"
+    REBUILT: ClassVar[bool] = True
+    TEXTS: ClassVar[Texts] = {"author_id": ("terms",), "talk.author_id": ("terms",)}
 
     terms: tuple[tuple[str, int], ...] = ()
     posted: bool = False

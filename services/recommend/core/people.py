@@ -51,6 +51,7 @@ class Person(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "people"
+    REBUILT: ClassVar[bool] = True
 
     ties: tuple[Tie, ...] = ()
 

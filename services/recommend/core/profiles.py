@@ -27,6 +27,7 @@ class GroupProfile(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "profiles"
+    REBUILT: ClassVar[bool] = True
     FOLLOWED: ClassVar[bool] = True
 
     name: str = ""

@@ -15,11 +15,13 @@ from services.recommend.handlers.notes import (
     comment_posted,
     comment_revised,
     comment_visibility_changed,
+    groups_suggested,
     note_deleted,
     note_posted,
     note_relayed,
     note_revised,
     note_visibility_changed,
+    suggestions_withdrawn,
 )
 from services.recommend.handlers.people import GiveFeedback, feedback_given, give_feedback, membership_heard
 from services.recommend.placed import Suggestions, Visibility
@@ -36,7 +38,15 @@ from shared.contracts.notes import (
     NoteRevised,
     NoteVisibilityChanged,
 )
-from shared.contracts.recommend import CircleTurned, FeedbackGiven, MembershipHeard, ProfileTaught, ProfileUntaught
+from shared.contracts.recommend import (
+    CircleTurned,
+    FeedbackGiven,
+    GroupsSuggested,
+    MembershipHeard,
+    ProfileTaught,
+    ProfileUntaught,
+    SuggestionsWithdrawn,
+)
 from shared.flow.documents import Ref
 from shared.flow.router import Router
 
@@ -72,6 +82,8 @@ def router(settings: Settings) -> Router:
         affected,
         name="comment_visibility_changed",
     )
+    table.on(GroupsSuggested, groups_suggested, lambda e: [(Suggestions, e.note_id)])
+    table.on(SuggestionsWithdrawn, suggestions_withdrawn, lambda e: [(Suggestions, e.note_id)])
     table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id)])
     table.on(GroupChanged, group_changed, lambda e: [(GroupProfile, e.group_id)])
     table.on(ProfileTaught, profile_taught, lambda e: [(GroupProfile, e.group_id)])

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from services.recommend.core import NoteTerms, features, is_due, remarked, removed, said, unsaid, veiled, written
-from services.recommend.placed import Suggestions, Visibility, kept, told
+from services.recommend.placed import Suggestions, Visibility, kept, read_back, told
 from services.recommend.settings import Settings
 from services.recommend.view import ProfilesView
 from shared.contracts.notes import (
@@ -59,7 +59,8 @@ def note_deleted(event: NoteDeleted, work: Work) -> str | None:
         return "known"
     work.put(removed(before))
     unteach(before, work)
-    if made := work.get(Suggestions, event.note_id):
+    made = work.get(Suggestions, event.note_id)
+    if made is not None and not work.past:
         stored = work.put(replace(made, groups=(), withdrawn=True, at=work.now))
         work.emit(SuggestionsWithdrawn(note_id=event.note_id), stored)
     return None
@@ -137,6 +138,8 @@ def note_of(note_id: str, work: Work) -> NoteTerms:
 
 def suggest(note: NoteTerms, work: Work, settings: Settings) -> str | None:
     """The groups that fit, by the profiles as this process knows them now; told when a reader would notice."""
+    if work.past:
+        return "told"
     view = work.view(ProfilesView)
     placed = tuple(kept(p) for p in view.profiles.place(said(note), settings.suggestions, settings.floor))
     before = work.get(Suggestions, note.id)
@@ -170,3 +173,26 @@ def unteach(note: NoteTerms, work: Work) -> None:
     """Take back what every group was taught."""
     for group_id in note.groups if note.posted else ():
         work.emit(ProfileUntaught(group_id=group_id, note_id=note.id, terms=note.terms))
+
+
+# -- its own decisions, which a rebuild reads back -----------------------------------------------------------
+
+
+def groups_suggested(event: GroupsSuggested, work: Work) -> str | None:
+    """Suggestions as they were told; known, but in a rebuild."""
+    known = work.get(Suggestions, event.note_id)
+    if known is not None and known.v >= work.cause.sequence:
+        return "known"
+    told_then = Suggestions(id=event.note_id, groups=read_back(event.suggestions), model=event.model, at=work.now)
+    work.restore(told_then, work.cause.sequence)
+    return None
+
+
+def suggestions_withdrawn(event: SuggestionsWithdrawn, work: Work) -> str | None:
+    """That they were taken back; known, but in a rebuild."""
+    known = work.get(Suggestions, event.note_id)
+    if known is not None and known.v >= work.cause.sequence:
+        return "known"
+    made = known or Suggestions(id=event.note_id, groups=(), model="", at=work.now)
+    work.restore(replace(made, groups=(), withdrawn=True, at=work.now), work.cause.sequence)
+    return None

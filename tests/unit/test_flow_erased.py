@@ -1,0 +1,42 @@
+"""An erasure of words that stand inside a list, beside those of others."""
+
+from typing import ClassVar
+
+import msgspec
+
+from shared.flow.documents import Document, Texts, to_mongo
+from shared.flow.erased import erase
+from shared.flow.ports import Insert
+from tests.fakes.clock import wall
+from tests.fakes.database import FakeDatabase, Server
+
+
+class Remark(msgspec.Struct, frozen=True):
+    author_id: str
+    text: str
+    votes: int = 0
+
+
+class Talk(Document, frozen=True, kw_only=True):
+    COLLECTION: ClassVar[str] = "talks"
+    REBUILT: ClassVar[bool] = False
+    TEXTS: ClassVar[Texts] = {"author_id": ("topics",), "remarks.author_id": ("text",)}
+
+    author_id: str
+    topics: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+
+
+async def test_entries_of_a_list_lose_only_that_persons_words() -> None:
+    """The entry of the person stays with its numbers, the others keep their words; the version moves once."""
+    server = Server()
+    database = FakeDatabase(server)
+    session = await database.open_session()
+    kept = Talk(id="1", v=4, author_id="ann", topics=("a",), remarks=(Remark("bob", "hi", 2), Remark("ann", "ho")))
+    other = Talk(id="2", v=1, author_id="bob", topics=("b", "c"), remarks=(Remark("ann", "yes"),))
+    await database.transact(session, [Insert("talks", to_mongo(talk)) for talk in (kept, other)])
+    await erase(database, [Talk], "bob", wall())
+    found = server.dump("talks")
+    assert [r["text"] for r in found["1"]["remarks"]] == ["", "ho"]
+    assert (found["1"]["remarks"][0]["votes"], found["1"]["topics"], found["1"]["v"]) == (2, ["a"], 5)
+    assert (found["2"]["topics"], found["2"]["remarks"][0]["text"], found["2"]["v"]) == ([], "yes", 2)
