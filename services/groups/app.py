@@ -4,6 +4,7 @@ from services.groups.api import routes
 from services.groups.core import Message, Need
 from services.groups.handlers import message_news, need_news, router
 from services.groups.settings import Settings
+from services.groups.state import STATES
 from services.groups.store import COLLECTIONS, INDEXES, Store
 from shared.app import App, Parts
 from shared.desk import Desk
@@ -13,8 +14,8 @@ from shared.mongo import MongoDatabase
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    states = (State(Message, message_news), State(Need, lambda need: need_news(need, settings.need_steps)))
-    return Parts(router(settings), routes(desk, Store(database), settings), states=states)
+    talk = (State(Message, message_news), State(Need, lambda need: need_news(need, settings.need_steps)))
+    return Parts(router(settings), routes(desk, Store(database), settings), states=(*STATES, *talk))
 
 
 APP = App(

@@ -8,6 +8,7 @@ from services.moderation.commands import load, score, train
 from services.moderation.core import RULES, BadModel, TextModel, blank
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
+from services.moderation.state import STATES
 from services.moderation.store import COLLECTIONS, INDEXES, Store
 from services.moderation.view import BarView, ModelView
 from shared.app import App, Parts
@@ -21,7 +22,7 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     why = {rule.name: rule.why for rule in RULES.table}
     origin = begin(settings.text_model)
     views = (ModelView(database, settings.view_seconds, origin), BarView(database, settings.view_seconds, origin))
-    return Parts(router(settings, origin), routes(desk, Store(database), why), views)
+    return Parts(router(settings, origin), routes(desk, Store(database), why), views, states=STATES)
 
 
 def begin(path: str) -> TextModel:

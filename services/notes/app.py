@@ -3,6 +3,7 @@
 from services.notes.api import routes
 from services.notes.handlers import router
 from services.notes.settings import Settings
+from services.notes.state import states
 from services.notes.store import COLLECTIONS, INDEXES, Store
 from shared.app import App, Parts
 from shared.desk import Desk
@@ -11,7 +12,7 @@ from shared.mongo import MongoDatabase
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    return Parts(router(settings), routes(desk, Store(database), settings))
+    return Parts(router(settings), routes(desk, Store(database), settings), states=states(settings.need_steps))
 
 
 APP = App(

@@ -4,6 +4,7 @@ from services.recommend.api import Groups, routes
 from services.recommend.commands import place
 from services.recommend.handlers import router
 from services.recommend.settings import Settings
+from services.recommend.state import STATES
 from services.recommend.store import COLLECTIONS, INDEXES, Store
 from services.recommend.view import CirclesView, ProfilesView
 from shared.app import App, Parts
@@ -16,7 +17,7 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     profiles = ProfilesView(database, settings.view_seconds)
     circles = CirclesView(database, settings.view_seconds)
     api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions))
-    return Parts(router(settings), api, (profiles, circles))
+    return Parts(router(settings), api, (profiles, circles), states=STATES)
 
 
 APP = App(

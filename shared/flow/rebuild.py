@@ -54,7 +54,8 @@ async def rebuild(
     await _stop_helpers(database)
     async with writer(database) as write:
         for kind in kinds:
-            log.info("rebuild_resets", collection=kind.COLLECTION, reset=kind.REBUILT)
+            if kind.REBUILT:
+                log.info("rebuild_resets", collection=kind.COLLECTION, reset=kind.REBUILT)
             await _reset(database, write, kind)
             told("reset")
         await emptied(database, write, INBOX)

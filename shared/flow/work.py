@@ -97,11 +97,7 @@ class Work:
         return stored
 
     def restore(self, document: D, v: int = 0) -> D:
-        """Store what a rebuild learns without counting it: the version becomes ``v`` if that is higher.
-
-        For a handler of the service's own decision, whose ``ce_sequence`` is ``v``; and for the input that once
-        led to the decision, while ``past``.
-        """
+        """Store what a rebuild reads back, under the version ``v`` of a decision as it was told, if that is higher."""
         self.put(document)
         stored = msgspec.structs.replace(document, v=max(document.v, v))
         self._documents[document.COLLECTION, document.id] = stored

@@ -5,8 +5,9 @@ from typing import Literal
 from services.groups import core
 from services.groups.core import Charter, Gate, Group
 from services.groups.settings import Settings
+from services.groups.state import group as told
 from shared.contracts import groups as events
-from shared.contracts.groups import GroupChanged, GroupOpened, SeatOffered
+from shared.contracts.groups import GroupOpened, SeatOffered
 from shared.errors import Rejected
 from shared.flow.router import Command, Reply
 from shared.flow.work import Work
@@ -61,12 +62,7 @@ def keep(group: Group, work: Work) -> Group:
     """Store a group, tell how it stands, and offer what seats are free to those who wait."""
     group, places = core.offer(group)
     group = work.put(group)
-    work.emit(
-        GroupChanged(
-            group_id=group.id, state=group.state, seats=group.seats, members=group.members, waiting=group.waiting
-        ),
-        group,
-    )
+    work.emit(told(group), group)
     for place in places:
         work.emit(SeatOffered(group_id=group.id, place=place))
     return group

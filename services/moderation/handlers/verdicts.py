@@ -16,8 +16,9 @@ from services.moderation.core import (
 )
 from services.moderation.handlers.counting import count
 from services.moderation.handlers.lessons import watch
+from services.moderation.state import verdict
 from services.moderation.view import BarView, ModelView
-from shared.contracts.moderation import ContentJudged, MessageJudged, VerdictReason
+from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.work import Work
@@ -36,11 +37,11 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
         work.restore(copied(known, text, work.now))
         return "judged"
     judges = Judges(rules, work.view(ModelView).model, work.view(BarView).bar)
-    (verdict,) = verdicts([text.text], judges)
-    content = work.put(judged(known, text, verdict, work.now))
+    (made,) = verdicts([text.text], judges)
+    content = work.put(judged(known, text, made, work.now))
     tell(content, work)
     count(content, work)
-    watch(content, verdict, work)
+    watch(content, made, work)
     return None
 
 
@@ -103,21 +104,4 @@ def text_of(event: Written | Deleted) -> Text:
 
 def tell(content: Content, work: Work) -> None:
     """Tell the verdict; never the text."""
-    verdict = {
-        "content_id": content.id,
-        "author_id": content.author_id,
-        "hidden": content.hidden,
-        "score": content.score,
-        "reasons": tuple(
-            VerdictReason(rule=r.rule, weight=r.weight, start=r.start, end=r.end) for r in content.reasons
-        ),
-        "rules": content.rules,
-        "model": content.model,
-        "by": "staff" if content.decided else "automatic",
-    }
-    if content.kind == "message":
-        work.emit(MessageJudged(group_id=content.place_id, **verdict), content)
-    else:
-        work.emit(
-            ContentJudged(note_id=content.place_id, kind=content.kind, revision=content.revision, **verdict), content
-        )
+    work.emit(verdict(content), content)

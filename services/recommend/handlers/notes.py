@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from services.recommend.core import NoteTerms, features, is_due, remarked, removed, said, unsaid, veiled, written
 from services.recommend.placed import Suggestions, Visibility, kept, read_back, told
 from services.recommend.settings import Settings
+from services.recommend.state import suggestions
 from services.recommend.view import ProfilesView
 from shared.contracts.notes import (
     CommentDeleted,
@@ -21,8 +22,6 @@ from shared.contracts.recommend import (
     GroupsSuggested,
     ProfileTaught,
     ProfileUntaught,
-    Reason,
-    Suggestion,
     SuggestionsWithdrawn,
 )
 from shared.flow.work import Work
@@ -146,21 +145,7 @@ def suggest(note: NoteTerms, work: Work, settings: Settings) -> str | None:
     if before is not None and told(before.groups) == told(placed):
         return "same"
     stored = work.put(Suggestions(id=note.id, groups=placed, model=view.model, at=work.now))
-    work.emit(
-        GroupsSuggested(
-            note_id=note.id,
-            suggestions=tuple(
-                Suggestion(
-                    group_id=s.group_id,
-                    score=s.score,
-                    reasons=tuple(Reason(kind="term", term=r.term, weight=r.weight) for r in s.reasons),
-                )
-                for s in placed
-            ),
-            model=stored.model,
-        ),
-        stored,
-    )
+    work.emit(suggestions(stored), stored)
     return None
 
 

@@ -10,7 +10,7 @@ FILES = {"__init__.py", "__main__.py", "app.py", "settings.py", "store.py", "REA
 API = {"api.py", "api"}
 CORE = {"core.py", "core"}
 HANDLERS = {"handlers.py", "handlers"}
-ALLOWED = {"commands.py"}
+ALLOWED = {"commands.py", "state.py"}
 BESIDE = {"moderation": {"view.py"}, "recommend": {"placed.py", "view.py"}}
 """What a service may have beside them: a part of its core that is long, its state, a view."""
 

@@ -39,7 +39,7 @@ def handlers_import_what_the_fold_has(root: Path) -> list[str]:
     """Handlers see core, settings, state and views of their service, the language, and the working set."""
     told: list[str] = []
     for module in handler_modules(root):
-        files = ("core", "handlers", "settings", "placed", "view")
+        files = ("core", "handlers", "settings", "placed", "state", "view")
         own = [f"services.{module.service}.{name}" for name in files]
         told += _beyond(module, *PURE_LIBRARIES, *PURE_SHARED, *FOLD, *own)
     return told

@@ -1,0 +1,34 @@
+"""What ``ops republish`` tells of moderation: the verdict on each content, never its text."""
+
+from typing import Any
+
+from services.moderation.core import Content
+from shared.contracts import Event
+from shared.contracts.moderation import ContentJudged, MessageJudged, VerdictReason
+from shared.flow.states import State
+
+
+def verdict(content: Content) -> Event:
+    """The verdict as it holds now."""
+    reasons = (VerdictReason(rule=r.rule, weight=r.weight, start=r.start, end=r.end) for r in content.reasons)
+    about: dict[str, Any] = {
+        "content_id": content.id,
+        "author_id": content.author_id,
+        "hidden": content.hidden,
+        "score": content.score,
+        "reasons": tuple(reasons),
+        "rules": content.rules,
+        "model": content.model,
+        "by": "staff" if content.decided else "automatic",
+    }
+    if content.kind == "message":
+        return MessageJudged(group_id=content.place_id, **about)
+    return ContentJudged(note_id=content.place_id, kind=content.kind, revision=content.revision, **about)
+
+
+def judged(content: Content) -> Event | None:
+    """The verdict on what is still there."""
+    return None if content.deleted else verdict(content)
+
+
+STATES = (State(Content, judged),)
