@@ -1,7 +1,7 @@
 """What the services say of themselves in the end, against what the accepted commands make of it."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,6 +41,7 @@ class Audit:
         await spread(ledger.notes, self._note, AT_ONCE)
         await spread([note for note, written in ledger.comments.items() if written], self._comments, AT_ONCE)
         await spread([group for group, written in ledger.messages.items() if written], self._messages, AT_ONCE)
+        await spread(self._records().items(), self._record, AT_ONCE)
         return Verdict(tuple(self._lost), tuple(self._doubled))
 
     async def _group(self, id_: str) -> None:
@@ -66,7 +67,9 @@ class Audit:
         thread = ledger.threads.get(id_)
         helps = Counter(kind for kind, _ in thread.helps) if thread else Counter[str]()
         must = {
-            "comments": sum(not ledger.hidden.get(comment) for comment in ledger.comments.get(id_, ())),
+            "comments": sum(map(self._stands, ledger.comments.get(id_, ()))),
+            "likes": len(ledger.reactions[id_]["like"]),
+            "saves": len(ledger.reactions[id_]["save"]),
             "hidden": ledger.hidden.get(id_, False),
             "needs_answered": helps["answer_accepted"],
             "advice": helps["advice_taken"],
@@ -78,6 +81,25 @@ class Audit:
             return note | {"groups": sorted(note.get("groups", []))}
 
         await self._compare(("note", id_), must, told)
+
+    async def _record(self, written: tuple[str, Counter[str]]) -> None:
+        person, counts = written
+        must = {name: counts[name] for name in ("notes", "comments", "advice", "needs_answered")}
+        await self._compare(("record", person), must, lambda: self._read("notes", f"authors/{person}/record", READER))
+
+    def _records(self) -> dict[str, Counter[str]]:
+        """What must stand in the record of everybody who has written something."""
+        ledger, records = self._ledger, defaultdict[str, Counter[str]](Counter)
+        for note, author in ledger.notes.items():
+            records[author]["notes"] += self._stands(note)
+        for comment in (comment for comments in ledger.comments.values() for comment in comments):
+            records[ledger.authors[comment][0]]["comments"] += self._stands(comment)
+        for (kind, _), person in (help_ for thread in ledger.threads.values() for help_ in thread.helps.items()):
+            records[person]["advice" if kind == "advice_taken" else "needs_answered"] += 1
+        return records
+
+    def _stands(self, text: str) -> bool:
+        return not self._ledger.hidden.get(text) and text not in self._ledger.deleted
 
     async def _comments(self, id_: str) -> None:
         """The list of comments as the note's author reads it: each once, hidden ones only if they are their own."""

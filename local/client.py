@@ -59,6 +59,8 @@ class Request:
     scopes: frozenset[str] = frozenset()
     key: str | None = None
     params: Mapping[str, str] | None = None
+    match: int | None = None
+    """The revision that was read, as `If-Match`."""
 
 
 class Wire:
@@ -131,6 +133,7 @@ class Wire:
     async def _headers(self, request: Request) -> dict[str, str]:
         token = await self._token(request.person, request.scopes)
         headers = {"Authorization": f"Bearer {token}", "X-Correlation-Id": self.journal.correlation()}
+        headers |= {} if request.match is None else {"If-Match": f'"{request.match}"'}
         return headers | ({"Idempotency-Key": request.key} if request.key else {})
 
 
@@ -204,6 +207,25 @@ class Client:
                     self.journal.refuse(Refused("relay", person, refusal.status, refusal.reason))
                     raise
             await asyncio.sleep(0.1)
+
+    async def edit(self, person: str, note: str, body: Mapping[str, object], match: int) -> Json:
+        """PATCH a note of one's own, over the revision that was read."""
+        request = Request("notes", "PATCH", f"/v1/notes/{note}", person, body, key=uuid4().hex, match=match)
+
+        def made(answer: Json) -> Accepted:
+            return Accepted("edit", person, note, state=str(answer["revision"]))
+
+        return await self._command("edit", request, made)
+
+    async def react(self, person: str, note: str, kind: str) -> Json:
+        """PUT a like or a save."""
+        request = Request("notes", "PUT", f"/v1/notes/{note}/{kind}", person)
+        return await self._command("react", request, lambda _: Accepted("react", person, note, state=kind))
+
+    async def remove(self, person: str, comment: str) -> Json:
+        """DELETE a comment of one's own."""
+        request = Request("notes", "DELETE", f"/v1/comments/{comment}", person)
+        return await self._command("remove", request, lambda _: Accepted("remove", person, comment=comment))
 
     # -- groups ------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,14 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     n.NeedEscalated: ("need_id", "step"),
     n.AdviceTaken: ("comment_id",),
     n.NoteRelayed: ("note_id", "group_id"),
+    n.NoteEdited: ("note_id", "revision"),
+    n.NoteRevised: ("note_id", "revision"),
+    n.NoteDeleted: ("note_id",),
+    n.CommentEdited: ("comment_id", "revision"),
+    n.CommentRevised: ("comment_id", "revision"),
+    n.CommentDeleted: ("comment_id",),
+    n.NoteReacted: ("note_id", "person_id", "kind", "change"),
+    n.RecordCounted: ("person_id", "source_id", "what", "change"),
     m.ContentJudged: ("content_id",),
     m.MessageJudged: ("content_id",),
     m.ContentFlagged: ("content_id", "flag"),
@@ -49,6 +57,7 @@ COUNTED: frozenset[type[Event]] = frozenset(
     (
         *(g.MemberJoined, g.MemberLeft, g.ContributionMade, m.ContentFlagged, m.MessageFlagged),
         *(r.FeedbackGiven, r.CircleTurned, r.ProfileTaught, r.ProfileUntaught),
+        *(n.NoteReacted, n.RecordCounted),
     )
 )
 """Facts that may be true several times."""
@@ -64,13 +73,14 @@ FREE = frozenset(
         "ProfileUntaught",
         "SeatOffered",
         "SeatAssigned",
+        "RecordCounted",
         "ContentFlagged",
         "MessageFlagged",
     }
 )
 """Facts that nobody has to expect: whether a text asks is the service's to say, and what its author's haste counts; an
-escalation is judged by time, of what is taught and of the turns of circles only the sums are, and that seats reach
-those who wait shows in who is in at the end."""
+escalation is judged by time, of what is taught, of records and of the turns of circles only the sums are, and that
+seats reach those who wait shows in who is in at the end."""
 
 
 def identity(event: Event, sequence: int) -> tuple[str, tuple[str, ...] | None]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 Action = Literal[
     "note", "comment", "accept", "advice", "relay", "group", "state", "join", "wait", "leave",
-    "feedback", "message", "delete", "thank",
+    "feedback", "message", "delete", "thank", "edit", "react", "remove",
 ]  # fmt: skip
 
 
@@ -17,8 +17,9 @@ Action = Literal[
 class Accepted:
     """One command that a service has taken: 2xx. The ids are those that it needs, the others are empty.
 
-    `state` and `seats` are a group's; of feedback `state` is its kind. `asks` labels a comment or a message that is
-    a question to which an answer is waited for; None where nobody has labelled it.
+    `state` and `seats` are a group's; of feedback and of a reaction `state` is its kind, of an edit its revision.
+    `asks` labels a comment or a message that is a question to which an answer is waited for; None where nobody has
+    labelled it.
     """
 
     action: Action

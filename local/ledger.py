@@ -8,12 +8,12 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from local.book import Book, Fact
 from local.facts import COUNTED, FREE, IDENTITY, identity
 from local.journal import Accepted, Failed
-from local.standing import Standing
+from local.standing import Group, Standing, Thread
 from shared.contracts import Envelope, Event
 from shared.contracts import groups as g
 from shared.contracts import moderation as m
@@ -55,45 +55,6 @@ class Need:
     accepted: float = math.inf
 
 
-@dataclass(slots=True)
-class Group:
-    """A group as the HTTP answers make it, and the newest state that the topics tell of it."""
-
-    seats: int
-    state: str = "open"
-    people: set[str] = field(default_factory=set)
-    waiting: set[str] = field(default_factory=set)
-    told: tuple[int, str, int, int] | None = None
-    """Sequence, state, members, how many wait."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether somebody waits though a seat is free."""
-        return bool(self.waiting) and self.state == "open" and len(self.people) < self.seats
-
-    circle: int = 0
-    """Members that the turns of the circle come to."""
-
-
-@dataclass(slots=True)
-class Thread:
-    """A note: who helped in it, by kind and source, to which groups it was handed over, and which know its text."""
-
-    helps: dict[tuple[str, str], str] = field(default_factory=dict)
-    groups: list[str] = field(default_factory=list)
-    taught: Counter[str] = field(default_factory=Counter)
-    deleted: bool = False
-
-    def faults(self) -> tuple[list[str], list[str]]:
-        """Groups that were not taught the note, and those that were too often: once each, and a deleted one to none."""
-        due = dict.fromkeys(self.groups, 0 if self.deleted else 1)
-        places = due.keys() | self.taught.keys()
-        return (
-            [group for group in places if self.taught[group] < due.get(group, 0)],
-            [group for group in places if self.taught[group] > due.get(group, 0)],
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is missing and what is too much, as kind and ids. Both empty: all is well."""
@@ -123,6 +84,10 @@ class Ledger:
         self.book = Book(clock)
         self.kinds: Counter[str] = Counter()
         self.hidden: dict[str, bool] = {}
+        self.deleted: set[str] = set()
+        """Comments that their authors have taken away."""
+        self.reactions: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        """By note and kind, who likes or saves it."""
         self.needs: dict[str, Need] = {}
         self.need_of: dict[str, str] = {}
         self.notes: dict[str, str] = {}
@@ -173,8 +138,23 @@ class Ledger:
                 self._relayed(done.note, done.group)
             case "message" | "delete" | "thank":
                 self._accepted_in_talk(done)
+            case "edit" | "react" | "remove":
+                self._accepted_of_text(done)
             case _:
                 self._accepted_of_group(done)
+
+    def _accepted_of_text(self, done: Accepted) -> None:
+        match done.action:
+            case "edit":
+                self.book.expect("NoteEdited", done.note, done.state)
+                self.book.expect("NoteRevised", done.note, done.state)  # no edit here deserves to be refused
+            case "react":
+                if done.person not in self.reactions[done.note][done.state]:
+                    self.reactions[done.note][done.state].add(done.person)
+                    self.book.expect_another("NoteReacted", done.note, done.person, done.state, "1")
+            case _:
+                self.deleted.add(done.comment)
+                self.book.expect("CommentDeleted", done.comment)
 
     def _accepted_of_group(self, done: Accepted) -> None:
         group = self.groups.setdefault(done.group, Group(done.seats))

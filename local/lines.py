@@ -102,6 +102,9 @@ def why(suggestion: r.Suggestion) -> str:
 WORDS: dict[type[Event], Words] = {
     n.NotePosted: lambda e, name: ("note posted", f"{name(e.note_id)} by {e.author_id}"),
     n.NoteVisibilityChanged: lambda e, name: (f"note {'hidden' if e.hidden else 'shown'}", name(e.note_id)),
+    n.NoteRevised: lambda e, name: ("note edited", f"{name(e.note_id)} revision {e.revision}, judged"),
+    n.NoteReacted: lambda e, name: (f"{e.kind} {e.change:+}", f"{name(e.note_id)} by {e.person_id}"),
+    n.CommentDeleted: lambda e, name: ("comment deleted", name(e.comment_id)),
     n.CommentPosted: lambda e, name: ("comment posted", f"{name(e.comment_id)} by {e.author_id}"),
     n.CommentVisibilityChanged: _hidden,
     n.NeedOpened: lambda e, name: ("need opened", f"{name(e.comment_id)} due {e.due_at.astimezone():%H:%M:%S}"),

@@ -96,6 +96,9 @@ def _of_notes(session: Session, story: Story) -> Iterable[Row]:
     escalated = sum(need.step > 0 and not need.where for need in ledger.needs.values())
     yield Row("needs escalated, unanswered in time", f"{escalated}", "NeedEscalated")
     yield Row("advice taken", f"{ledger.kinds['AdviceTaken']} of {commands['advice']}", "AdviceTaken")
+    yield Row("notes edited, judged, then shown", f"{ledger.kinds['NoteRevised']} of {commands['edit']}", "NoteRevised")
+    yield Row("likes and saves", f"{ledger.kinds['NoteReacted']} counted, {commands['react']} asked for", "NoteReacted")
+    yield Row("comments deleted", f"{ledger.kinds['CommentDeleted']}", "CommentDeleted")
     yield Row("notes relayed to a group", f"{ledger.kinds['NoteRelayed']} of {commands['relay']}", "NoteRelayed")
 
 

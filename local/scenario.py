@@ -68,6 +68,7 @@ class Scenario:
         await self._list_of("rider-2")
         for place, post in enumerate(POSTS):
             await self._thread(post, relay_first=place % 2 == 0)
+        await self._second_thoughts()
         await self._talk()
         await self._come_back()
         await self._bad_input()
@@ -201,6 +202,24 @@ class Scenario:
     async def _thank(self, asker: str, group: str, question: str, answer: str) -> None:
         if await self._come("GroupNeedOpened", question):
             await self._client.thank(asker, group, self._witness.ledger.need_of[question], answer)
+
+    async def _second_thoughts(self) -> None:
+        """A note is edited, liked and saved; a comment is written and taken away again."""
+        client, note, author = self._client, self.story.notes["squeal"], self._author("squeal")
+        edit = {"text": "换了刹车皮，还是响。说明白些：只在下雨天响，擦干净就好。"}
+        answer = await client.edit(author, note, edit, 0)
+        self.story.check("an edit waits for its verdict", answer.get("state") == "pending", answer)
+        stale = client.edit(author, note, {"text": "没有读过的修改。"}, 0)
+        await self._refused("an edit of what was not read", stale, 412, "edited-meanwhile")
+        await self._come("NoteRevised", note, "1")
+        await asyncio.gather(*(client.react("rider-4", note, kind) for kind in ("like", "save", "like")))
+        comment = await client.comment("rider-4", note, {"text": "写错地方了。"}, asks=False)
+        self.story.comments.add(comment)
+        await client.remove("rider-4", comment)
+        await client.remove("rider-4", comment)
+
+    def _author(self, key: str) -> str:
+        return next(post.person for post in POSTS if post.key == key)
 
     # -- what must not work, and what takes time -------------------------------------------------------------
 

@@ -1,5 +1,6 @@
-"""What a person has earned in a group, recomputed, and the chain of tiers that the topics tell of them."""
+"""What the ledger keeps of people, notes and groups: who earned what, who helped where, who is in."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 TIERS: tuple[tuple[str, int], ...] = (("newcomer", 0), ("contributor", 1), ("mainstay", 3))
@@ -59,3 +60,42 @@ class Standing:
         if self.member and rank(now) > rank(self.due):
             doubled.append(f"{now}, has earned {self.due}")
         return lost, doubled
+
+
+@dataclass(slots=True)
+class Thread:
+    """A note: who helped in it, by kind and source, to which groups it was handed over, and which know its text."""
+
+    helps: dict[tuple[str, str], str] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)
+    taught: Counter[str] = field(default_factory=Counter)
+    deleted: bool = False
+
+    def faults(self) -> tuple[list[str], list[str]]:
+        """Groups that were not taught the note, and those that were too often: once each, and a deleted one to none."""
+        due = dict.fromkeys(self.groups, 0 if self.deleted else 1)
+        places = due.keys() | self.taught.keys()
+        return (
+            [group for group in places if self.taught[group] < due.get(group, 0)],
+            [group for group in places if self.taught[group] > due.get(group, 0)],
+        )
+
+
+@dataclass(slots=True)
+class Group:
+    """A group as the HTTP answers make it, and the newest state that the topics tell of it."""
+
+    seats: int
+    state: str = "open"
+    people: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    told: tuple[int, str, int, int] | None = None
+    """Sequence, state, members, how many wait."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether somebody waits though a seat is free."""
+        return bool(self.waiting) and self.state == "open" and len(self.people) < self.seats
+
+    circle: int = 0
+    """Members that the turns of the circle come to."""

@@ -11,6 +11,7 @@ from services.notes.core import (
     Note,
     Reaction,
     ReactionKind,
+    Record,
     Relay,
     Revision,
     need_id,
@@ -27,6 +28,7 @@ COLLECTIONS = (
     Comment.COLLECTION,
     Revision.COLLECTION,
     Reaction.COLLECTION,
+    Record.COLLECTION,
     Need.COLLECTION,
     Relay.COLLECTION,
     GroupCard.COLLECTION,
@@ -63,6 +65,11 @@ class Store:
         """A note by id."""
         found = await self._database.load(Note.COLLECTION, [note_id])
         return from_mongo(Note, found[0]) if found else None
+
+    async def record(self, person_id: str) -> Record | None:
+        """What a person has written, asked and answered."""
+        found = await self._database.load(Record.COLLECTION, [person_id])
+        return from_mongo(Record, found[0]) if found else None
 
     async def comment(self, comment_id: str) -> Comment | None:
         """A comment by id."""

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from .event import Event, Id, Short, Text
-from .topics import NOTE
+from .topics import NOTE, NOTES_PERSON
 
 Intent = Literal["asks", "offers"]
 """What a note is for: its author asks for something, or offers it."""
@@ -13,6 +13,11 @@ Intent = Literal["asks", "offers"]
 
 Reaction = Literal["like", "save"]
 """What a person may do with a note beside writing."""
+
+
+Counted = Literal["notes", "comments", "advice", "asked", "answered", "questions", "in_time"]
+"""What is counted of a person: notes and comments that others see, advice that was taken, questions asked, answers that
+were accepted; questions of others under the person's notes, and of these the ones answered in time."""
 
 
 class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
@@ -172,7 +177,10 @@ class NeedAnswered(Event, topic=NOTE, name="need_answered", order="state"):
 
 
 class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
-    """Nobody's answer was accepted in time; ``step`` counts from 1."""
+    """Nobody's answer was accepted in time; ``step`` counts from 1.
+
+    ``due_at`` is when the next step is due, or was this one if it is the ``last``.
+    """
 
     need_id: Id
     note_id: Id
@@ -180,6 +188,7 @@ class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
     asker_id: Id
     step: int = Field(ge=1, le=100)
     due_at: AwareDatetime
+    last: bool = False
 
 
 class NeedWithdrawn(Event, topic=NOTE, name="need_withdrawn", order="state"):
@@ -206,3 +215,13 @@ class NoteRelayed(Event, topic=NOTE, name="note_relayed", order="fact"):
     note_id: Id
     group_id: Id
     by_id: Id
+
+
+class RecordCounted(Event, topic=NOTES_PERSON, name="record_counted", order="count"):
+    """One thing more (``change`` is 1) or less (-1) in a person's record; ``source_id`` is a note, comment or need."""
+
+    person_id: Id
+    note_id: Id
+    source_id: Id
+    what: Counted
+    change: Literal[-1, 1]

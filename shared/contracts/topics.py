@@ -46,6 +46,13 @@ NOTE = Topic(
     about="Notes, their comments, needs, advice and relays.",
     carries_text=True,
 )
+NOTES_PERSON = Topic(
+    name="lianyi.notes.person.v1",
+    owner="notes",
+    key="person",
+    readers=("notes",),
+    about="What a person has written, asked and answered in notes, counted one by one.",
+)
 GROUP = Topic(
     name="lianyi.groups.group.v1",
     owner="groups",
@@ -127,6 +134,7 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         NOTE,
+        NOTES_PERSON,
         GROUP,
         MESSAGE,
         SUGGESTION,

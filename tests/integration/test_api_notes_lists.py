@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.notes.core import Need, Note
+from services.notes.core import Need, Note, Record
 from shared.contracts.notes import NoteReacted
 from tests.integration.edge import Edge, running, wall
 
@@ -147,3 +147,24 @@ async def test_what_is_not_liked_is_refused(
 ) -> None:
     """What is hidden or deleted, and one's own note."""
     await edge.refuse(slug, status, method, path, person)
+
+
+async def test_a_record_says_what_a_person_has_done(edge: Edge) -> None:
+    """Counts, and the share of questions under their notes that were answered in time; 404 where nothing is known."""
+    edge.seed(
+        Record(id="bob", notes=2, comments=5, advice=1, asked=3, answered=4, questions=4, in_time=3),
+        Record(id="cat", comments=-1),
+    )
+    assert (await edge.ask("GET", "/v1/authors/bob/record")).json() == {
+        "person_id": "bob",
+        "notes": 2,
+        "comments": 5,
+        "advice": 1,
+        "needs_asked": 3,
+        "needs_answered": 4,
+        "questions": 4,
+        "questions_in_time": 0.75,
+    }
+    early = (await edge.ask("GET", "/v1/authors/cat/record")).json()
+    assert (early["comments"], early["questions_in_time"]) == (0, None)
+    await edge.refuse("unknown-author", 404, "GET", "/v1/authors/none/record")

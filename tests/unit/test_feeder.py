@@ -64,8 +64,8 @@ class System:
         found = tuple(Suggestion(group_id=group, score=0.5, reasons=()) for group in groups)
         event = GroupsSuggested(note_id=note, suggestions=found, model="m")
         envelope = Envelope("e", event.TYPE, event.source, datetime(2026, 5, 4, tzinfo=UTC), note, 1, "chain", "cause")
-        for kind in ("NotePosted", "ContentJudged", "GroupsSuggested"):
-            self.witness.ledger.book.see(kind, note, *(["1"] if kind == "GroupsSuggested" else []))
+        for fact in (("NotePosted", note), ("ContentJudged", note), ("GroupsSuggested", note, "1")):
+            self.witness.ledger.book.see(*fact)
         for watcher in self.witness.watchers:
             watcher(Seen(event, envelope, 0.0), None)
 

@@ -94,7 +94,7 @@ def test_a_note_is_kept_and_told(world: World) -> None:
     """A posted note stands as it was written and is told once, with all that a subscriber needs."""
     kept = world.get(Note, "n")
     assert (kept.author_id, kept.title, kept.text, kept.created_at) == ("ann", "t", "x", START)
-    assert world.told == [NotePosted(note_id="n", author_id="ann", title="t", text="x", intent="asks")]
+    assert world.told.of(NotePosted) == [NotePosted(note_id="n", author_id="ann", title="t", text="x", intent="asks")]
 
 
 def test_an_id_that_exists_makes_no_second_note(world: World) -> None:

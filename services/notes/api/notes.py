@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from services.notes import core
 from services.notes.api.common import EDITING, NOTE_GONE, SOME_ID, STAFF, required, tag, tagged
-from services.notes.api.views import History, NoteView, RevisionView
+from services.notes.api.views import History, NoteView, RecordView, RevisionView
 from services.notes.handlers.commands import DeleteNote, EditNote, PostNote, React, RelayNote
 from services.notes.store import Store
 from shared.contracts.notes import Intent, Reaction
 from shared.desk import Calling, Desk
+from shared.errors import Rejected
 from shared.http import Body, Cursor, Id, IfMatch, Page, Paging, Someone, page, problems
 
 NewTitle = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -109,6 +110,14 @@ def routes(desk: Desk, store: Store, days: float) -> APIRouter:
         place = {n.id: Cursor((n.created_at if sort == "new" else n.hot_at) or n.created_at, n.id) for n in found}
         views = [NoteView.of(note, mine.get(note.id, ())) for note in found]
         return page(views, window.limit, lambda view: place[view.note_id])
+
+    @api.get("/authors/{person_id}/record", responses=problems(404, types={404: ["unknown-author"]}))
+    async def read_record(person_id: Id, _: Someone) -> RecordView:
+        """What a person has written, asked and answered."""
+        record = await store.record(person_id)
+        if record is None:
+            raise Rejected("unknown-author", 404)
+        return RecordView.of(record)
 
     @api.get("/notes/{note_id}", responses=problems(404, types=NOTE_GONE))
     async def read_note(note_id: Id, who: Someone, response: Response) -> NoteView:

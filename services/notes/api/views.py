@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from services.notes.core import Comment, Need, NeedState, Note, Revision, next_due, standing
+from services.notes.core import Comment, Need, NeedState, Note, Record, Revision, next_due, standing
 from shared.contracts.notes import Intent
 
 
@@ -165,6 +165,36 @@ class CommentView(BaseModel):
             advice=comment.advice,
             need=asked,
             edit=RevisionView.of(edit, comment) if edit else None,
+        )
+
+
+class RecordView(BaseModel):
+    """What a person has written, asked and answered. Counts follow the events, so they may lag by moments."""
+
+    person_id: str
+    notes: int = Field(description="Notes that others see.")
+    comments: int = Field(description="Comments that others see.")
+    advice: int = Field(description="Comments whose advice was taken (听劝).")
+    needs_asked: int
+    needs_answered: int = Field(description="Answers of this person's that were accepted.")
+    questions: int = Field(description="Questions of others under this person's notes.")
+    questions_in_time: float | None = Field(
+        description="The share of these that were answered before their last escalation was due; null without any."
+    )
+
+    @classmethod
+    def of(cls, record: Record) -> "RecordView":
+        """The view of a record; what was taken back may be counted before what was given."""
+        questions = max(0, record.questions)
+        return cls(
+            person_id=record.id,
+            notes=max(0, record.notes),
+            comments=max(0, record.comments),
+            advice=record.advice,
+            needs_asked=max(0, record.asked),
+            needs_answered=record.answered,
+            questions=questions,
+            questions_in_time=min(1.0, record.in_time / questions) if questions else None,
         )
 
 

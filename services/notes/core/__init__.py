@@ -8,6 +8,7 @@ from services.notes.core.documents import (
     Note,
     Reaction,
     ReactionKind,
+    Record,
     Relay,
     Revision,
     RevisionState,
@@ -17,7 +18,17 @@ from services.notes.core.documents import (
     revision_id,
 )
 from services.notes.core.heat import hot_at, score, warmed
-from services.notes.core.helping import accept, asked_no_more, asks, due, escalate, need_of, next_due, take_advice
+from services.notes.core.helping import (
+    accept,
+    asked_no_more,
+    asks,
+    due,
+    escalate,
+    in_time,
+    need_of,
+    next_due,
+    take_advice,
+)
 from services.notes.core.reacting import reacted
 from services.notes.core.relaying import relayable
 from services.notes.core.texts import (
@@ -49,6 +60,7 @@ __all__ = [
     "Note",
     "Reaction",
     "ReactionKind",
+    "Record",
     "Relay",
     "Revision",
     "RevisionState",
@@ -62,6 +74,7 @@ __all__ = [
     "edited",
     "escalate",
     "hot_at",
+    "in_time",
     "need_id",
     "need_of",
     "next_due",

@@ -138,6 +138,20 @@ class Relay(Document, frozen=True, kw_only=True):
     at: datetime
 
 
+class Record(Document, frozen=True, kw_only=True):
+    """What a person has written, asked and answered; its id is the person's. Counts as ``RecordCounted`` names them."""
+
+    COLLECTION: ClassVar[str] = "records"
+
+    notes: int = 0
+    comments: int = 0
+    advice: int = 0
+    asked: int = 0
+    answered: int = 0
+    questions: int = 0
+    in_time: int = 0
+
+
 class GroupCard(Document, frozen=True, kw_only=True):
     """What notes knows of a group, followed from its events; ``sequence`` orders its changes."""
 

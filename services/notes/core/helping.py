@@ -20,6 +20,11 @@ def next_due(need: Need, steps: tuple[int, ...]) -> datetime | None:
     return due(need, steps) if need.state == "open" and need.step < len(steps) else None
 
 
+def in_time(note: Note, need: Need, answered_at: datetime, steps: tuple[int, ...]) -> bool:
+    """Whether a question of somebody else under a note was answered before its last escalation was due."""
+    return need.asker_id != note.author_id and answered_at <= need.opened_at + timedelta(seconds=steps[-1])
+
+
 def accept(need: Need | None, answer: Comment | None, person: str) -> tuple[Need, bool]:
     """The need with its answer, and whether that is news.
 

@@ -1,7 +1,7 @@
 """When X happens, do Y. The table is at the end."""
 
 from services.notes import core
-from services.notes.core import Comment, GroupCard, Need, Note, Reaction, Relay, Revision, need_id
+from services.notes.core import Comment, GroupCard, Need, Note, Reaction, Record, Relay, Revision, need_id
 from services.notes.handlers.commands import (
     AcceptAnswer,
     DeleteComment,
@@ -33,11 +33,12 @@ from services.notes.handlers.helping import (
     needs_orphaned,
     take_advice,
 )
-from services.notes.handlers.judging import comment_posted, content_judged
+from services.notes.handlers.judging import comment_posted, content_judged, note_posted
 from services.notes.handlers.posting import post_comment, post_note
 from services.notes.handlers.reacting import note_reacted, react
+from services.notes.handlers.recording import record_counted
 from services.notes.handlers.relaying import group_changed, group_opened, note_relayed, relay_note
-from services.notes.settings import Heat, Settings
+from services.notes.settings import Settings
 from shared.contracts.groups import GroupChanged, GroupOpened
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import (
@@ -46,8 +47,10 @@ from shared.contracts.notes import (
     CommentPosted,
     NeedAnswered,
     NoteDeleted,
+    NotePosted,
     NoteReacted,
     NoteRelayed,
+    RecordCounted,
 )
 from shared.flow.documents import Ref
 from shared.flow.router import Router
@@ -91,6 +94,7 @@ def answer(table: Router) -> None:
 
 def follow(table: Router, steps: tuple[int, ...]) -> None:
     """Events and timers, in the lane of the note or the group."""
+    table.on(NotePosted, note_posted, lambda e: [(Note, e.note_id)])
     table.on(
         CommentPosted,
         lambda e, w: comment_posted(e, w, steps),
@@ -121,10 +125,22 @@ def follow(table: Router, steps: tuple[int, ...]) -> None:
     table.on(GroupChanged, group_changed, lambda e: [(GroupCard, e.group_id)])
 
 
-def count(table: Router, heat: Heat) -> None:
-    """Events that count on a note, in its lane."""
-    table.on(NeedAnswered, lambda e, w: need_answered(e, w, heat), lambda e: [(Note, e.note_id)], name="need_answered")
-    table.on(AdviceTaken, lambda e, w: advice_taken(e, w, heat), lambda e: [(Note, e.note_id)], name="advice_taken")
+def count(table: Router, settings: Settings) -> None:
+    """Events that count on a note, in its lane, or for a person, in theirs."""
+    heat = settings.hot
+    table.on(
+        NeedAnswered,
+        lambda e, w: need_answered(e, w, settings),
+        lambda e: [(Note, e.note_id), (Need, e.need_id)],
+        name="need_answered",
+    )
+    table.on(
+        AdviceTaken,
+        lambda e, w: advice_taken(e, w, heat),
+        lambda e: [(Note, e.note_id), (Comment, e.comment_id)],
+        name="advice_taken",
+    )
+    table.on(RecordCounted, record_counted, lambda e: [(Record, e.person_id)])
     table.on(NoteReacted, lambda e, w: note_reacted(e, w, heat), lambda e: [(Note, e.note_id)], name="note_reacted")
 
 
@@ -133,5 +149,5 @@ def router(settings: Settings) -> Router:
     table = Router("notes")
     answer(table)
     follow(table, settings.need_steps)
-    count(table, settings.hot)
+    count(table, settings)
     return table

@@ -12,6 +12,7 @@ from services.notes import core
 from services.notes.core import Comment, Note, Revision
 from services.notes.handlers.commands import DeleteComment, DeleteNote, EditComment, EditNote, NeedsOrphaned
 from services.notes.handlers.helping import follow_need
+from services.notes.handlers.recording import credit_text
 from shared.contracts.notes import (
     CommentDeleted,
     CommentEdited,
@@ -127,6 +128,8 @@ def note_deleted(event: NoteDeleted, work: Work) -> str | None:
     if note is None:
         return "unknown"
     blank(event.note_id, event.revision, work)
+    if not note.hidden:
+        credit_text(note, work, -1)
     for start in range(0, len(note.asking), AT_ONCE):
         payload = NeedsOrphaned(note_id=note.id, comment_ids=note.asking[start : start + AT_ONCE])
         work.remind(f"{note.id}:orphaned:{start}", work.now, payload, ("note", note.id))
@@ -140,7 +143,9 @@ def comment_deleted(event: CommentDeleted, work: Work, steps: tuple[int, ...]) -
         return "unknown"
     blank(event.comment_id, event.revision, work)
     # A verdict after the deletion changes nothing, so a comment that is hidden now was so before and is not counted.
-    note = replace(note, deleted_comments=note.deleted_comments + (not comment.hidden))
+    if not comment.hidden:
+        note = replace(note, deleted_comments=note.deleted_comments + 1)
+        credit_text(comment, work, -1)
     work.put(follow_need(note, comment, work, steps))
     return None
 

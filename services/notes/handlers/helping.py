@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from services.notes import core
 from services.notes.core import Comment, Need, Note
 from services.notes.handlers.commands import AcceptAnswer, NeedDue, NeedsOrphaned, TakeAdvice
-from services.notes.settings import Heat
+from services.notes.handlers.recording import credit, credit_question
+from services.notes.settings import Heat, Settings
 from shared.contracts.notes import AdviceTaken, NeedAnswered, NeedEscalated, NeedOpened, NeedWithdrawn
 from shared.flow.router import Reply
 from shared.flow.work import Work
@@ -64,6 +65,7 @@ def follow_need(note: Note, comment: Comment, work: Work, steps: tuple[int, ...]
         need,
     )
     remind(need, work, steps)
+    credit_question(note, need, work, 1)
     return replace(note, needs=note.needs + 1, asking=(*note.asking, comment.id))
 
 
@@ -75,6 +77,7 @@ def withdraw_need(note: Note, comment_id: str, work: Work) -> Note:
     work.cancel(timer_name(need.id, need.step + 1))
     need = work.put(replace(need, state="withdrawn"))
     work.emit(NeedWithdrawn(need_id=need.id, note_id=note.id, comment_id=comment_id, asker_id=need.asker_id), need)
+    credit_question(note, need, work, -1)
     return core.asked_no_more(replace(note, needs=note.needs - 1), comment_id)
 
 
@@ -89,22 +92,26 @@ def needs_orphaned(reminder: NeedsOrphaned, work: Work) -> str | None:
     return None
 
 
-def need_answered(event: NeedAnswered, work: Work, heat: Heat) -> str | None:
-    """Count an answered need on its note."""
-    note = work.get(Note, event.note_id)
-    if note is None:
+def need_answered(event: NeedAnswered, work: Work, settings: Settings) -> str | None:
+    """Count an answered need on its note, and for who has helped."""
+    note, need = work.get(Note, event.note_id), work.get(Need, event.need_id)
+    if note is None or need is None:
         return "unknown"
     note = core.asked_no_more(replace(note, needs_answered=note.needs_answered + 1), event.comment_id)
-    work.put(core.warmed(note, heat))
+    work.put(core.warmed(note, settings.hot))
+    credit(event.helper_id, "answered", need, work)
+    if core.in_time(note, need, work.now, settings.need_steps):
+        credit(note.author_id, "in_time", need, work)
     return None
 
 
 def advice_taken(event: AdviceTaken, work: Work, heat: Heat) -> str | None:
-    """Count taken advice on its note."""
-    note = work.get(Note, event.note_id)
-    if note is None:
+    """Count taken advice on its note, and for who gave it."""
+    note, comment = work.get(Note, event.note_id), work.get(Comment, event.comment_id)
+    if note is None or comment is None:
         return "unknown"
     work.put(core.warmed(replace(note, advice=note.advice + 1), heat))
+    credit(event.adviser_id, "advice", comment, work)
     return None
 
 
@@ -122,6 +129,7 @@ def need_due(reminder: NeedDue, work: Work, steps: tuple[int, ...]) -> str | Non
             asker_id=need.asker_id,
             step=need.step,
             due_at=core.due(need, steps),
+            last=need.step >= len(steps),
         ),
         need,
     )

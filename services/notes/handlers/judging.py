@@ -6,15 +6,26 @@ from services.notes import core
 from services.notes.core import Comment, Note, Revision
 from services.notes.handlers.editing import comment_news, note_news
 from services.notes.handlers.helping import follow_need
+from services.notes.handlers.recording import credit_text
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import (
     CommentPosted,
     CommentRevised,
     CommentVisibilityChanged,
+    NotePosted,
     NoteRevised,
     NoteVisibilityChanged,
 )
 from shared.flow.work import Work
+
+
+def note_posted(event: NotePosted, work: Work) -> str | None:
+    """Count the note for its author."""
+    note = work.get(Note, event.note_id)
+    if note is None:
+        return "unknown"
+    credit_text(note, work, 1)
+    return None
 
 
 def comment_posted(event: CommentPosted, work: Work, steps: tuple[int, ...]) -> str | None:
@@ -23,6 +34,7 @@ def comment_posted(event: CommentPosted, work: Work, steps: tuple[int, ...]) -> 
     if note is None or comment is None:
         return "unknown"
     note = replace(note, comments=note.comments + 1)
+    credit_text(comment, work, 1)
     work.put(follow_need(note, comment, work, steps))
     return None
 
@@ -59,6 +71,7 @@ def judge_note(before: Note, edit: Revision | None, verdict: core.Verdict, work:
         work.emit(
             NoteVisibilityChanged(note_id=note.id, author_id=note.author_id, hidden=hidden, reasons=reasons), note
         )
+        credit_text(note, work, -1 if hidden else 1)
     return None
 
 
@@ -79,6 +92,7 @@ def judge_comment(
         work.emit(comment_news(CommentRevised, comment, comment.text, comment.revision), comment)
     if comment.hidden != before.hidden:
         work.emit(visibility(comment, verdict.reasons), comment)
+        credit_text(comment, work, -1 if comment.hidden else 1)
     if (comment.revision, comment.hidden) != (before.revision, before.hidden):
         hidden = note.hidden_comments + comment.hidden - before.hidden
         work.put(follow_need(replace(note, hidden_comments=hidden), comment, work, steps))
