@@ -142,6 +142,7 @@ class Record(Document, frozen=True, kw_only=True):
     """What a person has written, asked and answered; its id is the person's. Counts as ``RecordCounted`` names them."""
 
     COLLECTION: ClassVar[str] = "records"
+    REBUILT: ClassVar[bool] = True
 
     notes: int = 0
     comments: int = 0
