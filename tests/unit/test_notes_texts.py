@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.notes.core import MAX_EDITS, Comment, Need, Note, Revision, need_id, revision_id
 from services.notes.handlers import router
@@ -31,8 +32,9 @@ from shared.contracts.notes import (
     NoteRevised,
     NoteVisibilityChanged,
 )
+from shared.contracts.topics import NOTE
 from shared.flow.router import Reply
-from tests.unit.support import World, refused
+from tests.unit.support import World, refused, wire
 
 SETTINGS = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i", need_steps=(3_600, 7_200))
 QUESTION, ANSWER = "请问周日下午需要预约吗?", "不用, 直接去就行."
@@ -343,3 +345,14 @@ def test_an_event_that_claims_many_revisions_is_harmless(world: World) -> None:
     (handler,) = world.router.handlers(NoteDeleted)
     assert len(list(handler.reads(event))) == MAX_EDITS + 2
     assert world.hear(event) == "done"
+
+
+def test_a_rebuild_counts_a_deleted_comment_once(world: World) -> None:
+    """What counts on a note begins at nothing and is folded again from the same events: the same note."""
+    delete(world, "a", "cat")
+    note, records = world.get(Note, "n"), list(world.records)
+    world.documents[Note.COLLECTION, "n"] = replace(note, **dict.fromkeys(("comments", "deleted_comments"), 0))
+    assert {"comments", "deleted_comments"} <= {*Note.REBUILT}
+    world.marks.clear()
+    world.take(map(wire, (record for record in records if record.topic == NOTE.name)))
+    assert replace(world.get(Note, "n"), v=0) == replace(note, v=0)

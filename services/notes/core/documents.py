@@ -20,7 +20,15 @@ class Note(Document, frozen=True, kw_only=True):
     """
 
     COLLECTION: ClassVar[str] = "notes"
-    REBUILT: ClassVar[tuple[str, ...]] = ("comments", "needs_answered", "advice", "likes", "saves", "groups")
+    REBUILT: ClassVar[tuple[str, ...]] = (
+        "comments",
+        "deleted_comments",
+        "needs_answered",
+        "advice",
+        "likes",
+        "saves",
+        "groups",
+    )
     TEXTS: ClassVar[Texts] = {"author_id": ("title", "text")}
 
     author_id: str
