@@ -70,7 +70,8 @@ class VerdictView(BaseModel):
 
     content_id: str
     kind: Kind
-    place_id: str = Field(description="The note, of a message the group.")
+    note_id: str | None = Field(description="The note that it is, or is under; null for a message.")
+    group_id: str | None = Field(description="The group of a message.")
     revision: int
     hidden: bool
     score: float
@@ -158,7 +159,8 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
         return VerdictView(
             content_id=content.id,
             kind=content.kind,
-            place_id=content.place_id,
+            note_id=None if content.kind == "message" else content.place_id,
+            group_id=content.place_id if content.kind == "message" else None,
             revision=content.revision,
             hidden=content.hidden,
             score=content.score,
