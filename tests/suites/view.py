@@ -141,6 +141,28 @@ class ViewSuite:
         assert set(view.documents) == {"a"}
         assert view.version == before
 
+    @pytest.mark.parametrize("first", [True, False])
+    async def test_forgetting_while_a_look_is_on_its_way_holds(self, world: World, first: bool) -> None:
+        """A rebuild in the middle of another lane's look: all is read anew, in older versions too."""
+        node = await world.start("notes")
+        for n in range(3):
+            await self._edit(world, node, f"n{n}")
+            await self._edit(world, node, f"n{n}")
+        view, watched = self._view(world)
+        if not first:
+            await view.refresh()
+            await self._edit(world, node, "n0")
+        watched.open.clear()
+        looking = asyncio.ensure_future(view.refresh())
+        await watched.behind.wait()
+        again = [{"_id": f"n{n}", "v": 1, "author_id": "p", "title": "again"} for n in range(3)]
+        await self._stored(world, *(Upsert("notes", document) for document in again))
+        view.forget()
+        watched.open.set()
+        await looking
+        await view.refresh()
+        assert {i: (d.v, d.title) for i, d in view.documents.items()} == {f"n{n}": (1, "again") for n in range(3)}
+
     @pytest.mark.parametrize("fault", ["conflict", "applied, reply lost", "not applied, reply lost"])
     async def test_a_commit_in_doubt_is_followed(self, world: World, fault: Any) -> None:
         """Whatever became of a commit or its reply, a view of another process sees what holds in the end."""
