@@ -1,7 +1,7 @@
 """The control document of a lane: who owns it, how far it is, and what it still has to send.
 
     {_id: lane, epoch, batch, next: [[topic, offset]...], session, outbox: [{b, r: [record...], at}...], held, skip,
-     lease, mute: [[topic, offset]...]}
+     lease, mute: [[topic, offset]...], rebuilt}
 
 Every commit of the lane matches {epoch, batch, session}, so a former owner changes nothing after a claim.
 """

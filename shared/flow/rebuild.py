@@ -61,7 +61,9 @@ async def rebuild(
         await emptied(database, write, INBOX)
         told("emptied")
     for lane in lanes:
-        await database.modify(LANES, {"_id": lane, "held": control.REBUILD}, {"$unset": {"held": ""}})
+        # Counted, so that views read anew also where nobody claims a lane.
+        go: Json = {"$unset": {"held": ""}, "$inc": {"rebuilt": 1}}
+        await database.modify(LANES, {"_id": lane, "held": control.REBUILD}, go)
         told("released")
 
 

@@ -53,6 +53,7 @@ class CollectionView(Generic[D]):
         self._dropped: dict[str, int] = {}
         self._digest = 0
         self._anew = False
+        self._rebuilt: int | None = None
         self.documents: dict[str, D] = {}
         """What the default ``put`` keeps, by id."""
 
@@ -105,16 +106,18 @@ class CollectionView(Generic[D]):
     async def _follow(self, anew: bool) -> None:
         # Needed for the length of a look, which may have read what was dropped meanwhile in an older version.
         self._dropped.clear()
-        found = await self._database.find(LANES, {}, fields=("batch",))
+        found = await self._database.find(LANES, {}, fields=("batch", "rebuilt"))
         batches = {lane["_id"]: lane.get("batch", 0) for lane in found}
-        if self._looked is None:
-            self._take(await self._read_all(anew))
+        rebuilt = sum(lane.get("rebuilt", 0) for lane in found)
+        again = self._rebuilt not in (None, rebuilt)
+        if self._looked is None or again:
+            self._take(await self._read_all(anew or again))
         else:
             moved = [name for name, batch in batches.items() if batch > self._batches.get(name, 0)]
             since: list[Json] = [{"_lane": name, "_batch": {"$gt": self._batches.get(name, 0)}} for name in moved]
             if since:
                 self._take(self._read(await self._database.find(self._kind.COLLECTION, {"$or": since})))
-        self._batches = batches
+        self._batches, self._rebuilt = batches, rebuilt
 
     async def _read_all(self, anew: bool) -> list[D]:
         after, read = "", list[D]()

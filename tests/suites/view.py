@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.flow.ports import Database, Insert, Json, Upsert
+from shared.flow.rebuild import rebuild
 from shared.flow.view import CollectionView
 from tests.suites.toy import EditNote, Note, Tally
 from tests.suites.world import Node, World
@@ -162,6 +163,23 @@ class ViewSuite:
         await looking
         await view.refresh()
         assert {i: (d.v, d.title) for i, d in view.documents.items()} == {f"n{n}": (1, "again") for n in range(3)}
+
+    async def test_a_process_without_lanes_hears_of_a_rebuild(self, world: World) -> None:
+        """Nobody claims anything in a process that stands by: its views read anew all the same, older versions too."""
+        node = await world.start("notes")
+        for n in (0, 0, 1):
+            await self._edit(world, node, f"n{n}")
+        view, watched = self._view(world)
+        await view.refresh()
+        again = {"_id": "n0", "v": 1, "author_id": "p", "title": "again"}
+        await self._stored(world, Upsert("notes", again))
+        await rebuild(node.runtime, [Tally])
+        await world.quiet()
+        await view.refresh()
+        assert {i: (d.v, d.title) for i, d in view.documents.items()} == {"n0": (1, "again"), "n1": (1, "")}
+        read = watched.read["notes"]
+        await view.refresh()
+        assert watched.read["notes"] == read
 
     @pytest.mark.parametrize("fault", ["conflict", "applied, reply lost", "not applied, reply lost"])
     async def test_a_commit_in_doubt_is_followed(self, world: World, fault: Any) -> None:
