@@ -226,7 +226,8 @@ class Process:
         oldest: dict[str, datetime] = {}
         where: Json = {"outbox": {"$ne": []}}
         for stored in await self.runtime.database.find(LANES, where, fields=("outbox",)):
-            for batch in stored["outbox"]:
+            # What a republication tells was told before: nothing in it is an answer.
+            for batch in () if stored["_id"].startswith("republish:") else stored["outbox"]:
                 for topic, partition, _, _, known in batch["r"]:
                     place = f"{TOPICS[topic].key}:{partition}"
                     time = known[3]

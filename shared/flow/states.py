@@ -55,13 +55,13 @@ async def republish(runtime: Runtime, states: Sequence[State]) -> dict[str, int]
     goes on where it stood.
 
     Raises:
-        Transient: another republication, or a rebuild or erasure, took over.
+        Transient: another republication, or a rebuild or erasure, took over, or its lane is held.
     """
     lane = RepublishLane(runtime, states)
     try:
         await lane.run()
     except Fenced as error:
-        raise Transient("another command took over") from error
+        raise Transient("another command took over, or the lane is held") from error
     return lane.counts
 
 

@@ -1,22 +1,30 @@
 """What republication and repetition promise, on the toy services."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shared.contracts import Envelope, Event
 from shared.contracts.moderation import ContentJudged
-from shared.contracts.topics import NOTE_VERDICT
+from shared.contracts.notes import NeedOpened
+from shared.contracts.topics import NOTE, NOTE_VERDICT
 from shared.flow.documents import LANES
 from shared.flow.fold import Limits
 from shared.flow.states import State, republish
-from tests.suites.toy import Verdict, comment, judged
+from tests.suites.toy import Need, Verdict, comment, judged
 from tests.suites.world import Crash, Node, World
 
 
 def told(verdict: Verdict) -> Event | None:
     return None if verdict.id == "private" else judged(verdict)
+
+
+def opened(need: Need) -> Event:
+    ids = {"need_id": need.id, "note_id": need.note_id, "comment_id": need.id}
+    return NeedOpened(**ids, asker_id=need.asker_id, due_at=need.due)
 
 
 STATES = (State(Verdict, told),)
@@ -76,3 +84,28 @@ class StatesSuite:
         assert len({id_ for *_, id_ in new}) == 7
         (stored,) = [s for n, s in (await world.documents("moderation", LANES)).items() if n.startswith("republish")]
         assert stored["next"] == []
+
+    async def test_a_republication_cut_short_stops_no_timer(self, world: World) -> None:
+        """What it left unsent was told before: no answer is in it that a timer would have to wait for."""
+        world.toy.patience = timedelta(hours=1)
+        node = await world.start("notes")
+        await world.put(comment("n", "c", "why?"))
+        await world.quiet()
+        node.publisher.away = True
+        telling = asyncio.ensure_future(republish(node.runtime, (State(Need, opened),)))
+
+        async def committed() -> bool:
+            return bool((await world.documents("notes", LANES)).get("republish:0", {}).get("outbox"))
+
+        await world.until(committed, "something unsent")
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+        node.publisher.away = False
+        world.toy.patience = timedelta(milliseconds=100)
+        await world.put(comment("n", "later", "why?"))
+
+        async def escalated() -> bool:
+            return (await world.types(NOTE.name))["need_escalated"] == 1
+
+        await world.until(escalated, "escalated")
+        assert await republish(node.runtime, (State(Need, opened),)) != {}
