@@ -7,7 +7,7 @@ PY := .venv/bin/python
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack test check format
+.PHONY: help setup lock run feed trace stack test simulate check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -46,6 +46,10 @@ stack: setup ## broker and database alone, until Ctrl-C; prints their addresses 
 
 test: check ## all that CI runs: lint, format, types, then every test that this machine can run
 	@exec $(PY) -m coverage run -m pytest
+
+simulate: setup ## thousands of broken worlds on all cores (SEEDS=n FIRST=n), or one told as a story (SEED=n)
+	@exec $(PY) -m tests.simulation $(if $(SEEDS),--seeds='$(SEEDS)') $(if $(FIRST),--first='$(FIRST)') \
+		$(if $(SEED),--seed='$(SEED)') $(if $(WITHOUT),--without='$(WITHOUT)')
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

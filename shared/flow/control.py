@@ -1,7 +1,7 @@
 """The control document of a lane: who owns it, how far it is, and what it still has to send.
 
     {_id: lane, epoch, batch, next: [[topic, offset]...], session, outbox: [{b, r: [record...], at}...], held, skip,
-     lease, mute: [[topic, offset]...], rebuilt}
+     lease, mute: [[topic, offset]...]}
 
 Every commit of the lane matches {epoch, batch, session}, so a former owner changes nothing after a claim.
 """
@@ -182,7 +182,7 @@ async def release(database: Database, lane: str) -> bool:
     """Let a held lane go on, past a gap or with an old outbox if that held it; False for one that is not held.
 
     ``skip`` stands until the lane has stored a position behind the gap, so a crash in between costs nothing.
-    Raises Conflict when it was held or cleaned by an erasure meanwhile, or half of it is reset by a rebuild.
+    Raises Conflict when it was held anew for something else meanwhile, or half of it is reset by a rebuild.
     """
     stored = await database.load(LANES, [lane])
     held = read_control(lane, stored[0] if stored else None).held
@@ -193,8 +193,7 @@ async def release(database: Database, lane: str) -> bool:
     change: Json = {"$unset": {"held": ""}, "$set": {"skip": held.startswith(GAP)}}
     if held.startswith(HORIZON):
         change["$set"]["outbox"] = [{"b": entry["b"], "r": entry["r"]} for entry in stored[0]["outbox"]]
-    where: Json = {"_id": lane, "held": held, "epoch": stored[0]["epoch"]}
-    if await database.modify(LANES, where, change) is None:
+    if await database.modify(LANES, {"_id": lane, "held": held}, change) is None:
         raise Conflict(lane)
     return True
 

@@ -29,10 +29,8 @@ class Erased:
 
     async def refresh(self, database: Database) -> bool:
         """Read the set again; whether it has grown. Raises Transient."""
-        found = await database.find(ERASED, {}, fields=("_id",))
         before = self._ids
-        # Nobody leaves the set: a lane that asked earlier may hear later, and knows less than is known here.
-        self._ids = before | {stored["_id"] for stored in found}
+        self._ids = frozenset(stored["_id"] for stored in await database.find(ERASED, {}, fields=("_id",)))
         return self._ids > before
 
     def cleaned(self, input_: Input) -> Input:
@@ -92,7 +90,7 @@ async def _fenced(database: Database, lane: str, person: str) -> bool:
     (stored,) = await database.load(LANES, [lane])
     if stored.get("session") is not None:
         await database.kill_session(bytes(stored["session"]))
-    change: Json = {"outbox": [{**b, "r": [_unsaid(r, person) for r in b["r"]]} for b in stored["outbox"]]}
+    change: Json = {"outbox": [{"b": b["b"], "r": [_unsaid(r, person) for r in b["r"]]} for b in stored["outbox"]]}
     if lane.startswith("api:"):
         change["lease"] = None  # or its callers wait until it has lapsed
     where: Json = {"_id": lane, "epoch": stored["epoch"], "batch": stored["batch"]}

@@ -37,7 +37,7 @@ class KeyLane(Lane):
         self._queue = Waiting(runtime.limits.inputs)
         self._due = Due()
         self._wake = asyncio.Event()
-        self._open = self._timers_out = self._overtaken = False
+        self._open = False
         self._paused = True
         self._gap = ""
         self._accept: dict[str, int] = {}
@@ -46,6 +46,8 @@ class KeyLane(Lane):
         self._tolerant: set[str] = set()
         self.done: dict[str, int] = {}
         self._stored: dict[str, int] = {}
+        self._timers_out = False
+        self._overtaken = False
         self._deaths = Deaths(runtime.poison)
 
     # -- what the subscriber calls; nothing here waits -----------------------------------------------------
@@ -84,17 +86,15 @@ class KeyLane(Lane):
         topic, want = record.topic, self._accept[record.topic]
         if record.offset < want:
             return False
-        compact = TOPICS[topic].cleanup == "compact"
-        if record.offset == want or topic in self._tolerant or (compact and topic in self._sought):
+        if record.offset == want or topic in self._tolerant or TOPICS[topic].cleanup == "compact":
             if self._mute.holds(topic, record.offset):
                 self._source.pause([topic], self.partition)
                 self._wake.set()
                 return False
-            if not compact:
-                self._sought.discard(topic)
+            self._sought.discard(topic)
             self._tolerant.discard(topic)
             return True
-        # A delivery that was on its way during a seek looks like a gap, or like a hole of compaction, once.
+        # A delivery that was on its way during a seek looks like a gap, once.
         gaps.add(topic)
         if topic in self._sought:
             self._found_gap(topic, want, record.offset)
@@ -157,7 +157,6 @@ class KeyLane(Lane):
         if not await control.speak(self.runtime.database, self.own):
             raise Fenced(self.name)
         self._mute = Mute({}, self.topics)
-        self._sought.clear()
         for topic in self.topics:
             self._source.seek(topic, self.partition, self._accept[topic])
         self._resume()

@@ -185,16 +185,10 @@ class Lane(Steps, ABC):
         raise Held(reason)
 
     async def room(self) -> None:
-        """Commits run ahead of publishing until the outbox is full.
-
-        Raises:
-            Transient: stopping meanwhile. Fenced: the outbox is no longer ours, or too old to be sent unasked.
-        """
+        """Commits run ahead of publishing until the outbox is full. Raises Transient when stopping meanwhile."""
         while not await self.outbox.below(self.runtime.limits.outbox, ROOM_POLL):
             if self.stopping.is_set():
                 raise Transient("the outbox is full")
-            if too_late(self.outbox.unsent(), self.runtime.now()):
-                raise Fenced(self.name)  # nothing of it is sent any more: the next claim holds the lane
             await self.idle()
             self.at("full")
 

@@ -53,7 +53,6 @@ class CollectionView(Generic[D]):
         self._dropped: dict[str, int] = {}
         self._digest = 0
         self._anew = False
-        self._rebuilt: int | None = None
         self.documents: dict[str, D] = {}
         """What the default ``put`` keeps, by id."""
 
@@ -84,14 +83,11 @@ class CollectionView(Generic[D]):
             time = asyncio.get_running_loop().time()
             if self._looked is not None and time - self._looked < self._seconds:
                 return
-            anew, self._anew = self._anew, False
-            try:
-                await (self._follow if self._kind.FOLLOWED else self._compare)(anew)
-            except BaseException:
-                self._anew |= anew
-                raise
-            # Told to forget meanwhile, it has read too early.
-            self._looked = None if self._anew else time
+            if self._kind.FOLLOWED:
+                await self._follow(first=self._looked is None)
+            else:
+                await self._compare()
+            self._looked = time
 
     def forget(self) -> None:
         """Read everything anew at the next look, older versions too."""
@@ -103,23 +99,21 @@ class CollectionView(Generic[D]):
 
     # -- looks ---------------------------------------------------------------------------------------------
 
-    async def _follow(self, anew: bool) -> None:
+    async def _follow(self, first: bool) -> None:
         # Needed for the length of a look, which may have read what was dropped meanwhile in an older version.
         self._dropped.clear()
-        found = await self._database.find(LANES, {}, fields=("batch", "rebuilt"))
+        found = await self._database.find(LANES, {}, fields=("batch",))
         batches = {lane["_id"]: lane.get("batch", 0) for lane in found}
-        rebuilt = sum(lane.get("rebuilt", 0) for lane in found)
-        again = self._rebuilt not in (None, rebuilt)
-        if self._looked is None or again:
-            self._take(await self._read_all(anew or again))
+        if first:
+            self._take(await self._read_all())
         else:
             moved = [name for name, batch in batches.items() if batch > self._batches.get(name, 0)]
             since: list[Json] = [{"_lane": name, "_batch": {"$gt": self._batches.get(name, 0)}} for name in moved]
             if since:
                 self._take(self._read(await self._database.find(self._kind.COLLECTION, {"$or": since})))
-        self._batches, self._rebuilt = batches, rebuilt
+        self._batches = batches
 
-    async def _read_all(self, anew: bool) -> list[D]:
+    async def _read_all(self) -> list[D]:
         after, read = "", list[D]()
         while True:
             page = await self._database.find(
@@ -129,15 +123,16 @@ class CollectionView(Generic[D]):
             if len(page) < self.page:
                 break
             after = page[-1]["_id"]
-        if anew:
+        if self._anew:
             # In one go: whoever loaded the view before this look still folds by all of the old one.
+            self._anew = False
             for id_ in list(self._versions):
                 self._forget(id_)
         return read
 
-    async def _compare(self, anew: bool) -> None:
-        if anew:
-            self._take(await self._read_all(anew))
+    async def _compare(self) -> None:
+        if self._anew:
+            self._take(await self._read_all())
             return
         before = {**self._dropped, **self._versions}
         found = {d["_id"]: d["v"] for d in await self._database.find(self._kind.COLLECTION, {}, fields=("v",))}

@@ -30,8 +30,6 @@ DOCS = sorted(
 )
 EACH_DOC = pytest.mark.parametrize("doc", DOCS, ids=[str(path.relative_to(ROOT)) for path in DOCS])
 EXAMPLES: dict[str, Any] = {"kafka": "k:9092", "mongo": "mongodb://m", "jwks": "http://i/jwks.json", "issuer": "i"}
-AHEAD: frozenset[str] = frozenset()
-"""Events whose contract has landed before the code that tells them; an event leaves this set with its handler."""
 
 Rows = list[tuple[str, ...]]
 
@@ -107,7 +105,7 @@ def test_a_service_readme_lists_the_inputs(service: str) -> None:
     known = {model.__name__: model for model in EVENTS.values() if "." not in model.__qualname__}
     names = {name for row in told for name in re.findall(r"\w+", row[-1])}
     ours = {name for name, model in known.items() if model.TOPIC.owner == service and model.TOPIC.key != "letter"}
-    assert names | (ours & AHEAD) == {name for name in ours if known[name].__module__.startswith("shared.contracts.")}
+    assert names == {name for name in ours if known[name].__module__.startswith("shared.contracts.")}
 
 
 @EACH_SERVICE

@@ -121,7 +121,7 @@ class Consumer:
         self._task = asyncio.create_task(self._run(), name="consumer")
 
     async def stop(self) -> None:
-        self._broker.consumers.remove(self)
+        self._broker.consumers = [c for c in self._broker.consumers if c is not self]
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

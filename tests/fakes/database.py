@@ -5,6 +5,7 @@ a snapshot at the first operation, locks on what is written, a conflict at once 
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -70,7 +71,8 @@ class Server:
 
     def begin(self, session: bytes) -> Transaction:
         transaction = self.open[session] = Transaction(self.commits)
-        asyncio.get_running_loop().call_later(LIFETIME, self.end, transaction)
+        # In a context of its own: what the server does, it does also while the client stands still.
+        asyncio.get_running_loop().call_later(LIFETIME, self.end, transaction, context=contextvars.Context())
         return transaction
 
     def end(self, transaction: Transaction) -> None:

@@ -9,7 +9,6 @@ from shared.flow.ports import Incoming, Json
 from tests.fakes.broker import Broker, Consumer, FakePublisher, Group
 from tests.fakes.clock import wall
 from tests.fakes.database import FakeDatabase, Server
-from tests.suites import toy
 from tests.suites.world import Node, World, own_tasks
 
 
@@ -23,11 +22,15 @@ class FakeWorld(World):
         self.now = wall
         self.patience = 300.0
         self.poll = 0.05
-        self.broker = Broker(random.Random(self.rng.getrandbits(64)), self.partitions)
+        self.broker = self.make_broker()
         self.servers: dict[str, Server] = defaultdict(Server)
-        self.groups = {(service, key): Group(self.broker, key) for service, keys in toy.READS.items() for key in keys}
+        self.groups = {(service, key): Group(self.broker, key) for service, keys in self.reads.items() for key in keys}
         self._made: dict[str, tuple[FakeDatabase, FakePublisher]] = {}
         own_tasks()
+
+    def make_broker(self) -> Broker:
+        """The broker of this world."""
+        return Broker(random.Random(self.rng.getrandbits(64)), self.partitions)
 
     def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> FakeDatabase:
         return FakeDatabase(self.servers[service], at)

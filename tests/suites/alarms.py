@@ -173,28 +173,6 @@ class AlarmSuite:
         assert lane.held.startswith(control.HORIZON)
         assert "need_opened" not in await world.types(NOTE.name)
 
-    async def test_a_full_outbox_that_grows_old_is_held(self, world: World) -> None:
-        """A lane that waits for room in its outbox sees its age too, or it would wait for ever."""
-        node = await world.start("notes", limits=Limits(outbox=1))
-        await world.until(lambda: node.process.slots.ready, "a slot")
-        await world.quiet()
-        node.publisher.away = True
-        number = partition_of("n", world.partitions)
-        lane = node.lane(number)
-        await world.put(comment("n", "c", "why?"))
-        await world.until(lambda: lane.outbox.size > 0, "something unsent")
-        await world.put(comment("n", "later", "why?"))
-        await world.until(lambda: lane.phase == "full", "no room")
-        await self._aged(world, lane.name)
-        lane.outbox.restore(control.read_control(lane.name, (await world.documents("notes", LANES))[lane.name]).outbox)
-        await world.until(lambda: lane.held != "", "held")
-        assert lane.held.startswith(control.HORIZON)
-        node.publisher.away = False
-        assert await control.release(world.database("notes"), lane.name)
-        await world.until(lambda: lane.held == "", "released")
-        await world.quiet()
-        assert await comments(world) == 2
-
     async def test_no_slot_is_no_answer(self, world: World) -> None:
         """Where every slot is held a caller hears to come again, and the process is not ready."""
         first = await self._unsent(world)

@@ -1,6 +1,5 @@
 """What an erasure promises, on the toy services: the texts of a person are gone, and stay gone."""
 
-import asyncio
 import base64
 from typing import Any
 
@@ -8,12 +7,8 @@ import pytest
 
 from shared.contracts.topics import NOTE
 from shared.errors import Rejected, Transient
-from shared.flow import control
 from shared.flow.documents import LANES, StoredReply
-from shared.flow.erased import Erased, erase
-from shared.flow.inputs import Input
-from shared.flow.ports import Conflict
-from shared.flow.work import Cause
+from shared.flow.erased import erase
 from tests.suites.lane import letters, replayed
 from tests.suites.rebuild import KINDS, rebuilt
 from tests.suites.toy import Note, PostComment, PostNote, comment
@@ -36,29 +31,6 @@ async def kept(world: World) -> list[Any]:
 async def silent(world: World) -> bool:
     """Whether none of the words is anywhere in the database."""
     return SECRET not in repr(await kept(world))
-
-
-class ErasedMeanwhile:
-    """A database whose first reply comes after an erasure has begun and ended."""
-
-    def __init__(self, world: World) -> None:
-        self._world, self._inner = world, world.database("notes")
-        self.done, self.go = asyncio.Event(), asyncio.Event()
-
-    async def load(self, collection: str, ids: Any) -> list[Any]:
-        found = await self._inner.load(collection, ids)
-        await erased(self._world)
-        return found
-
-    async def find(self, collection: str, where: Any, *, fields: Any = ()) -> list[Any]:
-        found = await self._inner.find(collection, where, fields=fields)
-        await erased(self._world)
-        self.done.set()
-        await self.go.wait()
-        return found
-
-    async def modify(self, collection: str, where: Any, change: Any) -> Any:
-        return await self._inner.modify(collection, where, change)
 
 
 class EraseSuite:
@@ -135,47 +107,6 @@ class EraseSuite:
         await world.until(lambda: _sent(world, 2), "both are sent")
         told = [record.value or b"" for record in await world.records(NOTE.name)]
         assert sorted(SECRET.encode() in value for value in told) == [False, False]
-
-    async def test_an_outbox_past_the_horizon_stays_one(self, world: World) -> None:
-        """Cleaning an old outbox does not make it young: it still waits for a person's word."""
-        node = await world.start("notes")
-        await world.quiet()
-        node.publisher.away = True
-        await world.submit(node, PostNote(person_id="writer", note_id="n1", title=SECRET))
-        before = (await world.documents("notes", LANES))["api:0"]["outbox"]
-        await erased(world)
-        after = (await world.documents("notes", LANES))["api:0"]["outbox"]
-        assert [batch["at"] for batch in after] == [batch["at"] for batch in before] != []
-        assert await silent(world)
-
-    async def test_a_release_does_not_bring_an_outbox_back(self, world: World) -> None:
-        """A release that read the outbox before it was cleaned is refused, and done again it releases the clean one."""
-        node = await world.start("notes")
-        await world.quiet()
-        node.publisher.away = True
-        await world.submit(node, PostNote(person_id="writer", note_id="n1", title=SECRET))
-        await world.kill(node)
-        database = world.database("notes")
-        await control.hold(database, "api:0", f"{control.HORIZON}old")
-        late: Any = ErasedMeanwhile(world)
-        with pytest.raises(Conflict):
-            await control.release(late, "api:0")
-        assert await silent(world)
-        assert await control.release(database, "api:0")
-        assert await silent(world)
-
-    async def test_a_late_look_forgets_nobody(self, world: World) -> None:
-        """Two lanes read who was erased; the one that read first may be told last."""
-        late: Any = ErasedMeanwhile(world)
-        known = Erased()
-        first = asyncio.ensure_future(known.refresh(late))
-        await late.done.wait()
-        assert await known.refresh(world.database("notes"))
-        late.go.set()
-        assert not await first
-        gone = PostNote(person_id="writer", note_id="n1", title=SECRET)
-        cause = Cause("c", world.now(), "c")
-        assert known.cleaned(Input(cause, gone)).handlers != ()
 
     async def test_a_person_who_is_gone_says_nothing_more(self, world: World) -> None:
         """A token may live on: its commands are refused, and nothing is written."""

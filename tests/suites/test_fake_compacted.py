@@ -137,26 +137,6 @@ async def test_a_reader_passes_the_holes(world: World, kind: type[Event]) -> Non
     assert {(h["text"], h["sequence"]) for h in heard.values()} == {("last", 4)}
 
 
-async def test_a_delivery_that_was_on_its_way_is_no_hole(world: World, kind: type[Event]) -> None:
-    """What was fetched before a lane began at an older place may come after: nothing before it is passed over."""
-    node = await world.start("notes", router=router(kind))
-    await world.quiet()
-    consumers = [c for group in world.groups.values() for _, c in group.members]
-    for consumer in consumers:
-        consumer.blocked = True
-    for n in range(3):
-        await world.submit(node, SetPolicy(person_id="p", policy_id=f"p{n}", text=f"{n}"))
-    await world.until(lambda: _told(world, 3), "three are told")
-    late = [record for record in await world.records(POLICY.name) if record.offset > 0]
-    for number in {record.partition for record in late}:
-        node.lane(number, "policy").offer([record for record in late if record.partition == number])
-    for consumer in consumers:
-        consumer.blocked = False
-    world.broker.wake()
-    await world.quiet()
-    assert set(await world.documents("notes", "heard")) == {"p0", "p1", "p2"}
-
-
 def test_the_broker_keeps_the_last_of_each_key() -> None:
     """A compacted topic has no days; any other has those of the table."""
     assert config_of(POLICY) == {"cleanup.policy": "compact"}

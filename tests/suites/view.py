@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from shared.flow.ports import Database, Insert, Json, Upsert
-from shared.flow.rebuild import rebuild
 from shared.flow.view import CollectionView
 from tests.suites.toy import EditNote, Note, Tally
 from tests.suites.world import Node, World
@@ -141,45 +140,6 @@ class ViewSuite:
         view.committed({("notes", "b"): Note(id="b", v=9, author_id="p", title="gone")})
         assert set(view.documents) == {"a"}
         assert view.version == before
-
-    @pytest.mark.parametrize("first", [True, False])
-    async def test_forgetting_while_a_look_is_on_its_way_holds(self, world: World, first: bool) -> None:
-        """A rebuild in the middle of another lane's look: all is read anew, in older versions too."""
-        node = await world.start("notes")
-        for n in range(3):
-            await self._edit(world, node, f"n{n}")
-            await self._edit(world, node, f"n{n}")
-        view, watched = self._view(world)
-        if not first:
-            await view.refresh()
-            await self._edit(world, node, "n0")
-        watched.open.clear()
-        looking = asyncio.ensure_future(view.refresh())
-        await watched.behind.wait()
-        again = [{"_id": f"n{n}", "v": 1, "author_id": "p", "title": "again"} for n in range(3)]
-        await self._stored(world, *(Upsert("notes", document) for document in again))
-        view.forget()
-        watched.open.set()
-        await looking
-        await view.refresh()
-        assert {i: (d.v, d.title) for i, d in view.documents.items()} == {f"n{n}": (1, "again") for n in range(3)}
-
-    async def test_a_process_without_lanes_hears_of_a_rebuild(self, world: World) -> None:
-        """Nobody claims anything in a process that stands by: its views read anew all the same, older versions too."""
-        node = await world.start("notes")
-        for n in (0, 0, 1):
-            await self._edit(world, node, f"n{n}")
-        view, watched = self._view(world)
-        await view.refresh()
-        again = {"_id": "n0", "v": 1, "author_id": "p", "title": "again"}
-        await self._stored(world, Upsert("notes", again))
-        await rebuild(node.runtime, [Tally])
-        await world.quiet()
-        await view.refresh()
-        assert {i: (d.v, d.title) for i, d in view.documents.items()} == {"n0": (1, "again"), "n1": (1, "")}
-        read = watched.read["notes"]
-        await view.refresh()
-        assert watched.read["notes"] == read
 
     @pytest.mark.parametrize("fault", ["conflict", "applied, reply lost", "not applied, reply lost"])
     async def test_a_commit_in_doubt_is_followed(self, world: World, fault: Any) -> None:

@@ -46,6 +46,8 @@ class Node:
     crashed: asyncio.Event = field(default_factory=asyncio.Event)
     die: Callable[[], None] = lambda: None
     """Cut it off from the world, at once."""
+    passing: Callable[[str], None] = lambda label: None
+    """Told of every label that it comes to."""
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def at(self, label: str) -> None:
@@ -56,6 +58,7 @@ class Node:
             self.crashed.set()
             self.die()
             raise Crash(label)
+        self.passing(label)
 
     def lane(self, partition: int = 0, key: str = "note") -> KeyLane:
         found = self.process.keys[key].lane(partition)
@@ -110,6 +113,10 @@ class World(ABC):
     poll: float = 0.02
     patience: float = 20.0
     """Seconds that a test waits for what must come."""
+    reads: Mapping[str, Mapping[str, Sequence[str]]] = toy.READS
+    routers: Mapping[str, Callable[[Any], Router]] = toy.ROUTERS
+    toy: Any
+    """What the services' routers are made with."""
 
     def __init__(self, seed: int = 0) -> None:
         self.rng = random.Random(seed)
@@ -153,6 +160,14 @@ class World(ABC):
     async def ends(self, topics: Sequence[str], partition: int) -> dict[str, int]:
         """Offset of the next record to come, by topic."""
 
+    def clock(self) -> Now:
+        """The wall clock of a new node."""
+        return self.now
+
+    def make_faulty(self, service: str) -> FaultyPublisher:
+        """The way out of a new node."""
+        return FaultyPublisher(self.publisher(service))
+
     # -- nodes ---------------------------------------------------------------------------------------------
 
     async def start(
@@ -188,14 +203,13 @@ class World(ABC):
             holder[0].at(label)
 
         database = FaultyDatabase(self.database(service, at))
-        publisher = FaultyPublisher(self.publisher(service))
-        reads: Mapping[str, Sequence[str]] = toy.READS[service]
+        publisher = self.make_faulty(service)
         runtime = Runtime(
-            router=router or toy.ROUTERS[service](self.toy),
+            router=router or self.routers[service](self.toy),
             database=database,
             publisher=publisher,
             metrics=Metrics(service),
-            now=self.now,
+            now=self.clock(),
             scope=self.scope(service, views),
             limits=limits or Limits(),
             poison=self.poison,
@@ -203,7 +217,7 @@ class World(ABC):
             rng=random.Random(self.rng.getrandbits(64)),
             at=at,
         )
-        node = Node(service, runtime, Process(runtime, reads, slots), database, publisher)
+        node = Node(service, runtime, Process(runtime, self.reads[service], slots), database, publisher)
         holder.append(node)
         return node
 
@@ -227,7 +241,7 @@ class World(ABC):
         for task in list(node.tasks):
             task.cancel()
         await asyncio.gather(*node.tasks, return_exceptions=True)
-        self.nodes.remove(node)
+        self.nodes = [living for living in self.nodes if living is not node]
         await self.leave(node)
 
     async def close(self) -> None:

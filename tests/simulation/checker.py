@@ -1,0 +1,201 @@
+"""What must be true at the end of a world, from what was asked and answered alone. Shares nothing with services.
+
+What a client was promised has happened; what it was refused has not; of the rest nobody knows, but whatever
+of it has happened has happened everywhere, and once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from zlib import crc32
+
+from tests.simulation.plan import READ
+from tests.simulation.run import Answered, End, Seen
+
+SEATS = 3
+PATIENCE = 6.0
+SLACK = 5.0
+"""Seconds that an answer must be earlier than its due time to count as surely in time, beyond the clocks' error."""
+
+
+def violations(end: End) -> list[str]:
+    """Every broken promise, in words; empty when all is well."""
+    if end.stuck:
+        return [f"stuck: {end.stuck}"]
+    return [
+        broken
+        for check in (_posts, _verdicts, _pairs, _edits, _seats, _needs, _timers, _letters, _idempotence, _nothing_left)
+        for broken in check(end)
+    ]
+
+
+def _of(end: End, kind: str) -> list[Answered]:
+    return [a for a in end.answers if a.ask.kind == kind]
+
+
+def _ids(answers: list[Answered], *outcomes: str) -> set[str]:
+    return {a.ask.id for a in answers if a.outcome in outcomes}
+
+
+def _happened(end: End) -> dict[str, Answered]:
+    stored = end.documents["notes"]["comments"]
+    return {a.ask.id: a for a in _of(end, "post") if a.ask.id in stored}
+
+
+def _between(what: str, least: set[str], found: set[str], most: set[str]) -> Iterator[str]:
+    if lost := least - found:
+        yield f"{what}: lost {sorted(lost)}"
+    if extra := found - most:
+        yield f"{what}: from nowhere {sorted(extra)}"
+
+
+def _once(told: list[Seen], field: str, wanted: set[str]) -> Iterator[str]:
+    """Each subject has exactly one event of a type; the same one may be on the wire more than once."""
+    what = told[0].type if told else f"nothing with {field}"
+    ids: dict[str, set[str]] = {}
+    for seen in told:
+        ids.setdefault(seen.body[field], set()).add(seen.id)
+    yield from _between(f"{what} told", wanted, set(ids), wanted)
+    for subject, different in ids.items():
+        if len(different) > 1:
+            yield f"{what} told {len(different)} times: {subject}"
+
+
+def _records(end: End, topic: int, type_: str) -> list[Seen]:
+    name = READ["recommend"][topic]
+    return [seen for seen in end.records[name] if seen.type.split(".")[2] == type_]
+
+
+def _posts(end: End) -> Iterator[str]:
+    posts, found = _of(end, "post"), set(_happened(end))
+    yield from _between("comments", _ids(posts, "accepted"), found, _ids(posts, "accepted", "unknown"))
+    yield from _once(_records(end, 0, "comment_posted"), "comment_id", found)
+    notes = end.documents["notes"]
+    tallies = Counter(a.ask.note_id for a in _happened(end).values())
+    counted = {note: d["comments"] for note, d in notes["tallies"].items()}
+    if counted != dict(tallies):
+        yield f"tallies {counted} and not {dict(tallies)}"
+    times = {i: d["times"] for i, d in notes["remembered"].items()}
+    if times != dict.fromkeys(found, 1):
+        yield f"remembered {times} and not once each of {sorted(found)}"
+
+
+def _verdicts(end: End) -> Iterator[str]:
+    hidden = {i: "spam" in a.ask.text for i, a in _happened(end).items()}
+    verdicts = end.documents["moderation"]["verdicts"]
+    if {i: d["hidden"] for i, d in verdicts.items()} != hidden:
+        yield f"verdicts {verdicts} and not {hidden}"
+    yield from _once(_records(end, 1, "content_judged"), "content_id", set(hidden))
+    seen = {i: (d["hidden"], d["sequence"]) for i, d in end.documents["notes"]["seen"].items()}
+    if seen != {i: (h, verdicts[i]["v"] if i in verdicts else 0) for i, h in hidden.items()}:
+        yield f"verdicts taken up {seen} and not {hidden}"
+
+
+def _pairs(end: End) -> Iterator[str]:
+    found = _happened(end)
+    pairs = end.documents["recommend"]["pairs"]
+    met = {i for i, d in pairs.items() if d["posted"] and d["judged"] and d["v"] == 2}
+    if met != set(found) or set(pairs) != met:
+        yield f"pairs {pairs} and not {sorted(found)}"
+    told = {seen.body["terms"][0][0]: seen.id for seen in _records(end, 2, "profile_taught")}
+    yield from _between("pairs told", set(found), set(told), set(found))
+    if len({seen.id for seen in _records(end, 2, "profile_taught")}) != len(told):
+        yield "a pair is told twice"
+    circles = {g: d["pairs"] for g, d in end.documents["recommend"]["circles"].items()}
+    wanted = Counter(f"g{crc32(a.ask.note_id.encode()) % 2}" for a in found.values())
+    if circles != dict(wanted):
+        yield f"circles {circles} and not {dict(wanted)}"
+
+
+def _edits(end: End) -> Iterator[str]:
+    for note in {a.ask.note_id for a in _of(end, "edit")}:
+        asked = [a for a in _of(end, "edit") if a.ask.note_id == note]
+        sure = [a for a in asked if a.outcome == "accepted"]
+        stored: dict[str, Any] = end.documents["notes"]["notes"].get(note, {"edits": 0})
+        if not len(sure) <= stored["edits"] <= sum(a.outcome != "refused" for a in asked):
+            yield f"{note}: {stored['edits']} edits, {len(sure)} accepted of {len(asked)}"
+        if len({a.body["edits"] for a in sure}) != len(sure):
+            yield f"{note}: two callers were told the same count"
+    for note, document in end.documents["notes"]["notes"].items():
+        told = [s for s in _records(end, 0, "note_visibility_changed") if s.body["note_id"] == note]
+        latest = max(told, key=lambda s: s.sequence, default=None)
+        if latest is None or (latest.sequence, latest.body["reasons"]) != (document["v"], [str(document["edits"])]):
+            yield f"{note}: the last news {latest} is not the state {document}"
+        if len({(s.sequence, s.id) for s in told}) != document["v"] or len({s.sequence for s in told}) != document["v"]:
+            yield f"{note}: {len(told)} news of {document['v']} changes"
+        followed = end.documents["moderation"]["followed"].get(note, {})
+        if (followed.get("sequence"), followed.get("edits")) != (document["v"], document["edits"]):
+            yield f"{note}: moderation has {followed} of {document}"
+
+
+def _seats(end: End) -> Iterator[str]:
+    for note in {a.ask.note_id for a in _of(end, "take")}:
+        asked = [a for a in _of(end, "take") if a.ask.note_id == note]
+        takers = end.documents["notes"]["notes"].get(note, {"takers": []})["takers"]
+        if len(takers) > SEATS or len(set(takers)) != len(takers):
+            yield f"{note}: seats {takers}"
+        yield from _between(f"{note}: seats", _ids(asked, "accepted"), set(takers), _ids(asked, "accepted", "unknown"))
+        if any(a.body.get("type") == "full" for a in asked) and len(takers) < SEATS:
+            yield f"{note}: refused as full with {takers}"
+    takers = {t for d in end.documents["notes"]["notes"].values() for t in d["takers"]}
+    yield from _once(_records(end, 0, "note_relayed"), "by_id", takers)
+
+
+def _needs(end: End) -> Iterator[str]:
+    asked = {i for i, a in _happened(end).items() if a.ask.text == "why?"}
+    needs = end.documents["notes"]["needs"]
+    yield from _between("needs", asked, set(needs), asked)
+    yield from _once(_records(end, 0, "need_opened"), "need_id", asked)
+    closed = {state: {i for i, d in needs.items() if d["state"] == state} for state in ("answered", "escalated")}
+    if set.union(*closed.values()) != set(needs):
+        yield f"needs are open for ever: {needs}"
+    yield from _once(_records(end, 0, "need_answered"), "need_id", closed["answered"])
+    yield from _once(_records(end, 0, "need_escalated"), "need_id", closed["escalated"])
+    answers = {a.ask.id: a for a in _of(end, "answer")}
+    if never := closed["answered"] - _ids(list(answers.values()), "accepted", "unknown"):
+        yield f"answered by nobody: {sorted(never)}"
+    for id_ in closed["escalated"] & _ids(list(answers.values()), "accepted"):
+        if answers[id_].at < _due(needs[id_]) - end.plan.skew * 2:
+            yield f"{id_}: answered at {answers[id_].at}, escalated though it was due at {_due(needs[id_])}"
+
+
+def _timers(end: End) -> Iterator[str]:
+    for seen in _records(end, 0, "need_escalated"):
+        due = _due(end.documents["notes"]["needs"][seen.body["need_id"]])
+        if seen.came < due - 2 * end.plan.skew:
+            yield f"{seen.body['need_id']}: escalated at {seen.came}, due at {due}"
+
+
+def _due(need: dict[str, Any]) -> float:
+    start = need["due"].replace(hour=8, minute=0, second=0, microsecond=0)
+    return float((need["due"] - start).total_seconds())
+
+
+def _letters(end: End) -> Iterator[str]:
+    """Every poisoned record has one letter of each reader; the buggy handler one for each time it was given."""
+    bugs = {i for i, a in _happened(end).items() if a.ask.text == "bug"}
+    buried = {s.place for s in _records(end, 0, "comment_posted") if s.body["comment_id"] in bugs}
+    for service, letters in end.before_replay.items():
+        found = {(d["topic"], d["partition"], d["offset"], d["handler"]) for d in letters}
+        poison = {(*place, "") for place in end.poisoned if place[0] in READ[service]}
+        wanted = poison | ({(*place, "count_comment") for place in buried} if service == "notes" else set())
+        if found != wanted:
+            yield f"{service}: letters {sorted(found - wanted)} too many, {sorted(wanted - found)} missing"
+
+
+def _idempotence(end: End) -> Iterator[str]:
+    for a in end.answers:
+        if a.repeated is not None and a.repeated != a.body:
+            yield f"{a.ask.kind} {a.ask.id}: {a.body}, and under the same key {a.repeated}"
+
+
+def _nothing_left(end: End) -> Iterator[str]:
+    """What an outbox still holds after the end was sent; only that it was could not be noted any more."""
+    sent = {seen.id for records in end.records.values() for seen in records}
+    for service, collections in end.documents.items():
+        for lane, control in collections["lanes"].items():
+            unsent = {known[0] for batch in control.get("outbox", []) for *_, known in batch["r"]} - sent
+            if unsent:
+                yield f"{service} {lane}: never sent {sorted(unsent)}"
+            if control.get("held"):
+                yield f"{service} {lane}: held, {control['held']}"

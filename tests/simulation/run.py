@@ -1,0 +1,467 @@
+"""One world from its plan to its end: clients, faults, healing, and what is left for the checker."""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.contracts import Envelope, dead_topic
+from shared.errors import Rejected, Transient
+from shared.flow import control
+from shared.flow.documents import LANES, Timer
+from shared.flow.fold import Limits
+from shared.flow.ports import Conflict, Incoming, Json
+from shared.flow.rebuild import progress, rebuild
+from shared.flow.replay import replay
+from shared.flow.router import Command
+from tests.simulation import services
+from tests.simulation.loop import StoppingLoop
+from tests.simulation.plan import FAULTY, SERVICES, TOPICS, Ask, Fault, Plan
+from tests.simulation.world import POISON, SimulatedWorld
+from tests.suites.world import Node
+
+LIVENESS = 150.0
+"""Seconds after the last fault within which everything is done. A server ends a dead process's transaction after 60."""
+SLOTS = 3
+PASSING = ("kill", "crash", "commit", "send")
+"""Faults that take no time."""
+
+
+@dataclass
+class Answered:
+    """What a client knows of its command at the end: "accepted", "refused" or "unknown"."""
+
+    ask: Ask
+    outcome: str = "unknown"
+    body: Json = field(default_factory=dict)
+    at: float = 0.0
+    """When it was answered."""
+    repeated: Json | None = None
+    """What the same key gave once more."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One record as a subscriber sees it; ``came`` in seconds."""
+
+    place: tuple[str, int, int]
+    id: str
+    type: str
+    sequence: int
+    came: float
+    body: Json
+
+
+@dataclass
+class End:
+    """All that the checker is given: what was asked and answered, what is stored, what was published."""
+
+    plan: Plan
+    answers: list[Answered]
+    documents: dict[str, dict[str, dict[str, Json]]] = field(default_factory=dict)
+    records: dict[str, list[Seen]] = field(default_factory=dict)
+    letters: dict[str, list[Json]] = field(default_factory=dict)
+    before_replay: dict[str, list[Json]] = field(default_factory=dict)
+    poisoned: list[tuple[str, int, int]] = field(default_factory=list)
+    stuck: str = ""
+    story: list[str] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+
+
+def run(plan: Plan) -> End:
+    """Run a plan to its end on a loop of its own; the same plan ends the same."""
+
+    async def main() -> End:
+        return await _Run(plan).to_the_end()
+
+    with asyncio.Runner(loop_factory=StoppingLoop) as runner:
+        return runner.run(main())
+
+
+class _Run:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.world = SimulatedWorld(plan.seed, plan.skew)
+        self.rng = random.Random(plan.seed + 1)
+        self.end = End(plan, [Answered(ask) for ask in plan.asks])
+        self.wanted = Counter(plan.nodes)
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._buried: set[Node] = set()
+        self._harmed: set[Node] = set()
+        """Those that stand still or are out of their groups: no second fault of that sort meets them."""
+        self._healed = False
+
+    async def to_the_end(self) -> End:
+        world, end = self.world, self.end
+        for service in SERVICES:
+            for _ in range(self.plan.nodes[service]):
+                await self._begin(service)
+        clients = [asyncio.create_task(self._client(answered)) for answered in end.answers]
+        faults = [asyncio.create_task(self._fault(fault)) for fault in self.plan.faults]
+        try:
+            await asyncio.sleep(FAULTY)
+            await asyncio.wait(faults, timeout=60.0) if faults else None
+            await self._heal(faults)
+            async with asyncio.timeout(LIVENESS):
+                await asyncio.gather(*clients)
+                await self._still()
+                end.before_replay = {service: await self._letters(service) for service in SERVICES}
+                world.toy.broken = False
+                for _ in range(2):
+                    await self._replay("notes")
+                    await self._still()
+                await asyncio.gather(*(node.process.stop(30.0) for node in self.world.nodes))
+        except (TimeoutError, AssertionError):
+            end.stuck = await self._why_stuck(clients)
+        finally:
+            for task in [*clients, *faults, *self._watchers]:
+                task.cancel()
+            await asyncio.gather(*clients, *faults, *self._watchers, return_exceptions=True)
+        await self._collect()
+        await world.close()
+        return end
+
+    # -- processes -----------------------------------------------------------------------------------------
+
+    async def _begin(self, service: str) -> None:
+        limits = Limits(inputs=self.plan.inputs, outbox=self.plan.outbox)
+        try:
+            node = await self.world.start(service, limits=limits, slots=SLOTS)
+        except asyncio.CancelledError:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            return  # it was killed while it started
+        self._spawn(self._watch(node))
+
+    def _spawn(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(what)
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+    async def _watch(self, node: Node) -> None:
+        """Whatever dies is started again as long as there are too few."""
+        await node.crashed.wait()
+        await self._bury(node)
+        await asyncio.sleep(self.rng.choice([0.0, 0.5, 3.0]))
+        await self._fill(node.service)
+
+    async def _bury(self, node: Node) -> None:
+        if node not in self._buried:
+            self._buried.add(node)
+            self._tell(f"{self._name(node)} dies at {node.crash_at or 'a kill'}")
+            self.end.labels += node.labels
+            await self.world.kill(node)
+
+    async def _fill(self, service: str) -> None:
+        while sum(n.service == service for n in self.world.nodes) < self.wanted[service]:
+            await self._begin(service)
+
+    def _pick(self, fault: Fault) -> Node | None:
+        living = [n for n in self.world.nodes if n.service == fault.service and not n.crashed.is_set()]
+        return living[fault.which % len(living)] if living else None
+
+    def _name(self, node: Node) -> str:
+        return f"{node.service}/{self.world.numbers[node]}"
+
+    # -- faults --------------------------------------------------------------------------------------------
+
+    async def _fault(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.at)
+        self.end.injected[f"{fault.kind} {fault.what}".strip() if fault.kind in ("commit", "send") else fault.kind] += 1
+        self._tell(f"{fault.kind} {fault.service} {fault.what} {fault.seconds or ''}".strip())
+        match fault.kind:
+            case "broker away" | "database away":
+                await self._outage(fault)
+            case "rewind":
+                self.world.rewind(fault.service, fault.what)
+            case "resend":
+                self.world.resend(fault.what, fault.which)
+            case "poison":
+                await self._insist(lambda: self.world.spoil(fault.what, fault.which))
+            case "hold":
+                await self._hold(fault)
+            case "rebuild":
+                await self._rebuild(fault)
+            case "grow":
+                self.wanted[fault.service] += 1
+                await self._fill(fault.service)
+            case _:
+                node = self._pick(fault)
+                if node is not None and fault.kind in PASSING:
+                    await self._harm(node, fault)
+                elif node is not None and node not in self._harmed:
+                    self._harmed.add(node)
+                    await self._harm(node, fault)
+                    self._harmed.discard(node)
+
+    async def _harm(self, node: Node, fault: Fault) -> None:
+        world = self.world
+        match fault.kind:
+            case "kill":
+                node.crashed.set()
+            case "crash":
+                node.crash_at = (fault.what, node.labels[fault.what] + 1)
+            case "freeze":
+                await world.freeze(node, fault.seconds)
+            case "zombie":
+                await self._reach(node, fault.what)
+                await world.zombie(node, fault.seconds)
+            case "lag":
+                consumers = world.consumers(node)
+                for consumer in consumers:
+                    consumer.blocked = True
+                await asyncio.sleep(fault.seconds)
+                for consumer in consumers:
+                    consumer.blocked = False
+                    consumer.more.set()
+            case "expel":
+                async with world.membership:
+                    await world.expel(node)
+                await asyncio.sleep(fault.seconds)
+                await world.rejoin(node)
+            case "shrink" if self.wanted[fault.service] > 1:
+                self.wanted[fault.service] -= 1
+                await self._stop(node)
+                await asyncio.sleep(fault.seconds)
+            case "commit":
+                node.database.commits.append(fault.what)  # type: ignore[arg-type]
+                if fault.seconds:
+                    node.database.reply.clear()
+                    await asyncio.sleep(fault.seconds)
+                    node.database.reply.set()
+            case "send":
+                node.publisher.faults.append(fault.what)  # type: ignore[arg-type]
+
+    async def _reach(self, node: Node, label: str) -> None:
+        """Wait until a node comes to a label, for a while, and stop it right there."""
+        if not label:
+            return
+        reached = asyncio.Event()
+
+        def passing(passed: str) -> None:
+            if passed == label and not reached.is_set():
+                reached.set()
+                self.world.loop.stop_node(node)
+
+        node.passing = passing
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await reached.wait()
+        node.passing = lambda passed: None
+
+    async def _hold(self, fault: Fault) -> None:
+        """An operator stops a lane and lets it go on."""
+        database = self.world.database(fault.service)
+        await self._insist(lambda: control.hold(database, fault.what, "a drill"))
+        await asyncio.sleep(fault.seconds)
+        await self._insist(lambda: control.release(database, fault.what))
+
+    async def _rebuild(self, fault: Fault) -> None:
+        """An operator rebuilds a service; the command may die on its way, and is run again."""
+        steps = iter(range(fault.which)) if fault.which else None
+
+        def told(step: str) -> None:
+            nonlocal steps
+            if steps is not None and next(steps, None) is None:
+                steps = None
+                raise Transient("the command was killed")
+
+        runtime = self.world.make(fault.service, router=None, limits=None, slots=0, views=()).runtime
+        try:
+            await self._insist(lambda: rebuild(runtime, services.KINDS[fault.service], told))
+        except Rejected as refused:
+            self._tell(f"no rebuild: {refused.type}")
+
+    async def _insist(self, act: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await act()
+                return
+            except (Transient, Conflict):
+                await asyncio.sleep(0.2)
+
+    async def _stop(self, node: Node) -> None:
+        await node.process.stop(10.0)
+        if not node.crashed.is_set():
+            await self._bury(node)
+
+    async def _outage(self, fault: Fault) -> None:
+        part: Any = self.world.broker if fault.kind == "broker away" else self.world.servers[fault.service]
+        part.away = True
+        await asyncio.sleep(fault.seconds)
+        part.away = False
+        self.world.broker.wake()
+
+    async def _heal(self, faults: Sequence["asyncio.Task[None]"]) -> None:
+        self._tell("all heals")
+        self._healed = True
+        world = self.world
+        world.broker.away = False
+        for server in world.servers.values():
+            server.away = False
+        for node in list(world.nodes):
+            world.loop.continue_node(node)
+        for fault in faults:
+            fault.cancel()
+        await asyncio.gather(*faults, return_exceptions=True)
+        for node in list(world.nodes):
+            world.loop.continue_node(node)
+            await world.rejoin(node)
+            node.crash_at = None
+            node.passing = lambda passed: None
+            node.database.commits.clear()
+            node.database.reply.set()
+            for consumer in world.consumers(node):
+                consumer.blocked = False
+            node.publisher.faults.clear()
+        world.broker.wake()
+        for service in SERVICES:
+            await self._fill(service)
+        async with world.membership:
+            for group in world.groups.values():
+                await group.rebalance()
+        for service in SERVICES:
+            lanes = (await world.documents(service, LANES)).values()
+            if any(stored.get("held") == control.REBUILD for stored in lanes):  # its command was cut off for good
+                await self._rebuild(Fault(FAULTY, "rebuild", service))
+
+    # -- clients -------------------------------------------------------------------------------------------
+
+    async def _client(self, answered: Answered) -> None:
+        ask = answered.ask
+        await asyncio.sleep(ask.at)
+        key = f"{ask.kind}-{ask.id}" if ask.keyed else None
+        command = _command(ask)
+        while True:
+            try:
+                reply = await self._submit(command, key, 20.0 if self._healed else ask.patience)
+            except Rejected as refused:
+                answered.outcome, answered.body = "refused", {"type": refused.type}
+                break
+            except (Transient, TimeoutError, ConnectionError):
+                if key is None:
+                    break
+                await asyncio.sleep(self.rng.choice([0.0, 0.1, 1.0]))
+                continue
+            if answered.outcome == "accepted":
+                answered.repeated = {"status": reply.status, **reply.body}
+                break
+            answered.outcome, answered.body = "accepted", {"status": reply.status, **reply.body}
+            answered.at = asyncio.get_running_loop().time()
+            if not (ask.again and key):
+                break
+            await asyncio.sleep(self.rng.choice([0.0, 1.0, 5.0]))
+        self._tell(f"{ask.kind} {ask.id} {ask.note_id} {ask.text!r} is {answered.outcome} {answered.body}")
+
+    async def _submit(self, command: Command, key: str | None, patience: float) -> Any:
+        living = [n for n in self.world.nodes if n.service == "notes" and n.process.slots.ready]
+        if not living:
+            await asyncio.sleep(0.1)
+            raise ConnectionError
+        node = self.rng.choice(living)
+        asked = asyncio.ensure_future(node.process.slots.submit(command, correlation="test", key=key, digest=b"d"))
+        died = asyncio.ensure_future(node.crashed.wait())
+        await asyncio.wait({asked, died}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        done = asked.done()
+        for future in (asked, died):
+            future.cancel()
+        await asyncio.gather(asked, died, return_exceptions=True)
+        if not done or asked.cancelled():
+            raise TimeoutError
+        return asked.result()
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    async def _still(self) -> None:
+        """Every lane has an owner, everything is read, sent, and due."""
+        self.world.patience = LIVENESS
+        await self.world.until(self._all_owned, "every lane has an owner")
+        await self.world.until(self._no_rebuild, "rebuilds are done")
+        await self.world.quiet()
+        await self.world.until(self._no_timers)
+        await self.world.quiet()
+
+    async def _no_rebuild(self) -> bool:
+        return not [lane for service in SERVICES for lane in await progress(self.world.database(service))]
+
+    def _all_owned(self) -> bool:
+        owned = {(node.service, lane.name) for node in self.world.nodes for lane in node.process.lanes}
+        wanted = {
+            (service, f"{key}:{n}")
+            for service, keys in services.READS.items()
+            for key in keys
+            for n in range(self.world.partitions)
+        }
+        return wanted <= owned
+
+    async def _no_timers(self) -> bool:
+        return not await self.world.documents("notes", Timer.COLLECTION)
+
+    async def _replay(self, service: str) -> None:
+        async def letters() -> AsyncIterator[Incoming]:
+            for record in await self.world.records(dead_topic(service).name):
+                yield record
+
+        node = self.world.make(service, router=None, limits=None, slots=0, views=())
+        done = await replay(node.runtime, letters())
+        self._tell(f"replay: {done}")
+
+    async def _letters(self, service: str) -> list[Json]:
+        return [json.loads(record.value or b"") for record in await self.world.records(dead_topic(service).name)]
+
+    async def _why_stuck(self, clients: Sequence["asyncio.Task[None]"]) -> str:
+        waiting = [a.ask.id for a, c in zip(self.end.answers, clients, strict=True) if not c.done()]
+        lanes = [f"{n.service} {r.name} {r.phase} {r.held}" for n in self.world.nodes for r in n.process.reports()]
+        timers = list(await self.world.documents("notes", Timer.COLLECTION))
+        controls = {
+            f"{service} {name}": {k: v for k, v in stored.items() if k != "session"}
+            for service in SERVICES
+            for name, stored in (await self.world.documents(service, LANES)).items()
+            if stored.get("outbox") or stored.get("held") or stored.get("mute")
+        }
+        behind = {
+            f"{n.service} {r.name}": (r.lag_records, n.lane(int(r.name[-1]), r.name.split(":")[0]).done)
+            for n in self.world.nodes
+            for r in n.process.reports()
+            if not r.name.startswith("api") and r.lag_records
+        }
+        return f"clients {waiting}; timers {timers}; lanes {lanes}; outboxes {controls}; behind {behind}"
+
+    async def _collect(self) -> None:
+        world, end = self.world, self.end
+        for node in world.nodes:
+            end.labels += node.labels
+        for service, kinds in services.KINDS.items():
+            collections = (*(kind.COLLECTION for kind in kinds), LANES)
+            end.documents[service] = {c: await world.documents(service, c) for c in collections}
+            end.letters[service] = await self._letters(service)
+        for topic in TOPICS:
+            records = await world.records(topic)
+            end.poisoned += [(r.topic, r.partition, r.offset) for r in records if r.value == POISON]
+            end.records[topic] = [
+                Seen(place, about.id, about.type, about.sequence, world.came[place], json.loads(record.value or b""))
+                for record in records
+                if record.value != POISON
+                for place in [(record.topic, record.partition, record.offset)]
+                for about in [Envelope.of(record.headers)]
+            ]
+
+    def _tell(self, what: str) -> None:
+        self.end.story.append(f"{asyncio.get_running_loop().time():8.3f}  {what}")
+
+
+def _command(ask: Ask) -> Command:
+    match ask.kind:
+        case "post":
+            return services.Post(person_id="p", comment_id=ask.id, note_id=ask.note_id, text=ask.text)
+        case "edit":
+            return services.Edit(person_id="p", note_id=ask.note_id)
+        case "take":
+            return services.Take(person_id=ask.id, note_id=ask.note_id)
+        case _:
+            return services.Answer(person_id="p", need_id=ask.id)

@@ -1,0 +1,325 @@
+"""Three small services that use every rule of the lane, over real contract events.
+
+notes       commands (posts, edits of one shared document, seats, answers), counts by event, needs with timers,
+            verdicts taken up: the higher sequence holds
+moderation  a verdict for every comment; follows the edits of a note by sequence
+recommend   two topics in one lane: a comment and its verdict meet, whichever comes first, and the pair is
+            told to the lane of the group, where pairs are counted
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from shared.contracts import partition_of
+from shared.contracts.moderation import ContentJudged
+from shared.contracts.notes import (
+    AdviceTaken,
+    CommentPosted,
+    NeedAnswered,
+    NeedEscalated,
+    NeedOpened,
+    NoteRelayed,
+    NoteVisibilityChanged,
+)
+from shared.contracts.recommend import ProfileTaught
+from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
+from shared.errors import Rejected
+from shared.flow.documents import Document
+from shared.flow.router import Command, Reminder, Reply, Router
+from shared.flow.work import Work
+
+READS: dict[str, dict[str, tuple[str, ...]]] = {
+    "notes": {"note": (NOTE.name, NOTE_VERDICT.name)},
+    "moderation": {"note": (NOTE.name,)},
+    "recommend": {"note": (NOTE.name, NOTE_VERDICT.name), "group": (PROFILE.name,)},
+}
+TYPES = {NOTE.name: CommentPosted.TYPE, NOTE_VERDICT.name: ContentJudged.TYPE, PROFILE.name: ProfileTaught.TYPE}
+"""A type on each topic that every reader of it handles."""
+SEATS = 3
+BY_SEQUENCE = True
+"""Whether readers of state events let the higher sequence hold."""
+GROUPS = 2
+
+
+class Note(Document, frozen=True, kw_only=True):
+    """Changed by commands of all api lanes: the exception to the single writer."""
+
+    COLLECTION = "notes"
+    REBUILT = False
+    edits: int = 0
+    takers: tuple[str, ...] = ()
+
+
+class Comment(Document, frozen=True, kw_only=True):
+    COLLECTION = "comments"
+    REBUILT = False
+    note_id: str
+    text: str
+
+
+class Tally(Document, frozen=True, kw_only=True):
+    COLLECTION = "tallies"
+    REBUILT = True
+    comments: int = 0
+
+
+class Remembered(Document, frozen=True, kw_only=True):
+    COLLECTION = "remembered"
+    REBUILT = True
+    times: int = 0
+
+
+class Need(Document, frozen=True, kw_only=True):
+    COLLECTION = "needs"
+    REBUILT = False
+    note_id: str
+    due: datetime
+    state: str = "open"
+
+
+class Seen(Document, frozen=True, kw_only=True):
+    COLLECTION = "seen"
+    REBUILT = True
+    sequence: int = 0
+    hidden: bool = False
+
+
+class Verdict(Document, frozen=True, kw_only=True):
+    COLLECTION = "verdicts"
+    REBUILT = True
+    note_id: str
+    hidden: bool
+
+
+class Followed(Document, frozen=True, kw_only=True):
+    COLLECTION = "followed"
+    REBUILT = True
+    sequence: int = 0
+    edits: int = 0
+
+
+class Pair(Document, frozen=True, kw_only=True):
+    COLLECTION = "pairs"
+    REBUILT = True
+    posted: bool = False
+    judged: bool = False
+
+
+class Circle(Document, frozen=True, kw_only=True):
+    COLLECTION = "circles"
+    REBUILT = True
+    pairs: int = 0
+
+
+KINDS: dict[str, tuple[type[Document], ...]] = {
+    "notes": (Note, Comment, Tally, Remembered, Need, Seen),
+    "moderation": (Verdict, Followed),
+    "recommend": (Pair, Circle),
+}
+
+
+class Post(Command, frozen=True, kw_only=True):
+    comment_id: str
+    note_id: str
+    text: str
+
+
+class Edit(Command, frozen=True, kw_only=True):
+    note_id: str
+
+
+class Take(Command, frozen=True, kw_only=True):
+    note_id: str
+
+
+class Answer(Command, frozen=True, kw_only=True):
+    need_id: str
+
+
+class CheckNeed(Reminder, frozen=True, kw_only=True):
+    need_id: str
+
+
+@dataclass
+class Turns:
+    """What the run turns: whether the bug is still there, and how long a need waits."""
+
+    broken: bool = True
+    patience: timedelta = timedelta(seconds=6)
+
+
+def group_of(note_id: str) -> str:
+    """The group that a note belongs to."""
+    return f"g{partition_of(note_id, GROUPS)}"
+
+
+def notes(turns: Turns) -> Router:
+    def post(command: Post, work: Work) -> Reply:
+        if work.get(Comment, command.comment_id):
+            raise Rejected("exists", 409)
+        comment = work.put(Comment(id=command.comment_id, note_id=command.note_id, text=command.text))
+        work.emit(posted(command.note_id, comment.id, comment.text), comment)
+        return Reply(status=201, body={"comment_id": comment.id, "at": work.now.isoformat()})
+
+    def edit(command: Edit, work: Work) -> Reply:
+        note = work.get(Note, command.note_id) or Note(id=command.note_id)
+        note = work.put(replace(note, edits=note.edits + 1))
+        tell(note, work)
+        return Reply(status=200, body={"edits": note.edits})
+
+    def take(command: Take, work: Work) -> Reply:
+        note = work.get(Note, command.note_id) or Note(id=command.note_id)
+        if command.person_id in note.takers:
+            raise Rejected("taken-before", 409)
+        if len(note.takers) >= SEATS:
+            raise Rejected("full", 403)
+        note = work.put(replace(note, takers=(*note.takers, command.person_id)))
+        work.emit(NoteRelayed(note_id=note.id, group_id=group_of(note.id), by_id=command.person_id), note)
+        tell(note, work)
+        return Reply(status=201, body={"seat": len(note.takers)})
+
+    def answer(command: Answer, work: Work) -> Reply:
+        need = work.get(Need, command.need_id)
+        if need is None:
+            raise Rejected("unknown-need", 404)
+        work.emit(AdviceTaken(comment_id=need.id, note_id=need.note_id, author_id="asker", adviser_id="helper"), need)
+        return Reply(status=202, body={})
+
+    def tell(note: Note, work: Work) -> None:
+        told = NoteVisibilityChanged(note_id=note.id, author_id="author", hidden=False, reasons=(str(note.edits),))
+        work.emit(told, note)
+
+    def count_comment(event: CommentPosted, work: Work) -> None:
+        tally = work.get(Tally, event.note_id) or Tally(id=event.note_id)
+        work.put(replace(tally, comments=tally.comments + 1))
+        if event.text == "bug" and turns.broken:
+            raise RuntimeError("a bug")
+        if event.text == "why?" and not work.past:
+            need = Need(id=event.comment_id, note_id=event.note_id, due=work.now + turns.patience)
+            need = work.put(need)
+            work.emit(
+                NeedOpened(need_id=need.id, note_id=need.note_id, comment_id=need.id, asker_id="a", due_at=need.due),
+                need,
+            )
+            work.remind(f"need:{need.id}", need.due, CheckNeed(need_id=need.id), ("note", event.note_id))
+
+    def remember_comment(event: CommentPosted, work: Work) -> None:
+        seen = work.get(Remembered, event.comment_id) or Remembered(id=event.comment_id)
+        work.put(replace(seen, times=seen.times + 1))
+
+    def close_need(event: AdviceTaken, work: Work) -> str | None:
+        need = work.get(Need, event.comment_id)
+        if need is None or need.state != "open":
+            return "late"
+        need = work.put(replace(need, state="answered"))
+        work.cancel(f"need:{need.id}")
+        work.emit(
+            NeedAnswered(
+                need_id=need.id,
+                note_id=need.note_id,
+                comment_id=need.id,
+                asker_id="a",
+                answer_id="answer",
+                helper_id="helper",
+            ),
+            need,
+        )
+        return None
+
+    def take_verdict(event: ContentJudged, work: Work) -> str | None:
+        seen = work.get(Seen, event.content_id) or Seen(id=event.content_id)
+        if BY_SEQUENCE and seen.sequence >= work.cause.sequence:
+            return "older"
+        work.put(replace(seen, sequence=work.cause.sequence, hidden=event.hidden))
+        return None
+
+    def check_need(reminder: CheckNeed, work: Work) -> str | None:
+        need = work.get(Need, reminder.need_id)
+        if need is None or need.state != "open":
+            return "late"
+        need = work.put(replace(need, state="escalated"))
+        work.emit(
+            NeedEscalated(
+                need_id=need.id, note_id=need.note_id, comment_id=need.id, asker_id="a", step=1, due_at=need.due
+            ),
+            need,
+        )
+        return None
+
+    router = Router("notes")
+    router.on(Post, post, lambda c: [(Comment, c.comment_id)])
+    router.on(Edit, edit, lambda c: [(Note, c.note_id)])
+    router.on(Take, take, lambda c: [(Note, c.note_id)])
+    router.on(Answer, answer, lambda c: [(Need, c.need_id)])
+    router.on(CommentPosted, count_comment, lambda e: [(Tally, e.note_id), (Need, e.comment_id)])
+    router.on(CommentPosted, remember_comment, lambda e: [(Remembered, e.comment_id)])
+    router.on(AdviceTaken, close_need, lambda e: [(Need, e.comment_id)])
+    router.on(ContentJudged, take_verdict, lambda e: [(Seen, e.content_id)])
+    router.on(CheckNeed, check_need, lambda r: [(Need, r.need_id)])
+    return router
+
+
+def moderation(turns: Turns) -> Router:
+    def judge(event: CommentPosted, work: Work) -> None:
+        verdict = work.put(Verdict(id=event.comment_id, note_id=event.note_id, hidden="spam" in event.text))
+        work.emit(
+            ContentJudged(
+                content_id=verdict.id,
+                kind="comment",
+                note_id=verdict.note_id,
+                author_id="writer",
+                hidden=verdict.hidden,
+                score=1.0,
+                reasons=(),
+                rules="1",
+            ),
+            verdict,
+        )
+
+    def follow(event: NoteVisibilityChanged, work: Work) -> str | None:
+        known = work.get(Followed, event.note_id) or Followed(id=event.note_id)
+        if BY_SEQUENCE and known.sequence >= work.cause.sequence:
+            return "older"
+        work.put(replace(known, sequence=work.cause.sequence, edits=int(event.reasons[0])))
+        return None
+
+    router = Router("moderation")
+    router.on(CommentPosted, judge, lambda e: [(Verdict, e.comment_id)])
+    router.on(NoteVisibilityChanged, follow, lambda e: [(Followed, e.note_id)])
+    return router
+
+
+def recommend(turns: Turns) -> Router:
+    def heard(event: CommentPosted, work: Work) -> None:
+        pair = work.get(Pair, event.comment_id) or Pair(id=event.comment_id)
+        met(replace(pair, posted=True), event.note_id, work)
+
+    def ruled(event: ContentJudged, work: Work) -> None:
+        pair = work.get(Pair, event.content_id) or Pair(id=event.content_id)
+        met(replace(pair, judged=True), event.note_id, work)
+
+    def met(pair: Pair, note_id: str, work: Work) -> None:
+        pair = work.put(pair)
+        if pair.posted and pair.judged:
+            work.emit(ProfileTaught(group_id=group_of(note_id), note_id=note_id, terms=((pair.id, 1),)))
+
+    def count_pair(event: ProfileTaught, work: Work) -> None:
+        circle = work.get(Circle, event.group_id) or Circle(id=event.group_id)
+        work.put(replace(circle, pairs=circle.pairs + 1))
+
+    router = Router("recommend")
+    router.on(CommentPosted, heard, lambda e: [(Pair, e.comment_id)])
+    router.on(ContentJudged, ruled, lambda e: [(Pair, e.content_id)])
+    router.on(ProfileTaught, count_pair, lambda e: [(Circle, e.group_id)])
+    return router
+
+
+def posted(note_id: str, comment_id: str, text: str) -> CommentPosted:
+    """A comment as its own service tells it."""
+    return CommentPosted(comment_id=comment_id, note_id=note_id, author_id="writer", note_author_id="author", text=text)
+
+
+ROUTERS: dict[str, Callable[[Turns], Router]] = {"notes": notes, "moderation": moderation, "recommend": recommend}

@@ -1,0 +1,203 @@
+"""The world of a simulation: the fakes with latencies, clocks that are wrong, processes that stand still."""
+
+import asyncio
+import contextlib
+import contextvars
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from shared.contracts import TOPICS, Envelope
+from shared.errors import Transient
+from shared.flow.ports import Now, Record
+from tests.fakes.broker import Broker, Consumer, FakePublisher
+from tests.fakes.database import FakeDatabase
+from tests.fakes.faults import FaultyPublisher
+from tests.fakes.world import FakeWorld
+from tests.simulation import services
+from tests.simulation.loop import StoppingLoop
+from tests.suites.world import OWNER, Node
+
+DELIVERY = 30.0
+"""Seconds after which a producer gives a record up that nobody acknowledges."""
+POISON = b"{not json"
+DELAYS = (0.0, 0.0, 0.0, 0.001, 0.002, 0.02)
+"""Seconds that a round trip takes."""
+
+
+class TimedBroker(Broker):
+    """Remembers when each record came."""
+
+    def __init__(self, rng: random.Random, partitions: int) -> None:
+        super().__init__(rng, partitions)
+        self.came: dict[tuple[str, int, int], float] = {}
+
+    def append(self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Iterable[object]) -> int:
+        offset = super().append(topic, partition, key, value, headers)
+        self.came[topic, partition, offset] = asyncio.get_running_loop().time()
+        return offset
+
+    async def reach(self) -> None:
+        if delay := self.rng.choice(DELAYS):
+            await asyncio.sleep(delay)
+        await super().reach()
+
+
+class SlowDatabase(FakeDatabase):
+    """Every round trip takes its time."""
+
+    rng: random.Random
+
+    async def _reach(self, *, answer: bool = False) -> None:
+        if delay := self.rng.choice(DELAYS):
+            await asyncio.sleep(delay)
+        await super()._reach(answer=answer)
+
+
+class SimulatedPublisher(FaultyPublisher):
+    """What is late comes even if its sender is dead by then: it was on the wire."""
+
+    def __init__(self, inner: FakePublisher, broker: Broker) -> None:
+        super().__init__(inner)
+        self._broker = broker
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        try:
+            async with asyncio.timeout(DELIVERY):
+                await super().publish(records)
+        except TimeoutError:
+            raise Transient("no acknowledgement") from None
+
+    async def _send_late(self, records: Sequence[Record]) -> None:
+        await asyncio.sleep(self._broker.rng.choice([0.3, 3.0]))
+        for record in records:
+            key = record.key.encode()
+            self._broker.append(record.topic, record.partition, key, record.value, record.envelope.headers())
+
+
+class SimulatedWorld(FakeWorld):
+    """All processes of three services in one loop."""
+
+    reads = services.READS
+    routers = services.ROUTERS
+
+    def __init__(self, seed: int, skew: float) -> None:
+        super().__init__(seed)
+        self.toy = services.Turns()
+        self.skew = skew
+        self.poll = 0.25
+        self.membership = asyncio.Lock()
+        self.numbers: dict[Node, int] = {}
+        """Held while the groups change, and while somebody stands still for whom a group would wait."""
+
+    def make_broker(self) -> Broker:
+        return TimedBroker(random.Random(self.rng.getrandbits(64)), self.partitions)
+
+    @property
+    def came(self) -> dict[tuple[str, int, int], float]:
+        """When each record came, in seconds."""
+        return cast("TimedBroker", self.broker).came
+
+    def clock(self) -> Now:
+        wrong = self.rng.uniform(-self.skew, self.skew)
+        now = self.now
+
+        def read() -> Any:
+            return now().__class__.fromtimestamp(round(now().timestamp() + wrong, 3), now().tzinfo)
+
+        return read
+
+    def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> FakeDatabase:
+        made = SlowDatabase(self.servers[service], at)
+        made.rng = random.Random(self.rng.getrandbits(64))
+        return made
+
+    def make_faulty(self, service: str) -> FaultyPublisher:
+        return SimulatedPublisher(self.publisher(service), self.broker)
+
+    async def join(self, node: Node) -> None:
+        self.numbers.setdefault(node, len(self.numbers))
+        async with self.membership:
+            await super().join(node)
+
+    async def leave(self, node: Node) -> None:
+        async with self.membership:
+            await super().leave(node)
+
+    async def kill(self, node: Node) -> None:
+        node.crashed.set()
+        node.die()
+        self.loop.continue_node(node)
+        await super().kill(node)
+
+    async def freeze(self, node: Node, seconds: float) -> None:
+        """It stands still for less than its session."""
+        async with self.membership:
+            self.loop.stop_node(node)
+            await asyncio.sleep(seconds)
+            self.loop.continue_node(node)
+
+    async def zombie(self, node: Node, seconds: float) -> None:
+        """It stands still, the groups give its partitions away, it wakes, goes on as if nothing was, and joins anew."""
+        self.loop.stop_node(node)
+        wakes = self.loop.time() + seconds
+        with contextlib.suppress(TimeoutError):  # the groups may be waiting for this very node
+            async with asyncio.timeout(seconds), self.membership:
+                await self.expel(node)
+        await asyncio.sleep(wakes - self.loop.time())
+        self.loop.continue_node(node)
+        await asyncio.sleep(self.rng.uniform(0.0, 2.0))
+        await self.rejoin(node)
+
+    async def rejoin(self, node: Node) -> None:
+        """A member that hears that it is none gives back and joins again."""
+        groups = [group for (service, _), group in self.groups.items() if service == node.service]
+        member = all(any(process is node.process for process, _ in group.members) for group in groups)
+        if member or node.crashed.is_set() or node not in self.nodes:
+            return
+        for keys in node.process.keys.values():
+            await keys.revoked()
+            for consumer in [c for c in self.broker.consumers if c.lanes is keys]:
+                await consumer.stop()
+        context = contextvars.copy_context()
+        context.run(OWNER.set, node)
+        await asyncio.gather(asyncio.create_task(self.join(node), context=context), return_exceptions=True)
+        if node.crashed.is_set():
+            await self.leave(node)  # it died on the way
+
+    def consumers(self, node: Node) -> list[Consumer]:
+        """The consumers of a node."""
+        members = [m for (service, _), g in self.groups.items() if service == node.service for m in g.members]
+        return [consumer for process, consumer in members if process is node.process]
+
+    @property
+    def loop(self) -> StoppingLoop:
+        return cast("StoppingLoop", asyncio.get_running_loop())
+
+    def rewind(self, service: str, topic: str) -> None:
+        """The groups of a service get a whole topic once more."""
+        for (owner, _), group in self.groups.items():
+            for _, consumer in group.members if owner == service else ():
+                for place in consumer.positions:
+                    if place[0] == topic:
+                        consumer.positions[place] = 0
+                consumer.more.set()
+
+    def resend(self, topic: str, which: int) -> int:
+        """Copies of some records come to the end of their partitions; returns how many."""
+        chooser, sent = random.Random(which), 0
+        for partition in self.broker.topics[topic]:
+            for record in list(partition.records):
+                if record.headers and b'"bug"' not in (record.value or b"") and chooser.random() < 0.3:
+                    self.broker.append(topic, record.partition, record.key, record.value or b"", record.headers)
+                    sent += 1
+        return sent
+
+    async def spoil(self, topic: str, which: int) -> None:
+        """A record that nobody of ours would make: no envelope, or no body."""
+        self._put += 1
+        type_ = services.TYPES[topic]
+        owner = TOPICS[topic].owner
+        about = Envelope(f"poison-{self._put}", type_, f"/lianyi/{owner}", self.now(), "n", 0, "test", "test")
+        headers = about.headers() if which else []
+        await self.raw(topic, which, POISON, headers)
