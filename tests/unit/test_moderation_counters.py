@@ -12,7 +12,7 @@ from services.moderation.core import Content, Counter, Entry, Windows, counted, 
 from services.moderation.core.counters import HOUR, MINUTE, WEEK
 from services.moderation.handlers import DecideContent
 from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentJudged, MessageFlagged
-from shared.contracts.notes import CommentPosted, NotePosted
+from shared.contracts.notes import CommentEdited, CommentPosted, NotePosted
 from shared.contracts.talk import MessagePosted
 from tests.unit.judging import SPAM, service
 from tests.unit.support import START, World
@@ -136,6 +136,30 @@ def test_the_same_offer_in_many_notes_is_hidden() -> None:
     assert [c.hidden for c in contents] == [False, False, True, True]
     assert [e.hidden for e in made.told.of(ContentCounted) if e.content_id == "c2"] == [False, True]
     assert "flood" in {r.rule for r in contents[3].reasons}
+
+
+def edit(made: World, text: str, revision: int) -> Content:
+    ids = {"comment_id": "c2", "note_id": "n2", "author_id": "bob", "note_author_id": "ann"}
+    made.hear(CommentEdited(**ids, revision=revision, text=text))
+    made.settle()
+    return made.get(Content, "c2")
+
+
+@pytest.mark.parametrize("edited_first", [False, True])
+def test_an_edit_shakes_no_sign_off(edited_first: bool) -> None:
+    """One character more does not bring back an offer, whether the sign or the edit came first; staff do, for good."""
+    made, offer = world(), "快来看我的新铺子, 什么都有"
+    for n in range(2):
+        write(made, n, offer, f"n{n}")
+    posted = CommentPosted(comment_id="c2", note_id="n2", author_id="bob", note_author_id="ann", text=offer)
+    made.hear(posted)
+    if not edited_first:
+        made.settle()
+        assert made.get(Content, "c2").hidden
+    edited = edit(made, f"{offer}!", 1)
+    assert (edited.hidden, edited.score, [r.rule for r in edited.reasons]) == (True, 1.0, ["repeated"])
+    made.ask(DecideContent(person_id="s", content_id="c2", hide=False, note="可以", revision=1))
+    assert not edit(made, f"{offer}!!", 2).hidden
 
 
 def test_a_person_is_counted_over_all_places() -> None:

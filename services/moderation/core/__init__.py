@@ -21,6 +21,7 @@ from services.moderation.core.content import (
     reportable,
     reported,
     spend,
+    still_held,
 )
 from services.moderation.core.counters import SIGNS, Counter, Entry, Sign, Windows, counted, counter_id, text_hash
 from services.moderation.core.model import (
@@ -90,6 +91,7 @@ __all__ = [
     "spend",
     "state_id",
     "state_of",
+    "still_held",
     "text_hash",
     "unpack",
     "verdicts",

@@ -174,7 +174,7 @@ def newer(content: Content | None, text: Text) -> bool:
 
 
 def judged(content: Content | None, text: Text, verdict: Verdict, now: datetime) -> Content:
-    """The copy of a text with its verdict; what is known of earlier revisions stays."""
+    """The copy of a text with its verdict; reports on earlier revisions stay."""
     return replace(
         content or _unjudged(text, now),
         text=text.text,
@@ -230,6 +230,17 @@ def held_against(content: Content, sign: Sign, threshold: float) -> Content | No
     score = round(content.score + weight, 3)
     reasons = (*content.reasons, Found(sign, weight, 0, 0))
     return replace(content, reasons=reasons, score=score, hidden=content.hidden or score >= threshold)
+
+
+def still_held(content: Content, before: Content | None, threshold: float) -> Content:
+    """The content with what counters hold against it: an edit shakes nothing off unless staff had restored it."""
+    if before is None or (before.decided and not before.hidden):
+        return content
+    known = {reason.rule for reason in before.reasons}
+    for sign in SIGNS:
+        if sign in known:
+            content = held_against(content, sign, threshold) or content
+    return content
 
 
 def reported(content: Content, reason: str, enough: int, now: datetime) -> Content:

@@ -12,6 +12,7 @@ from services.moderation.core import (
     judged,
     newer,
     recalled,
+    still_held,
     verdicts,
 )
 from services.moderation.handlers.counting import count
@@ -28,7 +29,10 @@ Deleted = NoteDeleted | CommentDeleted | MessageDeleted
 
 
 def written(event: Written, work: Work, rules: Rules) -> str | None:
-    """Keep a text with its verdict and tell that; an older revision than the one at hand changes nothing."""
+    """Keep a text with its verdict and tell that; an older revision than the one at hand changes nothing.
+
+    What counters hold against the content weighs on an edit too, whether it came before the edit or comes after it.
+    """
     text = text_of(event)
     known = work.get(Content, text.id)
     if not newer(known, text):
@@ -38,7 +42,7 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
         return "judged"
     judges = Judges(rules, work.view(ModelView).model, work.view(BarView).bar)
     (made,) = verdicts([text.text], judges)
-    content = work.put(judged(known, text, made, work.now))
+    content = work.put(still_held(judged(known, text, made, work.now), known, rules.threshold))
     tell(content, work)
     count(content, work)
     watch(content, made, work)
