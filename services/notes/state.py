@@ -25,7 +25,8 @@ def states(steps: tuple[int, ...]) -> tuple[State, ...]:
         if need.state != "open":
             return None
         if need.step:
-            return NeedEscalated(**about, step=need.step, due_at=due(need, steps))
+            last = need.step >= len(steps)
+            return NeedEscalated(**about, step=need.step, due_at=due(need, steps), last=last)
         return NeedOpened(**about, due_at=due(need, steps))
 
     return (State(Need, need),)

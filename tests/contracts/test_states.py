@@ -62,6 +62,15 @@ def test_needs_that_are_not_answered(change: dict[str, Any], told: type) -> None
     assert isinstance(STATES["notes"][0].tell(need), told)
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_last_escalation_is_told_as_the_last(step: int) -> None:
+    """Of two steps only the second one."""
+    need = Need(id="need-c", note_id="n", comment_id="c", asker_id="ann", opened_at=AT, step=step)
+    event = STATES["notes"][0].tell(need)
+    assert isinstance(event, NeedEscalated)
+    assert (event.step, event.last) == (step, step == 2)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
