@@ -1,5 +1,6 @@
 """What comments, new texts and deletions make of a note's suggestions. Each test folds real inputs."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import permutations
 
@@ -275,3 +276,21 @@ def test_what_is_unlearned_was_never_learned(titles: list[str], data: st.DataObj
     for title in titles:
         with_it, without = learn(with_it, features(title, "")), learn(without, features(title, ""))
     assert unlearn(with_it, features(gone, "")) == without
+
+
+@pytest.mark.parametrize("groups", [3, 850])
+def test_any_number_of_groups_forget_a_note(groups: int) -> None:
+    """Each forgets the old text and learns the new one, once, and forgets that with the note, however many they are."""
+    made, many = new(), "".join(chr(0x4E00 + 7 * n) for n in range(600))
+    made.hear(NotePosted(note_id="n", author_id="a", title="t", text=many))
+    for number in range(groups):
+        made.hear(NoteRelayed(note_id="n", group_id=f"group-{number:030}", by_id="a"))
+    made.hear(NoteRevised(note_id="n", author_id="a", revision=1, title="t", text=f"{VAGUE} {many}"))
+    made.wait(seconds=1)
+    made.hear(NoteDeleted(note_id="n", author_id="a", by_id="a", revision=1), 9)
+    made.wait(seconds=1)
+    assert not [outcome for outcome in made.outcomes if outcome.startswith("dead")]
+    per_group = Counter((type(e), e.group_id) for e in made.told if isinstance(e, ProfileTaught | ProfileUntaught))
+    assert len(per_group) == 2 * groups
+    assert set(per_group.values()) == {2}
+    assert made.get(NoteTerms, "n").terms == ()

@@ -11,6 +11,7 @@ from services.recommend.handlers.groups import (
     profile_untaught,
 )
 from services.recommend.handlers.notes import (
+    NoteRelearned,
     comment_deleted,
     comment_posted,
     comment_revised,
@@ -19,6 +20,7 @@ from services.recommend.handlers.notes import (
     note_deleted,
     note_posted,
     note_relayed,
+    note_relearned,
     note_revised,
     note_visibility_changed,
     suggestions_withdrawn,
@@ -72,6 +74,7 @@ def router(settings: Settings) -> Router:
     table.on(NoteRevised, lambda e, w: note_revised(e, w, settings), affected, name="note_revised")
     table.on(NoteDeleted, note_deleted, affected)
     table.on(NoteRelayed, note_relayed, lambda e: [(NoteTerms, e.note_id)])
+    table.on(NoteRelearned, note_relearned, lambda r: [])
     table.on(NoteVisibilityChanged, note_visibility_changed, lambda e: [(Visibility, e.note_id)])
     table.on(CommentPosted, lambda e, w: comment_posted(e, w, settings), affected, name="comment_posted")
     table.on(CommentRevised, lambda e, w: comment_revised(e, w, settings), affected, name="comment_revised")

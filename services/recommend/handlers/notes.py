@@ -1,5 +1,7 @@
 """In the lane of the note: what it is about, which groups fit it, and what it teaches those it was relayed to."""
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from services.recommend.core import NoteTerms, features, is_due, remarked, removed, said, unsaid, veiled, written
@@ -24,7 +26,22 @@ from shared.contracts.recommend import (
     ProfileUntaught,
     SuggestionsWithdrawn,
 )
+from shared.flow.parts import cut
+from shared.flow.router import Reminder
 from shared.flow.work import Work
+
+AT_ONCE = 100
+"""Groups that hear of a note's new text from one input: with the most terms that is a megabyte of events."""
+Terms = tuple[tuple[str, int], ...]
+
+
+class NoteRelearned(Reminder, frozen=True, kw_only=True):
+    """These groups are to forget a note's `old` terms, and to learn the `new` ones. A part of a large input."""
+
+    note_id: str
+    group_ids: tuple[str, ...]
+    old: Terms | None
+    new: Terms | None
 
 
 def note_posted(event: NotePosted, work: Work, settings: Settings) -> str | None:
@@ -45,9 +62,7 @@ def write(event: NotePosted | NoteRevised, revision: int, work: Work, settings: 
         return "known"
     note = work.put(after)
     if not before.posted or before.terms != note.terms:
-        unteach(before, work)
-        for group_id in note.groups:
-            teach(note, group_id, work)
+        relearn(note, before.terms if before.posted else None, note.terms, work)
     return suggest(note, work, settings)
 
 
@@ -57,7 +72,8 @@ def note_deleted(event: NoteDeleted, work: Work) -> str | None:
     if before.gone:
         return "known"
     work.put(removed(before))
-    unteach(before, work)
+    if before.posted:
+        relearn(before, before.terms, None, work)
     made = work.get(Suggestions, event.note_id)
     if made is not None and not work.past:
         stored = work.put(replace(made, groups=(), withdrawn=True, at=work.now))
@@ -154,10 +170,23 @@ def teach(note: NoteTerms, group_id: str, work: Work) -> None:
     work.emit(ProfileTaught(group_id=group_id, note_id=note.id, terms=note.terms))
 
 
-def unteach(note: NoteTerms, work: Work) -> None:
-    """Take back what every group was taught."""
-    for group_id in note.groups if note.posted else ():
-        work.emit(ProfileUntaught(group_id=group_id, note_id=note.id, terms=note.terms))
+def relearn(note: NoteTerms, old: Terms | None, new: Terms | None, work: Work) -> None:
+    """Have every group of a note forget its old terms and learn the new ones, some groups at a time."""
+    news = partial(NoteRelearned, note_id=note.id, old=old, new=new)
+    if len(note.groups) <= AT_ONCE:
+        note_relearned(news(group_ids=note.groups), work)
+    else:
+        parts = (news(group_ids=tuple(some)) for some in cut(note.groups, AT_ONCE))
+        work.continue_with(parts, ("note", note.id))
+
+
+def note_relearned(part: NoteRelearned, work: Work) -> None:
+    """Tell some groups of a note that its text is another one, or gone."""
+    for group_id in part.group_ids:
+        if part.old is not None:
+            work.emit(ProfileUntaught(group_id=group_id, note_id=part.note_id, terms=part.old))
+        if part.new is not None:
+            work.emit(ProfileTaught(group_id=group_id, note_id=part.note_id, terms=part.new))
 
 
 # -- its own decisions, which a rebuild reads back -----------------------------------------------------------
