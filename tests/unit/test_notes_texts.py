@@ -1,6 +1,6 @@
 """Edits and deletions: who sees which text, when, and what goes with a text that is taken away."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from msgspec.structs import replace
@@ -63,7 +63,15 @@ def edit_comment(world: World, id_: str, text: str, match: int = 0, person: str 
     return reply
 
 
-def judge(world: World, id_: str, revision: int, *, hidden: bool, sequence: int) -> str:
+def judge(
+    world: World,
+    id_: str,
+    revision: int,
+    *,
+    hidden: bool,
+    sequence: int,
+    by: Literal["automatic", "staff"] = "automatic",
+) -> str:
     """A verdict on one revision, and what notes makes of it; the outcome."""
     judged = ContentJudged(
         content_id=id_,
@@ -75,6 +83,7 @@ def judge(world: World, id_: str, revision: int, *, hidden: bool, sequence: int)
         score=1.5 if hidden else 0.0,
         reasons=(VerdictReason(rule="contact", weight=1.5, start=0, end=1),) if hidden else (),
         rules="1",
+        by=by,
     )
     outcome = world.hear(judged, sequence)
     world.settle()
@@ -127,6 +136,20 @@ def test_an_edit_that_is_refused_leaves_the_text_before(world: World) -> None:
     assert (edit.state, edit.reasons) == ("refused", ("contact",))
     assert not world.told.of(NoteRevised)
     assert not world.told.of(NoteVisibilityChanged)
+
+
+@pytest.mark.parametrize("id_", ["n", "q"])
+def test_a_refused_edit_does_not_shield_the_text_before(world: World, id_: str) -> None:
+    """What staff hide is hidden, though moderation knows only the edit that came after it; a late verdict changes
+    nothing."""
+    edit_note(world, text="加V看主页") if id_ == "n" else edit_comment(world, "q", "加V看主页")
+    judge(world, id_, 1, hidden=True, sequence=2)
+    judge(world, id_, 1, hidden=True, sequence=3, by="staff")
+    assert judge(world, id_, 0, hidden=False, sequence=1) == "older"
+    content = world.get(Note, "n") if id_ == "n" else world.get(Comment, "q")
+    assert content.hidden
+    notes, comments = world.told.of(NoteVisibilityChanged), world.told.of(CommentVisibilityChanged)
+    assert [told.hidden for told in notes] + [told.hidden for told in comments] == [True]
 
 
 def test_an_appeal_lets_a_refused_edit_through(world: World) -> None:

@@ -25,12 +25,13 @@ class Changes(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What moderation says of one revision; ``sequence`` orders verdicts."""
+    """What moderation says of one revision; ``sequence`` orders verdicts, ``staff`` is whether people decided."""
 
     revision: int
     hidden: bool
     reasons: tuple[str, ...]
     sequence: int
+    staff: bool = False
 
 
 def seen(content: T | None, kind: str) -> T:
@@ -180,7 +181,8 @@ def ruled(content: T, edit: Revision | None, verdict: Verdict) -> tuple[T, Revis
 
     A verdict on what others see hides or restores it. One on the edit that waits makes it what others see, also
     where the text before it was hidden, or refuses it. One on a revision that a later edit has replaced, or that is
-    older than what was taken up, changes nothing.
+    older than what was taken up, changes nothing. What staff hide is hidden, whichever revision they had before them:
+    moderation knows the latest only, and an edit that is refused must not shield the text before it.
     """
     if content.deleted:
         return "deleted"
@@ -193,6 +195,8 @@ def ruled(content: T, edit: Revision | None, verdict: Verdict) -> tuple[T, Revis
     if verdict.sequence <= edit.ruled:
         return "older"
     if verdict.hidden:
+        if verdict.staff:
+            content = replace(content, hidden=True, ruled=verdict.sequence)
         return content, replace(edit, state="refused", reasons=verdict.reasons, ruled=verdict.sequence)
     after = replace(content, text=edit.text, revision=edit.number, hidden=False, ruled=verdict.sequence)
     if isinstance(after, Note):

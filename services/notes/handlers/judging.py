@@ -47,7 +47,7 @@ def content_judged(event: ContentJudged, work: Work, steps: tuple[int, ...]) -> 
     if note is None or (event.kind == "comment" and comment is None):
         return "unknown"
     reasons = tuple(reason.rule for reason in event.reasons)
-    verdict = core.Verdict(event.revision, event.hidden, reasons, work.cause.sequence)
+    verdict = core.Verdict(event.revision, event.hidden, reasons, work.cause.sequence, event.by == "staff")
     edit = work.get(Revision, core.revision_id(event.content_id, event.revision))
     if comment is None:
         return judge_note(note, edit, verdict, work)
