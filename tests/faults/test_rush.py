@@ -35,11 +35,18 @@ class Door:
         self.retries = 0
 
     async def ask(self, method: str, path: str, person: str, place: int = 0, **body: Any) -> httpx.Response:
-        """A request, again under the same key for as long as the answer is 503."""
+        """A request, again under the same key for as long as the answer is 503 or its connection breaks.
+
+        A thousand connections at once are more than a listener takes in; the key makes asking again safe.
+        """
         headers = {"Authorization": f"Bearer {self._issuer.token(person)}", "Idempotency-Key": f"{method}-{person}"}
         while True:
             url = self._urls[place % len(self._urls)] + self.path + path
-            reply = await self._http.request(method, url, headers=headers, **body)
+            try:
+                reply = await self._http.request(method, url, headers=headers, **body)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                self.retries += 1
+                continue
             if reply.status_code != 503:
                 return reply
             self.retries += 1
@@ -101,7 +108,7 @@ async def test_a_thousand_joins_for_ten_seats_over_two_processes_end_with_ten_me
                 assert await door.row() == row[LEAVERS:]
         finally:
             await together(*(service.child.stop(5.0) for service in services))
-    line = f"{len(PEOPLE)} joins through 2 processes in {seconds:.1f} s, {door.retries} answered 503 and tried again"
+    line = f"{len(PEOPLE)} joins through 2 processes in {seconds:.1f} s, {door.retries} asked again"
     record_property("figures", line)
     print(line)
 
