@@ -1,4 +1,4 @@
-"""Thousands of broken worlds end as they must; with a safeguard taken away they do not."""
+"""Hundreds of broken worlds end as they must; with a safeguard taken away they do not."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.safeguards import SAFEGUARDS
 
 WORLDS = 400
-"""In a minute or two; `make simulate SEEDS=…` runs as many as there is time for."""
+"""So many fit into `make test`; `make simulate SEEDS=…` runs as many as there is time for."""
 
 RARE = {"timers wait for the topic"}
 """Only some hundreds of worlds show that these are missing: `make simulate WITHOUT=…` does, the tests do not wait."""
