@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from local.client import Client, Json, NoAnswerError, Refusal
@@ -26,8 +27,9 @@ class Audit:
     doubled, anything else that differs is lost.
     """
 
-    def __init__(self, client: Client, ledger: Ledger) -> None:
-        self._client, self._ledger = client, ledger
+    def __init__(self, client: Client, ledger: Ledger, advance: Callable[[str, int], None] | None = None) -> None:
+        """`advance` is told each thing that was looked at: its kind, and 1."""
+        self._client, self._ledger, self._advance = client, ledger, advance
         self._lost: list[tuple[str, ...]] = []
         self._doubled: list[tuple[str, ...]] = []
         self.compared = 0
@@ -35,14 +37,29 @@ class Audit:
 
     async def all(self) -> Verdict:
         """Everything that the ledger knows of."""
-        ledger = self._ledger
-        await spread(ledger.groups, self._group, AT_ONCE)
-        await spread(ledger.standings, self._standing, AT_ONCE)
-        await spread(ledger.notes, self._note, AT_ONCE)
-        await spread([note for note, written in ledger.comments.items() if written], self._comments, AT_ONCE)
-        await spread([group for group, written in ledger.messages.items() if written], self._messages, AT_ONCE)
-        await spread(self._records().items(), self._record, AT_ONCE)
+        for what, (things, look) in self._rounds().items():
+            await spread(things, partial(self._look, what, look), AT_ONCE)
         return Verdict(tuple(self._lost), tuple(self._doubled))
+
+    def totals(self) -> dict[str, int]:
+        """How many things of each kind there are to look at."""
+        return {what: len(things) for what, (things, _) in self._rounds().items()}
+
+    def _rounds(self) -> dict[str, tuple[Collection[Any], Callable[[Any], Awaitable[None]]]]:
+        ledger = self._ledger
+        return {
+            "groups": (ledger.groups, self._group),
+            "people in groups": (ledger.standings, self._standing),
+            "notes": (ledger.notes, self._note),
+            "threads": ([note for note, written in ledger.comments.items() if written], self._comments),
+            "talks": ([group for group, written in ledger.messages.items() if written], self._messages),
+            "records": (self._records().items(), self._record),
+        }
+
+    async def _look(self, what: str, look: Callable[[Any], Awaitable[None]], thing: object) -> None:
+        await look(thing)
+        if self._advance:
+            self._advance(what, 1)
 
     async def _group(self, id_: str) -> None:
         group = self._ledger.groups[id_]

@@ -57,11 +57,11 @@ async def _fed(console: Console, session: Session, files: Files, bounds: Bounds)
             bar.total(what, most)
         outcome = await feeder.run()
     console.print("[dim]all sent; waiting for quiet topics, then comparing the APIs with our own count …[/]")
-    verdict, compared = await _judged(session)
+    verdict, compared = await _judged(console, session)
     rebuilds = [row async for row in rebuilt(session)]
     if rebuilds and verdict.clean:
         console.print("[dim]rebuilt; once more …[/]")
-        verdict, compared = await _judged(session)
+        verdict, compared = await _judged(console, session)
     made = Sheet("What came of the feed", session.witness)
     made.section(_flow(session, outcome, feeder.gate.held))
     made.section(_quality(session, outcome))
@@ -75,11 +75,14 @@ async def _fed(console: Console, session: Session, files: Files, bounds: Bounds)
     return verdict
 
 
-async def _judged(session: Session) -> tuple[Verdict, int]:
+async def _judged(console: Console, session: Session) -> tuple[Verdict, int]:
     """What the witness and the APIs say in the end, and how many values were compared."""
     verdict = await session.witness.settle(GIVE_UP)
-    audit = Audit(session.client, session.witness.ledger)
-    return verdict + await audit.all(), audit.compared
+    async with _bar(console, session) as bar:
+        audit = Audit(session.client, session.witness.ledger, bar.advance)
+        for what, most in audit.totals().items():
+            bar.total(what, most)
+        return verdict + await audit.all(), audit.compared
 
 
 class Bar:
@@ -88,7 +91,7 @@ class Bar:
     def __init__(self, console: Console, session: Session) -> None:
         self._console, self._witness = console, session.witness
         columns = (
-            TextColumn("{task.description:<9}"),
+            TextColumn("{task.description:<16}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
