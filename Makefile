@@ -23,9 +23,10 @@ setup: ## make .venv from requirements.txt (PYTHON=python3.12 takes another Pyth
 	&& $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt \
 	&& cp requirements.txt $(MADE_FROM)
 
-lock: ## compile requirements.in into requirements.txt, with hashes (needs uv)
-	@$(UV) pip compile --generate-hashes --universal --python-version 3.11 \
-		--custom-compile-command 'make lock' --quiet requirements.in -o requirements.txt
+lock: ## compile requirements*.in into requirements*.txt, with hashes (needs uv)
+	@for name in requirements requirements-run; do \
+		$(UV) pip compile --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' \
+			--quiet $$([ $$name = requirements ] || echo '-c requirements.txt') $$name.in -o $$name.txt || exit 1; done
 
 run: setup ## the whole system on this machine, with sample traffic (ONCE=1: one round; STACK=local|embedded)
 	@exec $(PY) -m local.run $(if $(ONCE),--once) $(if $(STACK),--stack='$(STACK)')
