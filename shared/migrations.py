@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.flow.documents import DEAD, DEAD_KEPT, ERASED, INBOX, INBOX_KEPT, LANES, REPLIES_KEPT, StoredReply, Timer
+from shared.flow.documents import (
+    DEAD,
+    DEAD_KEPT,
+    ERASED,
+    INBOX,
+    INBOX_KEPT,
+    LANES,
+    REPLIES_KEPT,
+    RESTORED,
+    StoredReply,
+    Timer,
+)
 from shared.flow.ports import Conflict
 from shared.mongo import MongoDatabase, reached
 
@@ -50,7 +61,7 @@ class Index:
         return made
 
 
-FLOW_COLLECTIONS = (LANES, INBOX, DEAD, ERASED, Timer.COLLECTION, StoredReply.COLLECTION)
+FLOW_COLLECTIONS = (LANES, INBOX, DEAD, ERASED, RESTORED, Timer.COLLECTION, StoredReply.COLLECTION)
 FLOW_INDEXES = (
     Index(INBOX, (("ids", 1),)),
     Index(INBOX, (("at", 1),), expire=INBOX_KEPT),

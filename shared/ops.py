@@ -21,16 +21,17 @@ from shared.flow.erased import erase
 from shared.flow.ports import Conflict, Database
 from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
+from shared.flow.restored import restored
 from shared.flow.runtime import Runtime
 from shared.flow.states import State, republish
 
-WITH_BROKER = ("replay", "rebuild", "republish")
+WITH_BROKER = ("replay", "rebuild", "republish", "restored")
 """What needs the broker; all else can be done while it is away."""
 
 
 def add_parser(verbs: Any) -> None:
     """Declare the verbs."""
-    parser = verbs.add_parser("ops", help="lanes, hold, release, erase, replay, rebuild, republish")
+    parser = verbs.add_parser("ops", help="lanes, hold, release, erase, replay, rebuild, republish, restored")
     acts = parser.add_subparsers(dest="act", required=True)
     acts.add_parser("lanes", help="every lane's control document, a JSON line each")
     held = acts.add_parser("hold", help="stop a lane until it is released")
@@ -46,6 +47,7 @@ def add_parser(verbs: Any) -> None:
         "--what-is-left", action="store_true", help="also where a topic no longer has its first records"
     )
     acts.add_parser("republish", help="send the current state of everything that has a state event")
+    acts.add_parser("restored", help="before a lane starts on a database from a backup: shut out what was lost")
     rebuilt.add_argument("--wait", action="store_true", help="until all lanes are where they were, with a bar")
 
 
@@ -81,11 +83,13 @@ class Means:
 
 
 async def work(means: Means, chosen: argparse.Namespace) -> int:
-    """Rebuild, republish, replay; 0 when it was done, 1 when it was refused, 75 to try again."""
+    """Rebuild, republish, replay, restored; 0 when it was done, 1 when it was refused, 75 to try again."""
     runtime = means.runtime
     try:
         if chosen.act == "rebuild":
             return await _rebuild(means, chosen)
+        if chosen.act == "restored":
+            return _say({"restored": await restored(runtime, means.states)})
         if await progress(runtime.database):
             return _say({"try again": "a rebuild is going on"}, 75)
         if chosen.act == "republish":

@@ -10,6 +10,8 @@ LANES = "lanes"
 INBOX = "inbox"
 ERASED = "erased"
 """Persons whose texts are gone and stay gone: ``_id`` is the person's."""
+RESTORED = "restored"
+"""Its one document, ``floor``, is there once the database was restored from a backup: no sequence is below it."""
 DEAD = "dead"
 """Which inputs have died and wait for a replay, by ``letter_id``: a rebuild leaves them out."""
 
@@ -18,7 +20,8 @@ Texts = Mapping[str, tuple[str, ...]]
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
-    """One MongoDB document. ``v`` counts the inputs folded into it and guards every write of it.
+    """One MongoDB document. ``v`` counts the inputs folded into it, from the floor where the database was restored,
+    and guards every write of it.
 
     Times in it are UTC and hold whole milliseconds.
     """

@@ -143,7 +143,8 @@ class Lane(Steps, ABC):
         self.batch = before.batch
         self.outbox.restore(before.outbox)
         self._stored_up_to = 0
-        if await self.runtime.erased.refresh(database):
+        risen = await self.runtime.floor.refresh(database)
+        if await self.runtime.erased.refresh(database) or risen:
             for view in self.runtime.views:
                 view.forget()
         await self.taken_over(before)

@@ -8,6 +8,7 @@ from shared.telemetry import Metrics
 
 from .alarms import Poison
 from .erased import Erased
+from .floor import Floor
 from .fold import Limits
 from .ports import Database, Now, Publisher, View
 from .router import Router
@@ -28,5 +29,6 @@ class Runtime:
     poison: Poison = field(default_factory=Poison)
     views: tuple[View, ...] = ()
     erased: Erased = field(default_factory=Erased)
+    floor: Floor = field(default_factory=Floor)
     rng: random.Random = field(default_factory=random.Random)
     at: Callable[[str], None] = lambda label: None

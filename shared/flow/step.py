@@ -150,7 +150,7 @@ class Steps:
         # changed a document that we hold in its old version, and the compare-and-set finds that.
         seen = await reading.seen(runtime, inputs)
         self.at("step:deduped")
-        work = Work(runtime.scope, loaded)
+        work = Work(runtime.scope, loaded, runtime.floor.sequence)
         folded = fold(runtime.router.service, work, inputs, seen, runtime.limits)
         self.at("step:folded")
         taken = inputs[: folded.taken]

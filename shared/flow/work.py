@@ -32,8 +32,8 @@ class Work:
     versions come from the cause and the documents, so folding the same inputs again makes the same events.
     """
 
-    def __init__(self, scope: Scope, loaded: Mapping[tuple[str, str], Document | None]) -> None:
-        self._scope = scope
+    def __init__(self, scope: Scope, loaded: Mapping[tuple[str, str], Document | None], floor: int = 0) -> None:
+        self._scope, self.floor = scope, floor
         self._loaded = loaded
         self._documents: dict[tuple[str, str], Document | None] = dict(loaded)
         self._timers: dict[str, Upsert | Delete | None] = {}
@@ -91,7 +91,7 @@ class Work:
             document = as_rebuilt(cast("D", before), document)
             if document == before:
                 return document
-        stored = msgspec.structs.replace(document, v=before.v + 1 if before else 1)
+        stored = msgspec.structs.replace(document, v=max(before.v if before else 0, self.floor) + 1)
         self._documents[key] = stored
         self._touched.add(key)
         return stored
@@ -119,7 +119,7 @@ class Work:
         return str(uuid.uuid5(_NAMESPACE, f"{self._scope.service}/{self._handler}/{self.cause.id}/{self._index}"))
 
     def emit(self, event: Event, of: Document | None = None) -> None:
-        """Publish an event after the commit; ``of`` is the document it is about, with its new version.
+        """Publish an event after the commit; ``of`` is the document it is about: its new version, or the floor.
 
         A state event's id holds the version, so that after a restore new content never wears an old id.
         """
@@ -128,7 +128,7 @@ class Work:
         if count is None or topic.owner != self._scope.service:
             raise Undeclared(f"{topic.name} is not a topic of {self._scope.service}")
         self._index += 1
-        sequence = of.v if of is not None else 0
+        sequence = max(of.v, self.floor) if of is not None else 0
         name = f"{self._scope.service}/{self._handler}/{cause.id}/{self._index}"
         if event.ORDER == "state":
             if of is None:

@@ -17,6 +17,7 @@ from shared.contracts.notes import AdviceTaken, CommentPosted, NeedAnswered, Nee
 from shared.contracts.topics import GROUP, NOTE, NOTE_VERDICT
 from shared.errors import Rejected
 from shared.flow.documents import Document
+from shared.flow.floor import is_known
 from shared.flow.parts import PART, cut
 from shared.flow.router import Command, Reminder, Reply, Router
 from shared.flow.work import Work
@@ -273,7 +274,7 @@ def moderation(toy: Toy) -> Router:
 
     def verdict_told(event: ContentJudged, work: Work) -> str | None:
         known = work.get(Verdict, event.content_id)
-        if known is not None and known.v >= work.cause.sequence:
+        if is_known(known, work):
             return "known"
         verdict = known or Verdict(id=event.content_id, note_id=event.note_id, hidden=event.hidden)
         work.restore(msgspec.structs.replace(verdict, hidden=event.hidden), work.cause.sequence)

@@ -22,6 +22,7 @@ from services.moderation.view import BarView, ModelView
 from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
+from shared.flow.floor import is_known
 from shared.flow.work import Work
 
 Written = NotePosted | NoteEdited | CommentPosted | CommentEdited | MessagePosted
@@ -52,7 +53,7 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
 def verdict_told(event: ContentJudged | MessageJudged, work: Work) -> str | None:
     """A verdict of its own: known, but where a rebuild has to do with a content that was lost."""
     known = work.get(Content, event.content_id)
-    if known is not None and known.v >= work.cause.sequence:
+    if is_known(known, work):
         return "known"
     content = copied(known, told_of(event, known), work.now)
     reasons = tuple(Found(r.rule, r.weight, r.start, r.end) for r in event.reasons)

@@ -26,6 +26,7 @@ from shared.contracts.recommend import (
     ProfileUntaught,
     SuggestionsWithdrawn,
 )
+from shared.flow.floor import is_known
 from shared.flow.parts import cut
 from shared.flow.router import Reminder
 from shared.flow.work import Work
@@ -195,7 +196,7 @@ def note_relearned(part: NoteRelearned, work: Work) -> None:
 def groups_suggested(event: GroupsSuggested, work: Work) -> str | None:
     """Suggestions as they were told; known, but in a rebuild."""
     known = work.get(Suggestions, event.note_id)
-    if known is not None and known.v >= work.cause.sequence:
+    if is_known(known, work):
         return "known"
     told_then = Suggestions(id=event.note_id, groups=read_back(event.suggestions), model=event.model, at=work.now)
     work.restore(told_then, work.cause.sequence)
@@ -205,7 +206,7 @@ def groups_suggested(event: GroupsSuggested, work: Work) -> str | None:
 def suggestions_withdrawn(event: SuggestionsWithdrawn, work: Work) -> str | None:
     """That they were taken back; known, but in a rebuild."""
     known = work.get(Suggestions, event.note_id)
-    if known is not None and known.v >= work.cause.sequence:
+    if is_known(known, work):
         return "known"
     made = known or Suggestions(id=event.note_id, groups=(), model="", at=work.now)
     work.restore(replace(made, groups=(), withdrawn=True, at=work.now), work.cause.sequence)

@@ -1,0 +1,41 @@
+"""The floor of a service's sequences: above all that a timeline told which a restore from a backup has lost."""
+
+from .documents import RESTORED, Document
+from .ports import Database
+from .work import Work
+
+
+class Floor:
+    """The sequence from which this service counts on, in memory, as of the last claim of any lane of this process.
+
+    That is enough: the command raises it first and then fences every lane, so whoever commits after it has claimed
+    after it, and knows.
+    """
+
+    def __init__(self) -> None:
+        self.sequence = 0
+
+    async def refresh(self, database: Database) -> bool:
+        """Read it again; whether it has risen. Raises Transient."""
+        before, self.sequence = self.sequence, await stored(database)
+        return self.sequence > before
+
+
+async def stored(database: Database) -> int:
+    """The floor of this database; 0 as long as it was never restored."""
+    found = await database.load(RESTORED, ["floor"])
+    return int(found[0]["sequence"]) if found else 0
+
+
+def is_known(document: Document | None, work: Work) -> bool:
+    """Whether a decision of the service's own, which its own topic brings back, holds nothing new for the document.
+
+    What was told below the floor of a database that was restored it either knows or has lost, and then it is not
+    taken up again: the state that was republished holds. Only a rebuild reads all, and the highest comes out.
+    """
+    sequence = work.cause.sequence
+    if work.past:
+        return document is not None and document.v >= sequence
+    if document is None:
+        return sequence < work.floor
+    return max(document.v, work.floor) >= sequence
