@@ -1,0 +1,257 @@
+"""What ``ops restored`` promises after a database was set back to a snapshot, on the toy services in memory."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.contracts import Envelope
+from shared.contracts.moderation import ContentJudged
+from shared.contracts.topics import NOTE_VERDICT
+from shared.errors import Rejected
+from shared.flow.documents import LANES, RESTORED
+from shared.flow.ports import Conflict
+from shared.flow.rebuild import progress, rebuild
+from shared.flow.restored import restored
+from shared.flow.states import State
+from tests.fakes.world import FakeWorld
+from tests.suites.rebuild import KINDS, rebuilt
+from tests.suites.toy import Verdict, comment, judged
+from tests.suites.world import Crash, Node
+
+pytestmark = pytest.mark.jumping
+
+STATES = (State(Verdict, judged),)
+Snapshot = dict[str, dict[str, bytes]]
+
+
+@pytest.fixture(params=range(4))
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
+    made = FakeWorld(request.param)
+    yield made
+    await made.close()
+
+
+def snapshot(world: FakeWorld) -> Snapshot:
+    """Moderation's database as it stands."""
+    return {name: dict(documents) for name, documents in world.servers["moderation"].documents.items()}
+
+
+def set_back(world: FakeWorld, to: Snapshot) -> None:
+    server = world.servers["moderation"]
+    server.documents = {name: dict(documents) for name, documents in to.items()}
+    server.commits += 1
+    places = ((name, id_) for name, documents in to.items() for id_ in documents)
+    server.changed_at = dict.fromkeys(places, server.commits)
+
+
+def beside(world: FakeWorld) -> Node:
+    """What the command runs in: a process without lanes."""
+    return world.make("moderation", router=None, limits=None, slots=1, views=())
+
+
+async def lost(world: FakeWorld) -> Snapshot:
+    """A snapshot, and a timeline after it that is lost: other verdicts on what was known, and on what was not."""
+    await world.start("notes")
+    node = await world.start("moderation")
+    for n in range(6):
+        await world.put(comment(f"n{n}", f"c{n}", ("fine", "spam")[n % 2]))
+    await world.quiet()
+    before = snapshot(world)
+    world.toy.spam = "late"
+    for n in range(4):
+        await world.put(comment(f"n{n}", f"d{n}", "late"))
+    for n in range(3):
+        other = Verdict(id=f"c{n}", note_id=f"n{n}", hidden=n % 2 == 0)
+        await world.put(judged(other), sequence=7)
+    await world.quiet()
+    assert {id_ for id_, seen in (await heard(world)).items() if seen} == {
+        "c0",
+        "c2",
+        "c3",
+        "c5",
+        "d0",
+        "d1",
+        "d2",
+        "d3",
+    }
+    await world.stop(node)
+    set_back(world, before)
+    world.toy.spam = "spam"
+    return before
+
+
+async def heard(world: FakeWorld) -> dict[str, bool]:
+    """What the reader holds: whether each content is hidden."""
+    return {id_: seen["hidden"] for id_, seen in (await world.documents("notes", "seen")).items()}
+
+
+async def verdicts(world: FakeWorld) -> dict[str, bool]:
+    return {id_: v["hidden"] for id_, v in (await world.documents("moderation", "verdicts")).items()}
+
+
+async def told(world: FakeWorld) -> dict[str, int]:
+    """Sequences of all verdicts on the topic, by the ids of their events."""
+    found = [Envelope.of(record.headers) for record in await world.records(NOTE_VERDICT.name)]
+    return {envelope.id: envelope.sequence for envelope in found if envelope.type == ContentJudged.TYPE}
+
+
+async def since(world: FakeWorld, before: dict[str, int]) -> list[int]:
+    """Sequences that are new; what the snapshot had not noted as sent comes again and is not."""
+    return [sequence for id_, sequence in (await told(world)).items() if id_ not in before]
+
+
+RIGHT = {**{f"c{n}": n % 2 == 1 for n in range(6)}, **{f"d{n}": False for n in range(4)}}
+"""By the rules that hold, and without the timeline that was lost."""
+
+
+async def test_readers_end_with_the_restored_state(world: FakeWorld) -> None:
+    """Not with the lost timeline's, whatever sequence it had told; neither does the service that hears itself."""
+    await lost(world)
+    before = {id_: document["v"] for id_, document in (await world.documents("moderation", "verdicts")).items()}
+    assert await restored(beside(world).runtime, STATES) == {"told": 6}
+    await world.start("moderation")
+    await world.quiet()
+    assert await verdicts(world) == RIGHT
+    assert await heard(world) == RIGHT
+    documents = await world.documents("moderation", "verdicts")
+    assert {id_: documents[id_]["v"] for id_ in before} == before
+
+
+async def test_what_comes_after_it_is_higher_too(world: FakeWorld) -> None:
+    """A verdict that changes again goes on from the floor; headers and numbers of JavaScript can hold it."""
+    await lost(world)
+    before = await told(world)
+    await restored(beside(world).runtime, STATES)
+    await world.start("moderation")
+    await world.put(comment("n1", "c1", "fine"))
+    await world.put(comment("n1", "c1", "spam"))
+    await world.put(comment("n1", "c1", "fine"))
+    await world.quiet()
+    assert (await heard(world))["c1"] is False
+    new = await since(world, before)
+    floor = (await world.documents("moderation", RESTORED))["floor"]["sequence"]
+    assert min(new) == floor > max(before.values())
+    assert max(new) == floor + 3 < 2**53
+    assert len(str(max(new))) <= 18
+
+
+async def test_the_same_backup_twice(world: FakeWorld) -> None:
+    """What was told after the first restore is a lost timeline as well: the second is above it."""
+    before = await lost(world)
+    await restored(beside(world).runtime, STATES)
+    node = await world.start("moderation")
+    world.toy.spam = "fine"
+    for _ in range(3):
+        await world.put(comment("n2", "c2", "fine"))
+    await world.quiet()
+    assert (await heard(world))["c2"] is True
+    await world.stop(node)
+    set_back(world, before)
+    world.toy.spam = "spam"
+    first = await told(world)
+    await restored(beside(world).runtime, STATES)
+    await world.start("moderation")
+    await world.quiet()
+    assert min(await since(world, first)) > max(first.values())
+    assert await heard(world) == await verdicts(world) == RIGHT
+
+
+async def test_a_rebuild_reads_what_the_restored_service_told(world: FakeWorld) -> None:
+    """Of two timelines on one topic the later one comes out, also where each began with the same version."""
+    await lost(world)
+    await restored(beside(world).runtime, STATES)
+    node = await world.start("moderation")
+    await world.quiet()
+    await rebuilt(world, node)
+    assert await verdicts(world) == RIGHT
+    notes = next(n for n in world.nodes if n.service == "notes")
+    await rebuilt(world, notes)
+    assert await heard(world) == RIGHT
+
+
+async def test_an_owner_from_before_the_snapshot_commits_nothing(world: FakeWorld) -> None:
+    """It slept through all of it, and the snapshot has its epoch, batch and session."""
+    zombie = await world.start("moderation")
+    await world.quiet()
+    before = snapshot(world)
+    await wakes_fenced(world, zombie, before)
+
+
+async def test_an_owner_from_the_lost_timeline_commits_nothing(world: FakeWorld) -> None:
+    """The command's own claim has its epoch again, and the batch has the same number; the session has not."""
+    first = await world.start("moderation")
+    await world.quiet()
+    before = snapshot(world)
+    await world.stop(first)
+    zombie = await world.start("moderation")
+    await world.quiet()
+    await wakes_fenced(world, zombie, before)
+
+
+async def wakes_fenced(world: FakeWorld, zombie: Node, before: Snapshot) -> None:
+    zombie.database.transactions.clear()
+    zombie.database.gate.clear()
+    await world.put(comment("n1", "c", "spam"))
+    await zombie.database.waiting.wait()
+    set_back(world, before)
+    await restored(beside(world).runtime, STATES)
+    zombie.database.gate.set()
+    await world.until(lambda: zombie.troubles("fenced") > 0, "the zombie is told")
+    assert zombie.database.transactions == []
+    # From here on it is an owner like any other: it claims, and knows the floor.
+    await world.quiet()
+    assert min((await told(world)).values()) > (await world.documents("moderation", RESTORED))["floor"]["sequence"]
+
+
+@pytest.mark.parametrize("step", ["raised", "fenced", "commit:after"])
+async def test_one_that_is_killed_is_run_again(world: FakeWorld, step: str) -> None:
+    """Wherever it was killed, in the republication too."""
+    await lost(world)
+
+    def at(label: str) -> None:
+        if label == step:
+            raise Crash(label)
+
+    with pytest.raises(Crash):
+        await restored(replace(beside(world).runtime, at=at), STATES, at)
+    assert await restored(beside(world).runtime, STATES) == {"told": 6}
+    await world.start("moderation")
+    await world.quiet()
+    assert await heard(world) == await verdicts(world) == RIGHT
+
+
+async def test_a_snapshot_of_a_republication_begins_anew(world: FakeWorld) -> None:
+    """Where the snapshot's republication stood says nothing of what readers know now."""
+    await lost(world)
+    half = {"$set": {"next": [["0", "c3"]], "epoch": 1, "batch": 1, "outbox": []}}
+    await world.database("moderation").modify(LANES, {"_id": "republish:0"}, half, upsert=True)
+    assert await restored(beside(world).runtime, STATES) == {"told": 6}
+
+
+async def test_a_snapshot_of_a_rebuild_is_folded_to_its_end_first(world: FakeWorld) -> None:
+    """What is half folded is not told as the state; all else is done, and the operator hears what to do."""
+    node = await world.start("moderation")
+    await world.put(comment("n1", "c", "spam"))
+    await world.quiet()
+    await rebuild(node.runtime, KINDS["moderation"])
+    before = snapshot(world)
+    assert await progress(world.database("moderation"))
+    await world.stop(node)
+    set_back(world, before)
+    with pytest.raises(Conflict, match="rebuild"):
+        await restored(beside(world).runtime, STATES)
+    assert await world.documents("moderation", RESTORED)
+
+
+async def test_a_clock_that_is_behind_is_refused(world: FakeWorld) -> None:
+    """By it the sequences would come round again; nothing was done."""
+    node = await world.start("moderation")
+    await world.quiet()
+    await world.stop(node)
+    await restored(beside(world).runtime, STATES)
+    lanes, runtime = await world.documents("moderation", LANES), beside(world).runtime
+    with pytest.raises(Rejected):
+        await restored(replace(runtime, now=lambda: world.now() - timedelta(hours=1)), STATES)
+    assert await world.documents("moderation", LANES) == lanes
