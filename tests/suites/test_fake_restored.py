@@ -1,8 +1,9 @@
 """What ``ops restored`` promises after a database was set back to a snapshot, on the toy services in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -255,3 +256,44 @@ async def test_a_clock_that_is_behind_is_refused(world: FakeWorld) -> None:
     with pytest.raises(Rejected):
         await restored(replace(runtime, now=lambda: world.now() - timedelta(hours=1)), STATES)
     assert await world.documents("moderation", LANES) == lanes
+
+
+async def test_what_the_snapshot_does_not_know_is_not_taken_up(world: FakeWorld) -> None:
+    """A decision of the lost timeline comes back by the service's own topic, and is none of its decisions."""
+    node = await world.start("moderation")
+    await world.quiet()
+    before = snapshot(world)
+    await world.stop(node)
+    await world.put(judged(Verdict(id="x", note_id="n1", hidden=True)), sequence=3)
+    set_back(world, before)
+    await restored(beside(world).runtime, STATES)
+    await world.start("moderation")
+    await world.quiet()
+    assert await verdicts(world) == {}
+
+
+class Spy:
+    """A view that holds what was there before, until it is told to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten = 0
+
+    async def refresh(self) -> None:
+        """Nothing to read."""
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+    def committed(self, documents: Mapping[tuple[str, str], Any]) -> None:
+        """Nothing to follow."""
+
+
+async def test_a_process_that_slept_forgets_its_views(world: FakeWorld) -> None:
+    """What it knows by heart is the lost timeline's."""
+    spy = Spy()
+    await world.start("moderation", views=(spy,))
+    await world.quiet()
+    before, forgotten = snapshot(world), spy.forgotten
+    set_back(world, before)
+    await restored(beside(world).runtime, STATES)
+    await world.until(lambda: spy.forgotten > forgotten, "the view is forgotten")
