@@ -20,8 +20,9 @@ class Envelope:
     """What is known of an event without parsing its body.
 
     ``id`` is the same however often the event is sent. ``time`` is UTC in milliseconds. ``subject`` is the id
-    of the document the event is about and ``sequence`` that document's version: of two state events with one
-    subject the higher sequence holds, whatever their offsets; 0 where there is no document of its own.
+    of the document the event is about and ``sequence`` that document's version, which jumps when the service's
+    database was restored: of two state events with one subject the higher sequence holds, whatever their offsets;
+    0 where there is no document of its own. Below 10^16.
     ``causation`` is the id of the input that made it, ``correlation`` that of the first cause of all.
     """
 
