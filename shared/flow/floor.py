@@ -1,8 +1,7 @@
 """The floor of a service's sequences: above all that a timeline told which a restore from a backup has lost."""
 
-from .documents import RESTORED, Document
+from .documents import RESTORED
 from .ports import Database
-from .work import Work
 
 
 class Floor:
@@ -25,17 +24,3 @@ async def stored(database: Database) -> int:
     """The floor of this database; 0 as long as it was never restored."""
     found = await database.load(RESTORED, ["floor"])
     return int(found[0]["sequence"]) if found else 0
-
-
-def is_known(document: Document | None, work: Work) -> bool:
-    """Whether a decision of the service's own, which its own topic brings back, holds nothing new for the document.
-
-    What was told below the floor of a database that was restored it either knows or has lost, and then it is not
-    taken up again: the state that was republished holds. Only a rebuild reads all, and the highest comes out.
-    """
-    sequence = work.cause.sequence
-    if work.past:
-        return document is not None and document.v >= sequence
-    if document is None:
-        return sequence < work.floor
-    return max(document.v, work.floor) >= sequence

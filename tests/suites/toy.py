@@ -17,7 +17,7 @@ from shared.contracts.notes import AdviceTaken, CommentPosted, NeedAnswered, Nee
 from shared.contracts.topics import GROUP, NOTE, NOTE_VERDICT
 from shared.errors import Rejected
 from shared.flow.documents import Document
-from shared.flow.floor import is_known
+from shared.flow.known import is_known
 from shared.flow.parts import PART, cut
 from shared.flow.router import Command, Reminder, Reply, Router
 from shared.flow.work import Work

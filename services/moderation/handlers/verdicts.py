@@ -22,7 +22,7 @@ from services.moderation.view import BarView, ModelView
 from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
-from shared.flow.floor import is_known
+from shared.flow.known import is_known
 from shared.flow.work import Work
 
 Written = NotePosted | NoteEdited | CommentPosted | CommentEdited | MessagePosted

@@ -26,7 +26,7 @@ from shared.contracts.recommend import (
     ProfileUntaught,
     SuggestionsWithdrawn,
 )
-from shared.flow.floor import is_known
+from shared.flow.known import is_known
 from shared.flow.parts import cut
 from shared.flow.router import Reminder
 from shared.flow.work import Work

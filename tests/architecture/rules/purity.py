@@ -17,7 +17,7 @@ PURE_LIBRARIES = (
     *("types", "typing", "unicodedata", "zlib", "msgspec", "numpy"),
 )
 PURE_SHARED = ("shared.contracts", "shared.errors", "shared.flow.documents", "shared.rules", "shared.text")
-FOLD = ("shared.flow.parts", "shared.flow.router", "shared.flow.work")
+FOLD = ("shared.flow.known", "shared.flow.parts", "shared.flow.router", "shared.flow.work")
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "time_ns"}
 WORLD = {"open", "print", "input", "exec", "eval", "compile", "breakpoint", "hash", "id"}
 """Builtins that reach out, or that differ from one process to the next."""

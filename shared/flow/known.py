@@ -1,0 +1,18 @@
+"""Which of a service's own decisions, as its own topic brings them back, it already knows."""
+
+from .documents import Document
+from .work import Work
+
+
+def is_known(document: Document | None, work: Work) -> bool:
+    """Whether a decision of the service's own, which its own topic brings back, holds nothing new for the document.
+
+    What was told below the floor of a database that was restored it either knows or has lost, and then it is not
+    taken up again: the state that was republished holds. Only a rebuild reads all, and the highest comes out.
+    """
+    sequence = work.cause.sequence
+    if work.past:
+        return document is not None and document.v >= sequence
+    if document is None:
+        return sequence < work.floor
+    return max(document.v, work.floor) >= sequence
