@@ -66,7 +66,7 @@ class ApiLane(Lane):
     async def take(self, session: Session) -> tuple[Control, Ownership]:
         """Claim the slot if nobody else has since we looked."""
         try:
-            before, own = await control.claim(self.runtime.database, self.name, session, free=self._expected)
+            before, own = await control.claim(self.runtime.database, self.name, session, self._expected, self.lease())
         except Conflict:
             raise Fenced(self.name) from None
         self._expected = own.epoch

@@ -92,11 +92,14 @@ def read_control(lane: str, stored: Json | None) -> Control:
     )
 
 
-async def claim(database: Database, lane: str, session: Session, free: int | None = None) -> tuple[Control, Ownership]:
+async def claim(
+    database: Database, lane: str, session: Session, free: int | None = None, lease: datetime | None = None
+) -> tuple[Control, Ownership]:
     """Take a lane over: from here on a former owner is fenced. Returns the document as it was before.
 
     A transaction that a dead owner left open would block the claim for a minute, so its session is killed
-    first. With ``free`` the claim holds only if the epoch is still that one (a slot that others want too).
+    first. With ``free`` the claim holds only if the epoch is still that one (a slot that others want too), and
+    ``lease`` is its lease from the same moment: else others would still find it free.
 
     Raises:
         Conflict: somebody else claimed first. Transient: not done; or done without our knowing, so claim again.
@@ -106,7 +109,11 @@ async def claim(database: Database, lane: str, session: Session, free: int | Non
     if before.session is not None:
         await database.kill_session(before.session)
     where: Json = {"_id": lane} if free is None else {"_id": lane, "epoch": free}
-    change: Json = {"$inc": {"epoch": 1}, "$set": {"session": session.id}, "$setOnInsert": _FRESH}
+    change: Json = {
+        "$inc": {"epoch": 1},
+        "$set": {"session": session.id, **({"lease": lease} if lease else {})},
+        "$setOnInsert": _FRESH,
+    }
     found = await database.modify(LANES, where, change, upsert=free is None)
     if found is None and free is not None:
         raise Conflict(lane)
