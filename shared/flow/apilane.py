@@ -163,13 +163,13 @@ class ApiLane(Lane):
             self._wake.set()
 
     async def resolve(self, own: Ownership) -> None:
-        """Claim anew and compare: applied only if the epoch was still ours and the batch is one on.
+        """Claim anew and compare: applied only if the lane was still ours and the batch is one on.
 
         Raises:
             Conflict: it was not applied; fold again. Fenced: others were here, nothing is known.
         """
         self.trouble("unknown_commit")
-        batch, began = self.batch, asyncio.get_running_loop().time()
+        batch, session, began = self.batch, own.session.id, asyncio.get_running_loop().time()
         while True:
             try:
                 before = await self.claim()
@@ -178,7 +178,9 @@ class ApiLane(Lane):
                 if self.stopping.is_set() or asyncio.get_running_loop().time() - began > PATIENCE:
                     raise Fenced(self.name) from error
                 await self._pause(error.retry_after)
-        if before.epoch != own.epoch or before.held or before.batch not in (batch, batch + 1):
+        # The session, too: after a restore epochs come round again, and another's batch would pass for ours.
+        ours = (before.epoch, before.session) == (own.epoch, session)
+        if not ours or before.held or before.batch not in (batch, batch + 1):
             raise Fenced(self.name)
         if before.batch == batch:
             raise Conflict(self.name)

@@ -11,8 +11,6 @@ def is_known(document: Document | None, work: Work) -> bool:
     taken up again: the state that was republished holds. Only a rebuild reads all, and the highest comes out.
     """
     sequence = work.cause.sequence
-    if work.past:
-        return document is not None and document.v >= sequence
-    if document is None:
-        return sequence < work.floor
-    return max(document.v, work.floor) >= sequence
+    if document is not None and document.v >= sequence:
+        return True
+    return sequence < work.floor and not work.past

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from shared.errors import Rejected
 
 from . import floor
+from .control import Control, read_control
 from .documents import LANES, RESTORED
 from .ports import Conflict, Database, Json
 from .rebuild import progress
@@ -32,8 +33,8 @@ async def restored(
     # The floor first: whoever claims a lane after it was fenced reads it.
     await _raise(database, runtime.now())
     told("raised")
-    for document in await database.find(LANES, {}, fields=("_id",)):
-        await _fence(database, document["_id"])
+    for document in await database.find(LANES, {}, fields=("session",)):
+        await _fence(database, read_control(document["_id"], document))
         told("fenced")
     if await progress(database):
         raise Conflict("a rebuild is going on: let the service end it, then republish")
@@ -51,8 +52,16 @@ async def _raise(database: Database, now: datetime) -> None:
         raise Conflict("floor")
 
 
-async def _fence(database: Database, lane: str) -> None:
-    """Nobody owns it; its position, its outbox and what holds it stay, but a republication begins anew."""
-    begin: Json = {"next": []} if lane.startswith("republish:") else {}
-    change: Json = {"$inc": {"epoch": 1}, "$unset": {"session": ""}, "$set": {"lease": None, **begin}}
-    await database.modify(LANES, {"_id": lane}, change)
+async def _fence(database: Database, before: Control) -> None:
+    """Nobody owns it; its position, its outbox and what holds it stay. A republication begins anew: all that it had
+    still to send is told over.
+    """
+    if before.session is not None:
+        await database.kill_session(before.session)  # what it left open would lock the document for a minute
+    anew = before.lane.startswith("republish:")
+    change: Json = {
+        "$inc": {"epoch": 1},
+        "$unset": {"session": "", **({"held": ""} if anew else {})},
+        "$set": {"lease": None, **({"next": [], "outbox": []} if anew else {})},
+    }
+    await database.modify(LANES, {"_id": before.lane}, change)

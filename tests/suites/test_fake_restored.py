@@ -1,5 +1,6 @@
 """What ``ops restored`` promises after a database was set back to a snapshot, on the toy services in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ import pytest
 from shared.contracts import Envelope
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.topics import NOTE_VERDICT
-from shared.errors import Rejected
+from shared.errors import Rejected, Transient
 from shared.flow.documents import LANES, RESTORED
 from shared.flow.ports import Conflict
 from shared.flow.rebuild import progress, rebuild
@@ -18,7 +19,7 @@ from shared.flow.restored import restored
 from shared.flow.states import State
 from tests.fakes.world import FakeWorld
 from tests.suites.rebuild import KINDS, rebuilt
-from tests.suites.toy import Verdict, comment, judged
+from tests.suites.toy import PostNote, Verdict, comment, judged
 from tests.suites.world import Crash, Node
 
 pytestmark = pytest.mark.jumping
@@ -34,22 +35,22 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
     await made.close()
 
 
-def snapshot(world: FakeWorld) -> Snapshot:
-    """Moderation's database as it stands."""
-    return {name: dict(documents) for name, documents in world.servers["moderation"].documents.items()}
+def snapshot(world: FakeWorld, service: str = "moderation") -> Snapshot:
+    """A service's database as it stands."""
+    return {name: dict(documents) for name, documents in world.servers[service].documents.items()}
 
 
-def set_back(world: FakeWorld, to: Snapshot) -> None:
-    server = world.servers["moderation"]
+def set_back(world: FakeWorld, to: Snapshot, service: str = "moderation") -> None:
+    server = world.servers[service]
     server.documents = {name: dict(documents) for name, documents in to.items()}
     server.commits += 1
     places = ((name, id_) for name, documents in to.items() for id_ in documents)
     server.changed_at = dict.fromkeys(places, server.commits)
 
 
-def beside(world: FakeWorld) -> Node:
+def beside(world: FakeWorld, service: str = "moderation") -> Node:
     """What the command runs in: a process without lanes."""
-    return world.make("moderation", router=None, limits=None, slots=1, views=())
+    return world.make(service, router=None, limits=None, slots=1, views=())
 
 
 async def lost(world: FakeWorld) -> Snapshot:
@@ -116,8 +117,11 @@ async def test_readers_end_with_the_restored_state(world: FakeWorld) -> None:
     await world.quiet()
     assert await verdicts(world) == RIGHT
     assert await heard(world) == RIGHT
+    # What it read back of the republication is what it had, as it was told.
+    floor = (await world.documents("moderation", RESTORED))["floor"]["sequence"]
     documents = await world.documents("moderation", "verdicts")
-    assert {id_: documents[id_]["v"] for id_ in before} == before
+    assert before.keys() <= documents.keys()
+    assert {documents[id_]["v"] for id_ in before} == {floor}
 
 
 async def test_what_comes_after_it_is_higher_too(world: FakeWorld) -> None:
@@ -172,6 +176,23 @@ async def test_a_rebuild_reads_what_the_restored_service_told(world: FakeWorld) 
     assert await heard(world) == RIGHT
 
 
+async def test_a_rebuild_before_the_republication_was_read(world: FakeWorld) -> None:
+    """It folds the lost timeline once more, and then finds on the service's own topic what holds."""
+    await lost(world)
+    for number in range(world.partitions):
+        # As if the lane had come so far: past the lost verdicts, and not to those that the command tells.
+        passed = [[NOTE_VERDICT.name, world.broker.topics[NOTE_VERDICT.name][number].end]]
+        lane = {"_id": f"note:{number}"}
+        (stored,) = await world.database("moderation").find(LANES, lane)
+        at = [place for place in stored["next"] if place[0] != NOTE_VERDICT.name]
+        await world.database("moderation").modify(LANES, lane, {"$set": {"next": at + passed}})
+    await restored(beside(world).runtime, STATES)
+    await rebuild(beside(world).runtime, KINDS["moderation"])
+    await world.start("moderation")
+    await world.quiet()
+    assert await verdicts(world) == await heard(world) == RIGHT
+
+
 async def test_an_owner_from_before_the_snapshot_commits_nothing(world: FakeWorld) -> None:
     """It slept through all of it, and the snapshot has its epoch, batch and session."""
     zombie = await world.start("moderation")
@@ -206,6 +227,38 @@ async def wakes_fenced(world: FakeWorld, zombie: Node, before: Snapshot) -> None
     assert min((await told(world)).values()) > (await world.documents("moderation", RESTORED))["floor"]["sequence"]
 
 
+async def with_slot(world: FakeWorld) -> Node:
+    node = await world.start("notes")
+    await world.until(lambda: node.process.slots.ready, "a slot")
+    return node
+
+
+async def test_a_commit_whose_reply_was_lost_with_its_timeline(world: FakeWorld) -> None:
+    """Epoch and batch are as if it had been applied, and it was not: its caller gets 503, and the retry is done."""
+    node = await with_slot(world)
+    before = snapshot(world, "notes")
+    for _ in range(2):
+        await world.stop(node)
+        node = await with_slot(world)
+    node.database.reply.clear()
+    node.database.commits.append("not applied, reply lost")
+    lost = PostNote(person_id="p", note_id="a", title="t")
+    first = asyncio.ensure_future(world.submit(node, lost, "key"))
+    await node.database.unanswered.wait()
+    set_back(world, before, "notes")
+    await restored(beside(world, "notes").runtime, ())
+    other = await world.start("notes")
+    await world.submit(other, PostNote(person_id="p", note_id="b", title="t"))
+    lane = (await world.documents("notes", LANES))["api:0"]
+    assert (lane["epoch"], lane["batch"]) == (3, 1)
+    node.database.reply.set()
+    with pytest.raises(Transient):
+        await first
+    await world.stop(node)
+    assert (await world.insist(other, lost, "key")).status == 201
+    assert set(await world.documents("notes", "notes")) == {"a", "b"}
+
+
 @pytest.mark.parametrize("step", ["raised", "fenced", "commit:after"])
 async def test_one_that_is_killed_is_run_again(world: FakeWorld, step: str) -> None:
     """Wherever it was killed, in the republication too."""
@@ -224,11 +277,24 @@ async def test_one_that_is_killed_is_run_again(world: FakeWorld, step: str) -> N
 
 
 async def test_a_snapshot_of_a_republication_begins_anew(world: FakeWorld) -> None:
-    """Where the snapshot's republication stood says nothing of what readers know now."""
+    """Where it stood, what it had still to send and why it was held says nothing of what readers know now."""
     await lost(world)
-    half = {"$set": {"next": [["0", "c3"]], "epoch": 1, "batch": 1, "outbox": []}}
+    old = {"b": 1, "r": [], "at": world.now() - timedelta(days=8)}
+    half = {"$set": {"next": [["0", "c3"]], "epoch": 1, "batch": 1, "outbox": [old], "held": "horizon: a week ago"}}
     await world.database("moderation").modify(LANES, {"_id": "republish:0"}, half, upsert=True)
     assert await restored(beside(world).runtime, STATES) == {"told": 6}
+
+
+async def test_what_a_dead_owner_left_open_is_aborted(world: FakeWorld) -> None:
+    """Else its locks would keep the command waiting for the minute that a transaction may be open."""
+    node = await world.start("moderation", crash_at=("commit:written", 1))
+    await world.put(comment("n1", "c", "spam"))
+    await node.crashed.wait()
+    await world.kill(node)
+    set_back(world, snapshot(world))
+    began = world.now()
+    await restored(beside(world).runtime, STATES)
+    assert world.now() - began < timedelta(seconds=1)
 
 
 async def test_a_snapshot_of_a_rebuild_is_folded_to_its_end_first(world: FakeWorld) -> None:
