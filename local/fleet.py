@@ -14,7 +14,8 @@ from local.issuer import Issuer
 from local.places import free_port
 from local.processes import CannotStartError, Child, together, wait_for
 from local.stack import Stack
-from shared.bus import make_topics
+from shared.admin import make_topics
+from shared.brokers import Brokers
 from shared.contracts import TOPICS
 from shared.errors import Transient
 
@@ -133,7 +134,7 @@ async def topics(stack: Stack) -> None:
     """All topics of the table, where the broker does not make them by itself. Raises CannotStartError."""
     if stack.kind == "local":  # the mock cluster makes a topic at its first use, and knows no other way
         try:
-            await make_topics(stack.kafka, partitions=PARTITIONS)
+            await make_topics(Brokers(stack.kafka), partitions=PARTITIONS)
         except Transient as error:
             raise CannotStartError(f"topics could not be made: {error}") from None
 

@@ -1,26 +1,40 @@
-"""What is asked of Kafka beside the daily traffic: topics made from the table, dead letters read to their end."""
+"""What is asked of Kafka beside the daily traffic: topics made from the table, dead letters read to their end.
 
-from collections.abc import AsyncIterator, Mapping
+``python -m shared.admin topics`` makes the topics that are missing, for a broker that nothing else makes them on.
+"""
 
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
+from shared.brokers import Brokers
 from shared.consumer import incoming
 from shared.contracts import TOPICS, Topic, dead_topic
 from shared.errors import Transient
 from shared.flow.ports import Incoming
+from shared.settings import KafkaSettings, load
+from shared.telemetry import configure_logging
+
+log = structlog.get_logger()
+WAIT = 1.0
 
 _EXISTS = TopicAlreadyExistsError.errno
 
 
-async def make_topics(servers: str, partitions: int | None = None, replicas: int = 1) -> list[str]:
+async def make_topics(brokers: Brokers, partitions: int | None = None, replicas: int = 1) -> list[str]:
     """Create the topics of the table that are missing; returns their names. ``partitions`` overrides the table's.
 
     Raises:
         Transient: the broker is away or refuses.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    admin = AIOKafkaAdminClient(**brokers.client)
     try:
         await admin.start()
         missing = [t for t in TOPICS.values() if t.name not in await admin.list_topics()]
@@ -52,13 +66,13 @@ def config_of(topic: Topic) -> dict[str, str]:
     return {"cleanup.policy": "delete", "retention.ms": str(topic.retention_days * 86_400_000)}
 
 
-async def beginnings(servers: str, partitions: Mapping[str, int]) -> dict[tuple[str, int], int]:
+async def beginnings(brokers: Brokers, partitions: Mapping[str, int]) -> dict[tuple[str, int], int]:
     """Offset of the oldest record that is still there, by topic and partition.
 
     Raises:
         Transient: the broker is away.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**brokers.client, enable_auto_commit=False)
     try:
         await consumer.start()
         places = [TopicPartition(topic, p) for topic, count in partitions.items() for p in range(count)]
@@ -69,14 +83,14 @@ async def beginnings(servers: str, partitions: Mapping[str, int]) -> dict[tuple[
         await consumer.stop()
 
 
-async def dead_letters(servers: str, service: str, partitions: int) -> AsyncIterator[Incoming]:
+async def dead_letters(brokers: Brokers, service: str, partitions: int) -> AsyncIterator[Incoming]:
     """A service's dead letters from the first that is kept to the last that is there now, for a replay.
 
     Raises:
         Transient: the broker is away.
     """
     topic = dead_topic(service).name
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**brokers.client, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
         places = [TopicPartition(topic, p) for p in range(partitions)]
@@ -93,3 +107,29 @@ async def dead_letters(servers: str, service: str, partitions: int) -> AsyncIter
         raise Transient(f"kafka: {type(error).__name__}") from error
     finally:
         await consumer.stop()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``topics``: wait for the broker, then make what is missing of the table; a JSON line tells what was made."""
+    parser = argparse.ArgumentParser(prog="python -m shared.admin", description="What is done to Kafka once.")
+    topics = parser.add_subparsers(dest="act", required=True).add_parser("topics", help="make the topics of the table")
+    topics.add_argument("--partitions", type=int, help="of each topic; the table's are made without it")
+    topics.add_argument("--replicas", type=int, default=3, help="of each topic (3)")
+    chosen = parser.parse_args(argv)
+    configure_logging("topics", "INFO")
+    made = asyncio.run(_made(load(KafkaSettings).brokers, chosen.partitions, chosen.replicas))
+    sys.stdout.write(json.dumps({"made": made}) + "\n")
+    return 0
+
+
+async def _made(brokers: Brokers, partitions: int | None, replicas: int) -> list[str]:
+    while True:
+        try:
+            return await make_topics(brokers, partitions, replicas)
+        except Transient as error:
+            log.warning("waiting_for_kafka", reason=error.reason)
+            await asyncio.sleep(WAIT)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -130,11 +130,11 @@ async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> 
         if chosen.act not in ops.WITH_BROKER:
             # Lanes can be held and released while the broker is away: then most of all.
             return await ops.operate(database, documents_of(app.name), chosen)
-        bus = Bus(settings.kafka, app.name)
+        bus = Bus(settings.brokers, app.name)
         try:
             parts = app.build(settings, database, Desk(settings.command_seconds))
             runtime = await _wired(app, settings, parts, (database, bus, Metrics(app.name)))
-            means = ops.Means(runtime, documents_of(app.name), parts.states, settings.kafka)
+            means = ops.Means(runtime, documents_of(app.name), parts.states, settings.brokers)
             return await ops.work(means, chosen)
         finally:
             await bus.stop()
@@ -197,7 +197,7 @@ class Server:
         self._settings = settings
         self._metrics = Metrics(app.name)
         self._database = MongoDatabase(settings.mongo, f"lianyi_{app.name}", by=settings.mongo_driver)
-        self._bus = Bus(settings.kafka, app.name, settings.instance)
+        self._bus = Bus(settings.brokers, app.name, settings.instance)
         self._desk = Desk(settings.command_seconds)
         self._process: Process | None = None
         self._waiting = "starting"

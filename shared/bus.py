@@ -13,14 +13,12 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.schemas import Topic
 
-from shared.admin import make_topics
 from shared.assignor import LaneAssignor
+from shared.brokers import Brokers
 from shared.consumer import KeyConsumer, decoder, parser
 from shared.errors import Transient
 from shared.flow.ports import Record
 from shared.flow.process import Process
-
-__all__ = ["Bus", "make_topics"]
 
 log = structlog.get_logger()
 _quiet: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -30,11 +28,16 @@ COMMIT_EVERY = 5.0
 START_WAIT = 1.0
 
 
+def group_of(service: str, key: str) -> str:
+    """Name of the consumer group in which a service's processes share the partitions of a key."""
+    return f"lianyi.{service}.{key}"
+
+
 class Bus:
     """Kafka for one process of a service: a consumer for every key it reads, and a producer."""
 
-    def __init__(self, servers: str, service: str, instance: str = "") -> None:
-        self._servers = servers
+    def __init__(self, brokers: Brokers, service: str, instance: str = "") -> None:
+        self._brokers = brokers
         self._service = service
         self._instance = instance
         self._producer: AIOKafkaProducer | None = None
@@ -63,7 +66,8 @@ class Bus:
     async def consume(self, process: Process) -> None:
         """Join the consumer groups and hand records over to the process's lanes."""
         broker = self._broker = KafkaBroker(
-            self._servers,
+            self._brokers.servers,
+            security=self._brokers.security,
             client_id=self._client,
             logger=_quiet,
             log_level=logging.DEBUG,
@@ -75,7 +79,7 @@ class Bus:
             subscriber = broker.subscriber(
                 *(Topic(topic, declare=False) for topic in lanes.topics),
                 batch=True,
-                group_id=f"lianyi.{self._service}.{key}",
+                group_id=group_of(self._service, key),
                 group_instance_id=f"{self._instance}.{key}" if self._instance else None,
                 auto_offset_reset="earliest",
                 ack_policy=AckPolicy.MANUAL,
@@ -152,7 +156,7 @@ class Bus:
         async with self._renewing:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._servers,
+                    **self._brokers.client,
                     client_id=self._client,
                     acks="all",
                     enable_idempotence=True,

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pymongo.errors as driver
 import structlog
@@ -17,11 +17,11 @@ from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, DeleteMany, InsertOne, ReadPreference, ReplaceOne, UpdateOne
 from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
 from shared.errors import Transient
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
-from shared.settings import MongoDriver
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -29,7 +29,17 @@ T = TypeVar("T")
 MODIFY_MS = 2_000
 """Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
 _WRITE_CONFLICT, _DUPLICATE, _NO_SUCH_TRANSACTION = 112, 11000, 251
+MongoDriver = Literal["motor", "pymongo"]
 _CLIENTS: dict[MongoDriver, Any] = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
+
+
+def checked(url: str) -> str:
+    """The URL, if the driver takes it. Raises ValueError with no word of the URL, which may hold a password."""
+    try:
+        parse_uri(url.replace("mongodb+srv:", "mongodb:", 1))  # a name is looked up later, when it is waited for
+    except (driver.PyMongoError, ValueError, OSError) as error:
+        raise ValueError(f"no URL of MongoDB that the driver takes: {type(error).__name__}") from None
+    return url
 
 
 class MongoSession:
@@ -108,11 +118,7 @@ class MongoDatabase:
         fields: Collection[str] = (),
     ) -> list[Json]:
         """Documents that match."""
-        cursor = self._database[collection].find(where, list(fields) or None)
-        if sort:
-            cursor = cursor.sort(list(sort))
-        if limit:
-            cursor = cursor.limit(limit)
+        cursor = self._database[collection].find(where, list(fields) or None, sort=list(sort) or None, limit=limit)
         found: list[Json] = await reached(cursor.to_list(None))
         return found
 

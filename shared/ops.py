@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from shared.admin import beginnings, dead_letters
+from shared.brokers import Brokers
 from shared.contracts import TOPICS, dead_topic, topics_read_by
 from shared.errors import Rejected, Transient
 from shared.flow import control
@@ -79,7 +80,7 @@ class Means:
     runtime: Runtime
     kinds: Sequence[type[Document]]
     states: Sequence[State]
-    servers: str
+    brokers: Brokers
 
 
 async def work(means: Means, chosen: argparse.Namespace) -> int:
@@ -94,7 +95,7 @@ async def work(means: Means, chosen: argparse.Namespace) -> int:
             return _say({"try again": "a rebuild is going on"}, 75)
         if chosen.act == "republish":
             return _say({"republished": await republish(runtime, means.states)})
-        return await _replay(runtime, means.servers)
+        return await _replay(runtime, means.brokers)
     except Rejected as error:
         return _say({"refused": error.type, "detail": error.detail}, 1)
     except (Transient, Conflict) as error:
@@ -102,9 +103,9 @@ async def work(means: Means, chosen: argparse.Namespace) -> int:
 
 
 async def _rebuild(means: Means, chosen: argparse.Namespace) -> int:
-    runtime, kinds, servers = means.runtime, means.kinds, means.servers
+    runtime, kinds, brokers = means.runtime, means.kinds, means.brokers
     read = topics_read_by(runtime.scope.service)
-    firsts = await beginnings(servers, {topic.name: runtime.scope.lanes[topic.key] for topic in read})
+    firsts = await beginnings(brokers, {topic.name: runtime.scope.lanes[topic.key] for topic in read})
     cut = sorted({topic for (topic, _), first in firsts.items() if first and TOPICS[topic].cleanup == "delete"})
     if cut and not chosen.what_is_left:
         return _say({"refused": "the first records are gone", "topics": cut}, 1)
@@ -129,11 +130,11 @@ async def _watch(database: Database) -> None:
             await asyncio.sleep(1.0)
 
 
-async def _replay(runtime: Runtime, servers: str) -> int:
+async def _replay(runtime: Runtime, brokers: Brokers) -> int:
     """Feed the dead letters that are there now to the handlers that failed."""
     service = runtime.scope.service
     partitions = runtime.scope.partitions[dead_topic(service).name]
-    counts = await replay(runtime, dead_letters(servers, service, partitions))
+    counts = await replay(runtime, dead_letters(brokers, service, partitions))
     return _say({"replayed": counts})
 
 

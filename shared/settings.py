@@ -4,13 +4,16 @@ Read once at start from the environment (prefix ``LIANYI_``), frozen after. No o
 """
 
 import re
+import ssl
 import sys
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
+from pydantic import field_validator as validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-MongoDriver = Literal["motor", "pymongo"]
+from shared.brokers import Brokers
+from shared.mongo import MongoDriver, checked
 
 
 def _ascending(steps: tuple[int, ...]) -> tuple[int, ...]:
@@ -32,15 +35,51 @@ NeedSteps = Annotated[
 NEED_STEPS = (7_200, 43_200, 86_400)
 
 
-class Settings(BaseSettings):
-    """What a process needs to know of its world."""
+def _certificates(path: str) -> str:
+    if path:
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError:
+            raise ValueError("no file with certificates is there") from None
+    return path
+
+
+class KafkaSettings(BaseSettings):
+    """What a client of Kafka needs to know."""
 
     model_config = SettingsConfigDict(env_prefix="LIANYI_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    kafka: str = Field(min_length=1, description="Bootstrap servers, host:port separated by commas.")
-    mongo: str = Field(pattern=r"^mongodb(\+srv)?://", description="URL of the MongoDB replica set.")
+    kafka: str = Field(
+        pattern=r"^[^\s,:/]+:\d{1,5}(,[^\s,:/]+:\d{1,5})*$",
+        description="Bootstrap servers, host:port separated by commas.",
+    )
+    kafka_user: str = Field(default="", description="Who we are to Kafka, by SCRAM-SHA-512; empty: no word of it.")
+    kafka_password: SecretStr = Field(
+        default=SecretStr(""), validate_default=True, description="The password of that user."
+    )
+    kafka_ca: Annotated[str, AfterValidator(_certificates)] = Field(
+        default="", description="File of the certificates to trust; with it Kafka is spoken to by TLS."
+    )
+
+    @validator("kafka_password")
+    @classmethod
+    def _of_a_user(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        if bool(password) != bool(info.data.get("kafka_user")):
+            raise ValueError("a user has a password, and a password a user (LIANYI_KAFKA_USER)")
+        return password
+
+    @property
+    def brokers(self) -> Brokers:
+        """The brokers, as clients take them."""
+        return Brokers(self.kafka, self.kafka_user, self.kafka_password.get_secret_value(), self.kafka_ca)
+
+
+class Settings(KafkaSettings):
+    """What a process of a service needs to know of its world."""
+
+    mongo: Annotated[str, AfterValidator(checked)] = Field(description="URL of the MongoDB replica set.")
     mongo_driver: MongoDriver = Field(default="motor", description="The client: motor, or pymongo's own.")
-    jwks: str = Field(pattern=r"^https?://", description="URL of the issuer's public keys.")
+    jwks: str = Field(pattern=r"^https?://[^\s/]", description="URL of the issuer's public keys.")
     issuer: str = Field(min_length=1, description="Who signs the tokens (`iss`).")
     audience: str = Field(default="lianyi", min_length=1, description="Whom the tokens are for (`aud`).")
     host: str = Field(default="127.0.0.1", description="Address that the API and the metrics listen on.")
@@ -61,7 +100,7 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(default=10.0, gt=0, description="Time to finish and send after a signal to stop.")
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=KafkaSettings)
 
 
 def load(kind: type[S]) -> S:
@@ -70,8 +109,9 @@ def load(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
-            name = "LIANYI_" + "_".join(str(p) for p in fault["loc"]).upper()
-            sys.stderr.write(f"setting {name}: {fault['msg']}\n")
+            name, *within = map(str, fault["loc"])
+            place = f"{'.'.join(within)}: " if within else ""
+            sys.stderr.write(f"setting LIANYI_{name.upper()}: {place}{fault['msg'].removeprefix('Value error, ')}\n")
         raise SystemExit(2) from None
     except SettingsError as error:
         # A list or object that is no JSON fails before the model sees it; the message names the field.

@@ -1,8 +1,8 @@
 """Knobs of the groups service."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.contracts.groups import ContributionKind
 from shared.settings import NEED_STEPS, NeedSteps
@@ -36,10 +36,17 @@ class TierRule(BaseModel):
         return self
 
 
+def _everybody_has_a_tier(tiers: tuple[TierRule, ...]) -> tuple[TierRule, ...]:
+    names = [rule.name for rule in tiers]
+    if not tiers or tiers[0].at_least or len(set(names)) < len(names):
+        raise ValueError("tiers have names of their own, and there is a lowest that asks for nothing")
+    return tiers
+
+
 class Settings(Common):
     """What an operator may want to change."""
 
-    tiers: tuple[TierRule, ...] = Field(
+    tiers: Annotated[tuple[TierRule, ...], AfterValidator(_everybody_has_a_tier)] = Field(
         default=(
             TierRule(name="newcomer"),
             TierRule(name="contributor", kinds=("answer_accepted", "advice_taken"), at_least=1),
@@ -47,7 +54,6 @@ class Settings(Common):
                 name="mainstay", kinds=("answer_accepted", "advice_taken"), at_least=3, keep=2, grants=("review",)
             ),
         ),
-        min_length=1,
         description="Tiers from low to high; a member has the highest whose rule holds. Value earns, talk does not.",
     )
     need_steps: NeedSteps = NEED_STEPS
@@ -62,10 +68,3 @@ class Settings(Common):
         default=172_800, ge=1, le=31_536_000, description="Time for an application's answer; then it is escalated."
     )
     waiting_most: int = Field(default=10_000, ge=0, le=1_000_000, description="Most people in a waiting list.")
-
-    @model_validator(mode="after")
-    def _everybody_has_a_tier(self) -> Self:
-        names = [rule.name for rule in self.tiers]
-        if self.tiers[0].at_least or len(set(names)) < len(names):
-            raise ValueError("tiers have names of their own, and the lowest asks for nothing")
-        return self

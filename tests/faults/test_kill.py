@@ -18,6 +18,7 @@ from local.processes import together, until, wait_for
 from local.stack import running
 from local.witness import Witness, reading
 from shared.admin import make_topics
+from shared.brokers import Brokers
 from tests.faults.crowd import HARMLESS, NEED_STEPS, Crowd
 from tests.faults.recount import Recount
 
@@ -138,4 +139,4 @@ async def test_kill_9_of_every_service_five_times_loses_and_doubles_nothing(
 
 
 async def _topics(servers: str) -> None:
-    await make_topics(servers, partitions=PARTITIONS)
+    await make_topics(Brokers(servers), partitions=PARTITIONS)

@@ -24,6 +24,7 @@ from local.processes import Child, together, until, wait_for
 from local.stack import Kind, Stack, running
 from local.witness import Witness, reading
 from shared.admin import make_topics
+from shared.brokers import Brokers
 
 pytestmark = pytest.mark.stack
 needs_kafka = pytest.mark.skipif(
@@ -135,7 +136,7 @@ async def test_broker_and_topics_absent_at_the_start_are_waited_for(issuer: Issu
         await says(notes, "")
         await stack.broker.start()
         await logs(notes.child, "waiting_for_topics", "UnknownTopicOrPartitionError")
-        await make_topics(stack.kafka, partitions=PARTITIONS)
+        await make_topics(Brokers(stack.kafka), partitions=PARTITIONS)
         await ready(notes)
         posting = Posting(stack, issuer, notes)
         async with posting.begun() as client:
@@ -197,7 +198,7 @@ async def serving(kind: Kind, issuer: Issuer, directory: Path) -> AsyncIterator[
         notes.child.env["LIANYI_COMMAND_SECONDS"] = "3"
         async with ended(notes.child):
             if kind == "local":
-                await make_topics(stack.kafka, partitions=PARTITIONS)
+                await make_topics(Brokers(stack.kafka), partitions=PARTITIONS)
             await notes.migrate()
             await notes.start()
             yield stack, notes

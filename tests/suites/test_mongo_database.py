@@ -14,8 +14,7 @@ from local.places import free_port
 from shared.errors import Transient
 from shared.flow.ports import Insert, Write
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
-from shared.mongo import MongoDatabase
-from shared.settings import MongoDriver
+from shared.mongo import MongoDatabase, MongoDriver
 from tests.suites.database import PLACE, Bench, DatabaseSuite
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from local.stack import Stack, pick, running
 from shared.app import now
+from shared.brokers import Brokers
 from shared.bus import Bus
 from shared.consumer import incoming
 from shared.contracts import TOPICS
@@ -102,7 +103,7 @@ class Base:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def base() -> AsyncIterator[Base]:
     async with running(*pick("embedded")) as stack, contextlib.AsyncExitStack() as ends:
-        buses = {service: Bus(stack.kafka, service) for service in toy.READS}
+        buses = {service: Bus(Brokers(stack.kafka), service) for service in toy.READS}
         members = {service: Member("note", tuple(keys["note"])) for service, keys in toy.READS.items()}
         for bus in buses.values():
             ends.push_async_callback(bus.stop)

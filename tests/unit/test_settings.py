@@ -1,0 +1,131 @@
+"""A setting that is missing or malformed ends the process with a line that names it."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from shared.contracts import TOPICS
+from shared.settings import KafkaSettings, Settings, load
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
+GIVEN = {
+    "LIANYI_KAFKA": "a:9092,b:9092",
+    "LIANYI_MONGO": "mongodb+srv://notes:secret@db.example/?replicaSet=rs0",
+    "LIANYI_JWKS": "https://issuer.example/jwks.json",
+    "LIANYI_ISSUER": "issuer",
+}
+MALFORMED = [
+    ("groups", "LIANYI_KAFKA", "broker"),
+    ("groups", "LIANYI_KAFKA", "kafka://broker:9092"),
+    ("groups", "LIANYI_MONGO", "http://db"),
+    ("groups", "LIANYI_MONGO", "mongodb://user:pass/word@db"),
+    ("groups", "LIANYI_MONGO", "mongodb://db/?tls=true&tlsCAFile=no-such-file"),
+    ("groups", "LIANYI_MONGO", "mongodb://db/?replicaset=rs0&tsl=true"),
+    ("groups", "LIANYI_KAFKA_CA", "no-such-file"),
+    ("groups", "LIANYI_KAFKA_CA", __file__),
+    ("groups", "LIANYI_KAFKA_PASSWORD", "of nobody"),
+    ("groups", "LIANYI_JWKS", "https://"),
+    ("groups", "LIANYI_ISSUER", ""),
+    ("groups", "LIANYI_PORT", "http"),
+    ("groups", "LIANYI_METRICS_PORT", "65536"),
+    ("groups", "LIANYI_API_SLOTS", "0"),
+    ("groups", "LIANYI_LOG_LEVEL", "loud"),
+    ("groups", "LIANYI_TIERS", "[{"),
+    ("groups", "LIANYI_TIERS", "[]"),
+    ("groups", "LIANYI_TIERS", '[{"name": ""}]'),
+    ("groups", "LIANYI_TIERS", '[{"name": "a", "at_least": 1}]'),
+    ("groups", "LIANYI_NEED_STEPS", "[2, 1]"),
+    ("notes", "LIANYI_HOT", '{"like_share": 1}'),
+    ("moderation", "LIANYI_THRESHOLD", "high"),
+    ("recommend", "LIANYI_SUGGESTIONS", "0"),
+]
+
+
+def settings_of(service: str) -> type[Settings]:
+    kind: type[Settings] = import_module(f"services.{service}.settings").Settings
+    return kind
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """What is required is given, and nothing else."""
+    for name in [name for name in os.environ if name.startswith("LIANYI_")]:
+        monkeypatch.delenv(name)
+    for name, value in GIVEN.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def complaints(kind: type[KafkaSettings], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with pytest.raises(SystemExit) as end:
+        load(kind)
+    assert end.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_required_is_enough(service: str, environment: pytest.MonkeyPatch) -> None:
+    """A service starts with the four settings that have no default."""
+    required = {f"LIANYI_{name.upper()}" for name, f in settings_of(service).model_fields.items() if f.is_required()}
+    assert required == GIVEN.keys()
+    assert load(settings_of(service)).kafka == "a:9092,b:9092"
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_missing_is_named(
+    service: str, name: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for the variable that is missing, and exit status 2."""
+    environment.delenv(name)
+    assert complaints(settings_of(service), capsys) == [f"setting {name}: Field required"]
+
+
+@pytest.mark.parametrize(("service", "name", "value"), MALFORMED)
+def test_what_is_malformed_is_named(
+    service: str, name: str, value: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for the variable that is malformed, without its value, which may be a secret."""
+    environment.setenv(name, value)
+    (line,) = complaints(settings_of(service), capsys)
+    assert line.startswith(f"setting {name}: ")
+    assert len(value) < 5 or value not in line
+
+
+def test_a_user_of_kafka_needs_a_password(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A user without a password would wait for a broker that refuses it, for ever."""
+    environment.setenv("LIANYI_KAFKA_USER", "notes")
+    (line,) = complaints(KafkaSettings, capsys)
+    assert line.startswith("setting LIANYI_KAFKA_PASSWORD: ")
+
+
+def test_a_password_is_not_shown(environment: pytest.MonkeyPatch) -> None:
+    """Neither the settings nor what clients are made of print the password."""
+    environment.setenv("LIANYI_KAFKA_USER", "notes")
+    environment.setenv("LIANYI_KAFKA_PASSWORD", "opensesame")
+    loaded = load(KafkaSettings)
+    assert "opensesame" not in f"{loaded!r} {loaded.brokers!r}"
+    assert loaded.brokers.client["sasl_plain_password"] == "opensesame"
+
+
+@pytest.mark.parametrize("module", ["services.notes", "shared.admin"])
+def test_a_process_ends_at_once(module: str) -> None:
+    """The command line itself: a line, status 2, nothing of a traceback."""
+    verb = "run" if module.startswith("services") else "topics"
+    bare = {"PATH": os.environ["PATH"]} | {k: v for k, v in GIVEN.items() if k != "LIANYI_KAFKA"}
+    ended = subprocess.run(
+        [sys.executable, "-m", module, verb],
+        cwd=ROOT,
+        env=bare,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == ["setting LIANYI_KAFKA: Field required"]
