@@ -1,6 +1,7 @@
 """A development issuer: a key in memory, its JWKS on 127.0.0.1, tokens for whoever asks. Never in an image.
 
-`python -m local.issuer --port 8400` serves `/jwks.json` and `/token?person=ann&scope=staff` until stopped.
+`python -m local.issuer --port 8400` serves `/jwks.json` and `/token?person=ann&scope=staff` until stopped. With
+`--name` it listens on all addresses, and answers those who ask by that name too: its name among containers.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 ISSUER = "lianyi-local"
 AUDIENCE = "lianyi"
+HOST = "127.0.0.1"
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -51,7 +53,7 @@ class SigningKey:
 
 
 class Issuer:
-    """Mints tokens and, as an async context, serves the key set on a port of 127.0.0.1 (0: any free one).
+    """Mints tokens and, as an async context, serves the key set on a port (0: any free one) under a name.
 
     Tokens hold for `issuer` and `audience`, which the services' settings must name too. The keys die with the
     process, so its tokens do too.
@@ -60,6 +62,7 @@ class Issuer:
     def __init__(
         self,
         port: int = 0,
+        name: str = HOST,
         *,
         issuer: str = ISSUER,
         audience: str = AUDIENCE,
@@ -69,13 +72,14 @@ class Issuer:
         self.issuer = issuer
         self.audience = audience
         self._port = port
+        self._name = name
         self._algorithm = algorithm
         self._now = now
         self._keys = [SigningKey.make(algorithm)]
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._serve, HOST if self._name == HOST else None, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -92,7 +96,7 @@ class Issuer:
         """Where the services find the keys; RuntimeError unless served."""
         if self._server is None:
             raise RuntimeError("the issuer is not serving: use `async with`")
-        return f"http://127.0.0.1:{self._port}/jwks.json"
+        return f"http://{self._name}:{self._port}/jwks.json"
 
     @property
     def key(self) -> SigningKey:
@@ -143,7 +147,7 @@ class Issuer:
         method, _, rest = request.partition(" ")
         target = urlsplit(rest.partition(" ")[0])
         # A web page that points its own name at 127.0.0.1 must not get tokens out of a developer's machine.
-        if host.rpartition(":")[0] not in {"127.0.0.1", "localhost"} or method != "GET":
+        if host.rpartition(":")[0] not in {HOST, "localhost", self._name} or method != "GET":
             return "400 Bad Request", b"{}"
         if target.path == "/jwks.json":
             return "200 OK", self.jwks()
@@ -155,9 +159,9 @@ class Issuer:
         return "404 Not Found", b"{}"
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, name: str) -> None:
     """Serves until cancelled, and says where."""
-    async with Issuer(port) as issuer:
+    async with Issuer(port, name) as issuer:
         print(f"keys   {issuer.jwks_url}\ntokens {issuer.jwks_url.replace('jwks.json', 'token?person=ann&scope=')}")
         await asyncio.Event().wait()
 
@@ -166,8 +170,10 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="local.issuer", description=__doc__)
     parser.add_argument("--port", type=int, default=8400)
+    parser.add_argument("--name", default=HOST)
+    chosen = parser.parse_args()
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve(parser.parse_args().port))
+        asyncio.run(serve(chosen.port, chosen.name))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""How Lianyi is deployed; what can be made from the table of topics is made by ``python -m deploy.generate``."""

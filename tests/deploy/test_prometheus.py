@@ -1,0 +1,45 @@
+"""Prometheus finds every process of every service, under the labels that rules and dashboards rely on."""
+
+import re
+from typing import Any
+
+import yaml
+
+from tests.deploy.built import OVERLAYS, ROOT, SERVICES, labels_of, of_kind, overlay, parsed
+from tests.deploy.rules import app_of
+
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+
+
+def jobs(name: str) -> list[dict[str, Any]]:
+    """The scrape jobs in a file."""
+    loaded: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / name).read_text("utf-8"))["scrape_configs"]
+    return loaded
+
+
+def test_compose_is_scraped_whole() -> None:
+    """A target for each service, by its name in docker-compose and the port of its metrics."""
+    (job,) = jobs("prometheus.yml")
+    wanted = {s: [f"{s}:{app_of(s).settings.model_fields['metrics_port'].default}"] for s in SERVICES}
+    assert {group["labels"]["service"]: group["targets"] for group in job["static_configs"]} == wanted
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    assert wanted.keys() <= composed.keys()
+
+
+def test_the_cluster_is_scraped_whole() -> None:
+    """The job of Kubernetes has the same name, keeps the metrics port of our pods, and takes `service` from a label."""
+    (job,) = jobs("kubernetes.yml")
+    assert job["job_name"] == jobs("prometheus.yml")[0]["job_name"]
+    keep, service, *_ = job["relabel_configs"]
+    labels, port = keep["source_labels"]
+    assert (keep["action"], port) == ("keep", "__meta_kubernetes_pod_container_port_name")
+    assert service["target_label"] == "service"
+    spaces = {ns for sd in job["kubernetes_sd_configs"] for ns in sd["namespaces"]["names"]}
+    for name in OVERLAYS:
+        for owner in of_kind(parsed(overlay(name)), "Deployment"):
+            assert owner["metadata"]["namespace"] in spaces
+            template = owner["spec"]["template"]
+            pod = {f"__meta_kubernetes_pod_label_{re.sub(r'[./-]', '_', k)}": v for k, v in labels_of(template).items()}
+            ports = [port["name"] for port in template["spec"]["containers"][0]["ports"]]
+            assert [p for p in ports if re.fullmatch(keep["regex"], f"{pod[labels]};{p}")] == ["metrics"]
+            assert pod[service["source_labels"][0]] in SERVICES
