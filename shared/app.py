@@ -21,6 +21,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import make_asgi_app
+from prometheus_client.registry import Collector
 
 from shared import docpage, ops
 from shared.auth import Authenticator
@@ -56,6 +57,7 @@ class Parts:
     routes: APIRouter
     views: tuple[View, ...] = ()
     states: tuple[State, ...] = ()
+    gauges: tuple[Collector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,8 @@ class Server:
         for topic in topics_read_by(self._app.name):
             reads.setdefault(topic.key, []).append(topic.name)
         process = Process(runtime, reads, self._settings.api_slots)
-        self._metrics.registry.register(LaneGauges(process.reports))
+        for gauges in (LaneGauges(process.reports, runtime.scope.lanes), *parts.gauges):
+            self._metrics.registry.register(gauges)
         process.start()
         self._process, self._desk.slots = process, process.slots
         await self._bus.consume(process)

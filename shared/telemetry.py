@@ -5,16 +5,19 @@ Names are ``lianyi_<area>_<what>_<unit>``; labels have few values (no ids, no te
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from shared.contracts.dead import DeadReason
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_EFFECT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _REPEAT_SECONDS = 5.0
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -54,9 +57,15 @@ class Metrics:
             **made,
         )
         self.effect_seconds = Histogram(
-            "lianyi_lane_effect_seconds", "From an input's time to its commit here.", ["key"], buckets=_SECONDS, **made
+            "lianyi_lane_effect_seconds",
+            "From an input's time to its commit here.",
+            ["key"],
+            buckets=_EFFECT_SECONDS,
+            **made,
         )
         self.dead_letters = Counter("lianyi_lane_dead_letters_total", "Dead letters by reason.", ["reason"], **made)
+        for reason in get_args(DeadReason):
+            self.dead_letters.labels(reason)  # from zero on, or the first letter would be no increase
         self.trouble = Counter(
             "lianyi_lane_trouble_total",
             "Conflicts, fences, unknown commits, transient faults, alarms and failures met by lanes.",
@@ -65,6 +74,7 @@ class Metrics:
         )
         self.build = Gauge("lianyi_service_up", "1 while the process runs.", ["service"], **made)
         self.build.labels(service).set(1)
+        ProcessCollector(registry=self.registry)  # memory, CPU, open files, start: `process_…`, on Linux
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +92,11 @@ class LaneReport:
 
 
 class LaneGauges(Collector):
-    """Gauges of the lanes, read at the scrape."""
+    """Gauges of the lanes, read at the scrape. ``partitions`` is how many lanes each key has, whoever owns them."""
 
-    def __init__(self, reports: Callable[[], Iterable[LaneReport]]) -> None:
+    def __init__(self, reports: Callable[[], Iterable[LaneReport]], partitions: Mapping[str, int]) -> None:
         self._reports = reports
+        self._partitions = partitions
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """One sample a lane and gauge."""
@@ -100,6 +111,9 @@ class LaneGauges(Collector):
         again = GaugeMetricFamily(
             "lianyi_lane_rebuild_records", "Records that a rebuild has still to fold again, at most.", labels=["lane"]
         )
+        every = GaugeMetricFamily("lianyi_lane_partitions", "Lanes that a key has, whoever owns them.", labels=["key"])
+        for key, count in self._partitions.items():
+            every.add_metric([key], count)
         for report in self._reports():
             lag.add_metric([report.name], report.lag_records)
             late.add_metric([report.name], report.lag_seconds)
@@ -108,7 +122,31 @@ class LaneGauges(Collector):
             idle.add_metric([report.name], report.idle_seconds)
             part.add_metric([report.name], 1.0 if report.phase == "partial" else 0.0)
             again.add_metric([report.name], report.rebuild_records)
-        yield from (lag, late, unsent, held, idle, part, again)
+        yield from (lag, late, unsent, held, idle, part, again, every)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """What a text model has learned: texts, and the chance from which it hides alone; None while it does not."""
+
+    lessons: int
+    bar: float | None
+
+
+class ModelGauges(Collector):
+    """Gauges of the text model by which this process judges, read at the scrape."""
+
+    def __init__(self, report: Callable[[], ModelReport]) -> None:
+        self._report = report
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """No sample of a bar that there is not."""
+        report = self._report()
+        yield GaugeMetricFamily("lianyi_model_lessons", "Texts that the text model has learned.", report.lessons)
+        bar = GaugeMetricFamily("lianyi_model_bar", "Chance above which the text model hides alone; none at first.")
+        if report.bar is not None:
+            bar.add_metric([], report.bar)
+        yield bar
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:

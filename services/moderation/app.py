@@ -15,14 +15,19 @@ from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
 from shared.rows import BAD_INPUT
+from shared.telemetry import ModelGauges, ModelReport
 
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     why = {rule.name: rule.why for rule in RULES.table}
     origin = begin(settings.text_model)
-    views = (ModelView(database, settings.view_seconds, origin), BarView(database, settings.view_seconds, origin))
-    return Parts(router(settings, origin), routes(desk, Store(database), why), views, states=STATES)
+    model, bar = views = (
+        ModelView(database, settings.view_seconds, origin),
+        BarView(database, settings.view_seconds, origin),
+    )
+    gauges = ModelGauges(lambda: ModelReport(model.model.ham + model.model.spam, bar.bar.at))
+    return Parts(router(settings, origin), routes(desk, Store(database), why), views, STATES, (gauges,))
 
 
 def begin(path: str) -> TextModel:

@@ -47,6 +47,7 @@ class KeyLane(Lane):
         self.done: dict[str, int] = {}
         self._stored: dict[str, int] = {}
         self._timers_out = False
+        self._hand: Sequence[Input] = ()
         self._overtaken = False
         self._deaths = Deaths(runtime.poison)
 
@@ -163,6 +164,7 @@ class KeyLane(Lane):
 
     async def next_inputs(self) -> Sequence[Input]:
         """Up to a batch of records; timers whose ends are passed come before younger records."""
+        self._hand = ()
         if not self._queue and self._mute.over(self.done):
             await self._speak()
         if not self._queue and not self._due.ripe(self.done) and not self._gap:
@@ -190,6 +192,7 @@ class KeyLane(Lane):
                 inputs.append(replace(made, upto={record.topic: record.offset + 1}, past=self._mute.on))
         if self._paused and self._queue.under:
             self._resume()
+        self._hand = inputs  # what a step retries has been waiting too
         return inputs
 
     def position(self, taken: Sequence[Input]) -> Mapping[str, int]:
@@ -238,10 +241,8 @@ class KeyLane(Lane):
         base = super().report()
         ends = {topic: self._source.high(topic, self.partition) for topic in self.topics}
         waiting = sum(max(0, end - self.done.get(topic, end)) for topic, end in ends.items() if end is not None)
-        oldest = 0.0
-        if self._queue:
-            made = self._decoded(self._queue.first)
-            oldest = max(0.0, (self.runtime.now() - made.cause.at).total_seconds()) if made else 0.0
+        first = self._hand[0] if self._hand else self._decoded(self._queue.first) if self._queue else None
+        oldest = max(0.0, (self.runtime.now() - first.cause.at).total_seconds()) if first else 0.0
         left = self._mute.left(self.done)
         return replace(base, lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
 

@@ -55,8 +55,13 @@ class Outbox:
 
     @property
     def age(self) -> float:
-        """Seconds that the oldest unsent batch has waited."""
-        return asyncio.get_running_loop().time() - self._pending[0][1] if self._pending else 0.0
+        """Seconds since the commit of the oldest unsent batch, also when another process has made it."""
+        if not self._pending:
+            return 0.0
+        batch, added = self._pending[0]
+        if batch.at is None:
+            return asyncio.get_running_loop().time() - added
+        return max(0.0, (self._now() - batch.at).total_seconds())
 
     async def below(self, size: int, within: float) -> bool:
         """Wait until less than ``size`` bytes are unsent; False if they are not ``within`` seconds."""

@@ -17,7 +17,7 @@ from shared.app import App
 from shared.contracts import EVENTS, TOPICS
 from shared.desk import Desk
 from shared.settings import Settings
-from shared.telemetry import LaneGauges, Metrics
+from shared.telemetry import LaneGauges, Metrics, ModelGauges, ModelReport
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
@@ -134,8 +134,8 @@ def test_the_readme_lists_the_metrics() -> None:
             (family,) = made.collect()
             total = "_total" if family.type == "counter" else ""
             expected.append((f"{family.name}{total}", ", ".join(made._labelnames), family.documentation))
-    gauges = LaneGauges(lambda: ()).collect()
-    assert told == expected + [(gauge.name, "lane", gauge.documentation) for gauge in gauges]
+    gauges = [*LaneGauges(lambda: (), {}).collect(), *ModelGauges(lambda: ModelReport(0, None)).collect()]
+    assert told == expected + [(gauge.name, ", ".join(gauge._labelnames), gauge.documentation) for gauge in gauges]
 
 
 def test_the_readme_names_what_operators_can_do() -> None:

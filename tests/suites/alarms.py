@@ -121,6 +121,8 @@ class AlarmSuite:
         assert "need_opened" not in await world.types(NOTE.name)
         assert await comments(world) == 1
         assert second.process.stuck() == []
+        report = next(r for r in second.process.reports() if r.name == name)
+        assert report.outbox_seconds > INBOX_KEPT.total_seconds()  # since the commit, which another process made
         assert await control.release(world.database("notes"), name)
         await world.until(lambda: second.lane(number).held == "", "released")
         await world.quiet()

@@ -568,6 +568,18 @@ class LaneSuite:
         assert await comments(world) == 4
         assert await letters(world) == []
 
+    async def test_what_a_lane_has_in_hand_lags(self, world: World) -> None:
+        """An input that a step tries again and again counts as waiting, also when nothing waits behind it."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.database.away = True
+        await world.put(comment("n", "c"))
+        await world.until(lambda: node.troubles("transient") > 2, "trouble")
+        assert max(r.lag_seconds for r in node.process.reports()) > 0
+        node.database.away = False
+        await world.quiet()
+        assert max(r.lag_seconds for r in node.process.reports()) == 0
+
     async def test_callers_do_not_wait_for_a_database_that_is_away(self, world: World) -> None:
         """They hear soon to come again, later ones at once; nothing of theirs is done when it is back."""
         node = await world.start("notes")

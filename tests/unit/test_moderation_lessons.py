@@ -3,7 +3,7 @@
 import asyncio
 
 from services.moderation.core import COUNTER, Bar, Content, ModelState, blank, model_of, state_id, state_of
-from services.moderation.core.bar import LEAST
+from services.moderation.core.bar import LEAST, SURE
 from services.moderation.handlers import DecideContent
 from services.moderation.view import BarView, ModelView
 from shared.contracts.moderation import ContentJudged, ContentLabelled, ContentWatched
@@ -100,6 +100,16 @@ def test_a_model_to_begin_with_judges_at_once_and_learns_on() -> None:
     assert late.model == f"{TAUGHT.version}.b{LEAST}"
     decide(world, "late", hide=False)
     assert (state(world).id, state(world).ham) == (state_id(TAUGHT), TAUGHT.ham + 1)
+
+
+def test_what_lies_above_the_bar_is_counted_apart() -> None:
+    """A watched text that the model alone would hide has an outcome of its own, which the metrics count."""
+    world = service(TAUGHT)
+    watched = [ContentWatched(counter_id=COUNTER, content_id=f"c{n}", chance=0.1) for n in range(LEAST)]
+    assert {world.hear(event) for event in watched} == {"done"}
+    at = ContentWatched(counter_id=COUNTER, content_id="at", chance=SURE)
+    assert world.hear(at) == "done"
+    assert world.hear(at.model_copy(update={"content_id": "over", "chance": SURE + 0.01})) == "above"
 
 
 def test_what_the_rules_hide_is_not_watched() -> None:

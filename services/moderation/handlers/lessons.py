@@ -45,7 +45,8 @@ def content_labelled(event: ContentLabelled, work: Work, rules: Rules, origin: T
     return None
 
 
-def content_watched(event: ContentWatched, work: Work, origin: TextModel) -> None:
-    """Take a chance into the bar."""
-    id_ = state_id(origin)
-    work.put(watched(work.get(Bar, id_) or Bar(id=id_), [event.chance]))
+def content_watched(event: ContentWatched, work: Work, origin: TextModel) -> str | None:
+    """Take a chance into the bar. One that lay above it has an outcome of its own: how many do is to be watched."""
+    bar = work.get(Bar, state_id(origin)) or Bar(id=state_id(origin))
+    work.put(watched(bar, [event.chance]))
+    return "above" if bar.at is not None and event.chance > bar.at else None
