@@ -8,7 +8,7 @@ from .event import Event, Short
 from .topics import GROUPS_DEAD, MODERATION_DEAD, NOTES_DEAD, RECOMMEND_DEAD
 
 DeadReason = Literal["envelope", "body", "type", "rejected", "bug", "size"]
-"""envelope: headers not ours; body: not the model of its type; type: a type or version that its topic should
+_WHY = """envelope: headers not ours; body: not the model of its type; type: a type or version that its topic should
 not carry; rejected: the handler refused it; bug: the handler raised; size: its effects are too large."""
 
 
@@ -21,11 +21,11 @@ class DeadLetter(Event):
     """
 
     letter_id: str = Field(max_length=250)
-    topic: Short
+    topic: Short = Field(description="The input's topic, or `timers`.")
     partition: int = Field(ge=0, le=2**31)
     offset: int = Field(ge=0, le=2**62)
     handler: Short
-    reason: DeadReason
+    reason: DeadReason = Field(description=_WHY)
     fingerprint: Short
     record_key: str
     value: str

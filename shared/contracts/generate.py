@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from .changes import Breaking, breaking
 from .event import Event
 from .samples import published
+from .words import described
 
 FOLDER = Path(__file__).parent / "schemas"
 RELEASED = Path(__file__).parent / "released.json"
@@ -30,10 +31,10 @@ class _Plain(GenerateJsonSchema):
 
 
 def schema(model: type[Event]) -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of one event version, with its routing under ``x-lianyi``."""
+    """JSON Schema (draft 2020-12) of one event version, each field with its meaning, its routing in ``x-lianyi``."""
     topic = model.TOPIC
     return {
-        **model.model_json_schema(schema_generator=_Plain),
+        **described(model.model_json_schema(schema_generator=_Plain)),
         "$schema": GenerateJsonSchema.schema_dialect,
         "$id": f"urn:lianyi:schema:{model.TYPE}",
         "x-lianyi": {

@@ -19,7 +19,7 @@ class Charter(BaseModel):
 
     purpose: Part
     audience: Part
-    rules: Part
+    rules: Part = Field(description="What holds inside.")
     rewards: Part
     service: Part
     exit: Part
@@ -39,7 +39,7 @@ class GroupChanged(Event, topic=GROUP, name="group_changed", order="state"):
     """Whether a group takes people in, how many it has, and how many wait for a seat."""
 
     group_id: Id
-    state: GroupState
+    state: GroupState = Field(description="Whether it takes people in.")
     seats: int = Field(ge=1, le=1_000_000)
     members: int = Field(ge=0, le=1_000_000)
     waiting: int = Field(default=0, ge=0, le=1_000_000)
@@ -70,22 +70,24 @@ class ApplicationChanged(Event, topic=GROUP, name="application_changed", order="
 
     group_id: Id
     person_id: Id
-    state: Literal["pending", "escalated", "waiting", "withdrawn", "rejected"]
-    place: int = Field(default=0, ge=0)
+    state: Literal["pending", "escalated", "waiting", "withdrawn", "rejected"] = Field(
+        description="How the person stands at the door."
+    )
+    place: int = Field(default=0, ge=0, description="Their place in the waiting list; 0 where they have none.")
 
 
 class SeatOffered(Event, topic=GROUP, name="seat_offered", order="fact"):
     """A free seat is kept for a place in the waiting list: the next one in the row."""
 
     group_id: Id
-    place: int = Field(ge=1)
+    place: int = Field(ge=1, description="The place in the waiting list.")
 
 
 class SeatAssigned(Event, topic=GROUP, name="seat_assigned", order="fact"):
     """Whose place it is that a seat is kept for; a person who no longer waits is passed over."""
 
     group_id: Id
-    place: int = Field(ge=1)
+    place: int = Field(ge=1, description="The place in the waiting list.")
     person_id: Id
 
 
@@ -96,7 +98,7 @@ class ContributionMade(Event, topic=GROUP, name="contribution_made", order="coun
     person_id: Id
     note_id: Id
     source_id: Id
-    kind: ContributionKind
+    kind: ContributionKind = Field(description="What was done.")
 
 
 class TierChanged(Event, topic=GROUP, name="tier_changed", order="state"):
@@ -107,4 +109,4 @@ class TierChanged(Event, topic=GROUP, name="tier_changed", order="state"):
     person_id: Id
     old: Short
     new: Short
-    reasons: tuple[Short, ...]
+    reasons: tuple[Short, ...] = Field(description="Requirements that are met now, or not any more.")

@@ -44,7 +44,7 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
     revision: int = Field(default=0, ge=0)
     hidden: bool
     score: FiniteFloat
-    reasons: tuple[VerdictReason, ...] = Field(max_length=100)
+    reasons: tuple[VerdictReason, ...] = Field(max_length=100, description="The rules that fired, and where.")
     rules: Short
     model: Short = ""
     by: Judge = "automatic"
@@ -60,7 +60,7 @@ class ContentFlagged(Event, topic=NOTE_VERDICT, name="content_flagged", order="c
     kind: ContentKind
     note_id: Id
     flag: Flag
-    reason: Short = ""
+    reason: Short = Field(default="", description="What a reporter chose; empty for what was counted.")
 
 
 class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="state"):
@@ -71,7 +71,7 @@ class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="st
     author_id: Id
     hidden: bool
     score: FiniteFloat
-    reasons: tuple[VerdictReason, ...] = Field(max_length=100)
+    reasons: tuple[VerdictReason, ...] = Field(max_length=100, description="The rules that fired, and where.")
     rules: Short
     model: Short = ""
     by: Judge = "automatic"
@@ -83,7 +83,7 @@ class MessageFlagged(Event, topic=GROUP_VERDICT, name="message_flagged", order="
     content_id: Id
     group_id: Id
     flag: Flag
-    reason: Short = ""
+    reason: Short = Field(default="", description="What a reporter chose; empty for what was counted.")
 
 
 class ContentLabelled(Event, topic=COUNTER, name="content_labelled", order="fact"):

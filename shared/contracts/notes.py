@@ -71,7 +71,7 @@ class NoteDeleted(Event, topic=NOTE, name="note_deleted", order="state"):
     note_id: Id
     author_id: Id
     by_id: Id
-    revision: int = Field(ge=0)
+    revision: int = Field(ge=0, description="The last text that was written; none of them is kept.")
 
 
 class NoteReacted(Event, topic=NOTE, name="note_reacted", order="count"):
@@ -79,9 +79,9 @@ class NoteReacted(Event, topic=NOTE, name="note_reacted", order="count"):
 
     note_id: Id
     author_id: Id
-    person_id: Id
-    kind: Reaction
-    change: Literal[-1, 1]
+    person_id: Id = Field(description="Who likes or saves it.")
+    kind: Reaction = Field(description="What they do with it.")
+    change: Literal[-1, 1] = Field(description="1: they do so now; -1: no longer.")
 
 
 class NoteVisibilityChanged(Event, topic=NOTE, name="note_visibility_changed", order="state"):
@@ -142,7 +142,7 @@ class CommentDeleted(Event, topic=NOTE, name="comment_deleted", order="state"):
     note_id: Id
     author_id: Id
     by_id: Id
-    revision: int = Field(ge=0)
+    revision: int = Field(ge=0, description="The last text that was written; none of them is kept.")
 
 
 class CommentVisibilityChanged(Event, topic=NOTE, name="comment_visibility_changed", order="state"):
@@ -160,9 +160,9 @@ class NeedOpened(Event, topic=NOTE, name="need_opened", order="state"):
 
     need_id: Id
     note_id: Id
-    comment_id: Id
+    comment_id: Id = Field(description="The comment that asks.")
     asker_id: Id
-    due_at: AwareDatetime
+    due_at: AwareDatetime = Field(description="When it is escalated: RFC 3339 with an offset.")
 
 
 class NeedAnswered(Event, topic=NOTE, name="need_answered", order="state"):
@@ -170,7 +170,7 @@ class NeedAnswered(Event, topic=NOTE, name="need_answered", order="state"):
 
     need_id: Id
     note_id: Id
-    comment_id: Id
+    comment_id: Id = Field(description="The comment that asks.")
     asker_id: Id
     answer_id: Id
     helper_id: Id
@@ -184,10 +184,10 @@ class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
 
     need_id: Id
     note_id: Id
-    comment_id: Id
+    comment_id: Id = Field(description="The comment that asks.")
     asker_id: Id
     step: int = Field(ge=1, le=100)
-    due_at: AwareDatetime
+    due_at: AwareDatetime = Field(description="When the next step is due, or was the last: RFC 3339 with an offset.")
     last: bool = False
 
 
@@ -196,16 +196,16 @@ class NeedWithdrawn(Event, topic=NOTE, name="need_withdrawn", order="state"):
 
     need_id: Id
     note_id: Id
-    comment_id: Id
+    comment_id: Id = Field(description="The comment that asks.")
     asker_id: Id
 
 
 class AdviceTaken(Event, topic=NOTE, name="advice_taken", order="fact"):
     """The note's author took a comment's advice (听劝)."""
 
-    comment_id: Id
+    comment_id: Id = Field(description="The comment with the advice.")
     note_id: Id
-    author_id: Id
+    author_id: Id = Field(description="Who wrote the note and took the advice.")
     adviser_id: Id
 
 
@@ -220,8 +220,8 @@ class NoteRelayed(Event, topic=NOTE, name="note_relayed", order="fact"):
 class RecordCounted(Event, topic=NOTES_PERSON, name="record_counted", order="count"):
     """One thing more (``change`` is 1) or less (-1) in a person's record; ``source_id`` is a note, comment or need."""
 
-    person_id: Id
+    person_id: Id = Field(description="Whose record it is.")
     note_id: Id
     source_id: Id
     what: Counted
-    change: Literal[-1, 1]
+    change: Literal[-1, 1] = Field(description="1: one more; -1: one less.")

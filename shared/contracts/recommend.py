@@ -19,9 +19,9 @@ class Reason(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    kind: Literal["term", "popular"]
-    term: Term | None = None
-    weight: FiniteFloat
+    kind: Literal["term", "popular"] = Field(description="A term of the note, or popularity.")
+    term: Term | None = Field(default=None, description="The term, normalised.")
+    weight: FiniteFloat = Field(description="How far the score would fall without it.")
 
 
 class Suggestion(BaseModel):
@@ -30,8 +30,8 @@ class Suggestion(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     group_id: Id
-    score: float = Field(ge=0, le=1)
-    reasons: tuple[Reason, ...]
+    score: float = Field(ge=0, le=1, description="How well it fits: no unit, comparable inside one list only.")
+    reasons: tuple[Reason, ...] = Field(description="Why it fits.")
 
 
 class GroupsSuggested(Event, topic=SUGGESTION, name="groups_suggested", order="state"):
@@ -42,7 +42,7 @@ class GroupsSuggested(Event, topic=SUGGESTION, name="groups_suggested", order="s
 
     note_id: Id
     suggestions: tuple[Suggestion, ...] = Field(max_length=20)
-    model: Short
+    model: Short = Field(description="What decided, and by which picture of the groups.")
 
 
 class SuggestionsWithdrawn(Event, topic=SUGGESTION, name="suggestions_withdrawn", order="state"):
@@ -74,7 +74,7 @@ class CircleTurned(Event, topic=PROFILE, name="circle_turned", order="count"):
     """
 
     group_id: Id
-    members: int = Field(ge=-1, le=1)
+    members: int = Field(ge=-1, le=1, description="How many members more: 1, or -1 for one less.")
     shares: tuple[tuple[Id, Annotated[int, Field(ge=-128, le=128)]], ...] = Field(max_length=128)
 
 
@@ -92,4 +92,4 @@ class FeedbackGiven(Event, topic=TIES, name="feedback_given", order="count"):
 
     person_id: Id
     group_id: Id
-    kind: FeedbackKind
+    kind: FeedbackKind = Field(description="What they said of it, or that it was shown to them.")

@@ -39,9 +39,9 @@ class GroupNeedOpened(Event, topic=MESSAGE, name="need_opened", order="state"):
 
     need_id: Id
     group_id: Id
-    message_id: Id
+    message_id: Id = Field(description="The message that asks.")
     asker_id: Id
-    due_at: AwareDatetime
+    due_at: AwareDatetime = Field(description="When it is escalated: RFC 3339 with an offset.")
 
 
 class GroupNeedAnswered(Event, topic=MESSAGE, name="need_answered", order="state"):
@@ -52,7 +52,7 @@ class GroupNeedAnswered(Event, topic=MESSAGE, name="need_answered", order="state
 
     need_id: Id
     group_id: Id
-    message_id: Id
+    message_id: Id = Field(description="The message that asks.")
     asker_id: Id
     answer_id: Id
     helper_id: Id
@@ -63,7 +63,7 @@ class GroupNeedEscalated(Event, topic=MESSAGE, name="need_escalated", order="sta
 
     need_id: Id
     group_id: Id
-    message_id: Id
+    message_id: Id = Field(description="The message that asks.")
     asker_id: Id
     step: int = Field(ge=1, le=100)
     due_at: AwareDatetime
@@ -74,5 +74,5 @@ class GroupNeedWithdrawn(Event, topic=MESSAGE, name="need_withdrawn", order="sta
 
     need_id: Id
     group_id: Id
-    message_id: Id
+    message_id: Id = Field(description="The message that asks.")
     asker_id: Id

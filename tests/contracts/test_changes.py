@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.contracts import Event
 from shared.contracts.changes import Schema, breaking
@@ -172,8 +172,8 @@ def test_no_value_of_a_released_schema_changes_unseen() -> None:
 class Tree(BaseModel):
     """A value that holds its like."""
 
-    label: str
-    parts: tuple["Tree", ...] = ()
+    label: str = Field(description="What it is called.")
+    parts: tuple["Tree", ...] = Field(default=(), description="What it holds.")
 
 
 @pytest.fixture(name="grown")
@@ -182,7 +182,7 @@ def grown_() -> Iterator[Schema]:
         """Something with a tree in it."""
 
         note_id: str
-        tree: Tree
+        tree: Tree = Field(description="Its tree.")
 
     yield schema(Grown)
     del EVENTS[Grown.TYPE]
