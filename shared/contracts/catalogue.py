@@ -30,7 +30,8 @@ _INDEX = """# Topics and events
 
 What Lianyi tells, for whoever subscribes: a page for each topic, with every event, field and an example.
 [asyncapi.yaml](asyncapi.yaml) says the same to tools (AsyncAPI 3.0), and so do the [schemas]({contracts}/schemas): JSON
-Schema, one for each event version. How to read, and what may change: [shared/contracts]({contracts}/README.md).
+Schema, one for each event version. How to read, and what may change: [shared/contracts]({contracts}/README.md); a
+whole reader to copy: [samples/consumer.py](../../samples/consumer.py).
 
 ## Topics
 
