@@ -76,7 +76,7 @@ WANTED = {model.TYPE: (model, handler) for model, handler in HANDLERS.items()}
 def take(message: Message, db: sqlite3.Connection) -> None:
     """One record. A type that is not wanted is skipped by its header; one that cannot be read is put aside."""
     try:
-        of = Envelope.of((name, value or b"") for name, value in message.headers() or [])
+        of = Envelope.of(dict(message.headers() or ()).items())
         if of.type in WANTED:
             model, handler = WANTED[of.type]
             handler(model.model_validate_json(message.value() or b""), of, db)

@@ -55,13 +55,13 @@ class Envelope:
         return [(name, value.encode()) for name, value in pairs]
 
     @classmethod
-    def of(cls, headers: Iterable[tuple[str, bytes]]) -> "Envelope":
-        """Read the headers of a record; unknown ones are ignored.
+    def of(cls, headers: Iterable[tuple[str, bytes | None]]) -> "Envelope":
+        """Read the headers of a record; unknown ones are ignored, and one without a value is none.
 
         Raises:
             BadEnvelope: one is missing, too long, not UTF-8 or malformed.
         """
-        got: dict[str, bytes] = dict(headers)
+        got = {name: value for name, value in headers if value is not None}
         if _text(got, "ce_specversion") != SPECVERSION:
             raise BadEnvelope("ce_specversion")
         sequence = _text(got, "ce_sequence")

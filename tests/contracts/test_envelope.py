@@ -1,5 +1,6 @@
 """Headers to envelope and back, and what is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 
@@ -91,6 +92,17 @@ def test_a_missing_header_is_refused_by_name(name: str) -> None:
     """Without any one of the nine there is no envelope, and the error says which is missing."""
     with pytest.raises(BadEnvelope, match=f"^{name} is missing$"):
         Envelope.of([pair for pair in GOOD.headers() if pair[0] != name])
+
+
+@pytest.mark.parametrize("name", [*REQUIRED, "traceparent"])
+def test_a_header_without_a_value_is_none(name: str) -> None:
+    """Kafka lets a header have no value: that is refused by its name, or as if there were no trace, and never a bug."""
+    headers = [(n, None if n == name else value) for n, value in GOOD.headers()]
+    if name == "traceparent":
+        assert Envelope.of(headers) == replace(GOOD, traceparent="")
+    else:
+        with pytest.raises(BadEnvelope, match=name):
+            Envelope.of(headers)
 
 
 def test_a_record_without_headers_is_refused() -> None:
