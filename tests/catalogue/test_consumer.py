@@ -24,6 +24,7 @@ from services.notes.core import Comment, Need, Note, need_id
 from services.notes.handlers import router
 from services.notes.handlers.commands import AcceptAnswer, DeleteComment, PostComment, PostNote, React, TakeAdvice
 from services.notes.settings import Settings
+from shared.brokers import Brokers
 from shared.bus import Bus
 from shared.contracts.notes import NeedAnswered, NoteReacted
 from shared.contracts.topics import NOTE
@@ -166,7 +167,7 @@ async def scene() -> AsyncIterator[Scene]:
         broker = Embedded(directory)
         await broker.start()
         (directory / "lianyi_contracts").symlink_to(ROOT / "shared/contracts")
-        bus = Bus(broker.address, "notes")
+        bus = Bus(Brokers(broker.address), "notes")
         try:
             assert (await bus.connect([NOTE.name])) == {NOTE.name: PARTITIONS}
             world = story()
