@@ -1,12 +1,12 @@
 # One image a service: docker build --build-arg SERVICE=notes -t lianyi/notes:0.1.0 .
 # It holds what the service imports and nothing else: no pip packages of development, no compiler, no local stack.
 FROM python:3.11.14-slim-bookworm AS build
-ARG SERVICE
 COPY requirements-run.txt /build/
 # Wheels alone, each with its hash: nothing is compiled here and nothing else comes in.
 RUN python3 -m venv --without-pip /opt/venv \
     && python3 -m pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --only-binary :all: \
         --require-hashes -r /build/requirements-run.txt
+ARG SERVICE
 COPY shared /app/shared
 COPY services/__init__.py /app/services/
 COPY services/${SERVICE} /app/services/${SERVICE}

@@ -135,15 +135,17 @@ async def _maven(target: Path, log: Path, program: Path) -> None:
 class Kafka(Server):
     """One broker with its data in `directory`: what it acknowledged is there after kill -9 and start.
 
-    `address` (bootstrap servers) is settled when it is made, and kept. A first start formats the storage.
+    `address` (bootstrap servers) is settled when it is made, and kept. A first start formats the storage. `more` are
+    lines of settings that come last, and so hold.
     """
 
-    def __init__(self, directory: Path, cache: Path = CACHE) -> None:
+    def __init__(self, directory: Path, cache: Path = CACHE, more: str = "") -> None:
         found = java()
         assert found is not None, "ask missing() first"
         self._java, self._directory, self._cache = found, directory, cache
         self._port, self._controller = free_port(), free_port()
         self.address = f"127.0.0.1:{self._port}"
+        self._more = more
         self._settings = directory / "server.properties"
         argv = self._command("-Xmx512m", "kafka.Kafka", str(self._settings))
         self.child = Child("Kafka", argv, {}, directory / "kafka.log")
@@ -158,7 +160,7 @@ class Kafka(Server):
         self._directory.mkdir(parents=True, exist_ok=True)
         await download(self._directory / "maven.log", self._java, self._cache)
         data = self._directory / "data"
-        settings = _SETTINGS.format(port=self._port, controller=self._controller, data=data)
+        settings = (_SETTINGS + self._more).format(port=self._port, controller=self._controller, data=data)
         self._settings.write_text(settings)
         (self._directory / "log4j2.xml").write_text(_LOGGING)
         if not (data / "meta.properties").exists():
