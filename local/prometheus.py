@@ -80,6 +80,7 @@ class Prometheus(Server):
         }
         port = free_port()
         self.address = f"http://127.0.0.1:{port}"
+        self._http = httpx.AsyncClient(base_url=self.address, timeout=10.0)
         argv = [
             str(found),
             f"--config.file={self._config}",
@@ -96,11 +97,15 @@ class Prometheus(Server):
 
     async def ready(self) -> bool:
         """True when it says so itself."""
-        async with httpx.AsyncClient(timeout=3.0) as http:
-            try:
-                return (await http.get(f"{self.address}/-/ready")).status_code == httpx.codes.OK
-            except httpx.HTTPError:
-                return False
+        try:
+            return (await self._http.get("/-/ready")).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    async def kill(self) -> None:
+        """SIGKILL, and no further questions."""
+        await self._http.aclose()
+        await super().kill()
 
     async def evaluate(self, query: str) -> list[dict[str, str]]:
         """The labels of all samples that a PromQL expression has now."""
@@ -117,7 +122,6 @@ class Prometheus(Server):
         }
 
     async def _get(self, what: str, params: Mapping[str, str]) -> Any:
-        async with httpx.AsyncClient(timeout=10.0) as http:
-            answer = await http.get(f"{self.address}/api/v1/{what}", params=params)
+        answer = await self._http.get(f"/api/v1/{what}", params=params)
         answer.raise_for_status()
         return answer.json()["data"]

@@ -26,10 +26,10 @@ async def fetched(log: Path) -> None:
         pytest.skip(f"Debian's package of prometheus cannot be had: {str(error)[-300:]}")
 
 
-def promtool(*arguments: str) -> str:
-    """What it says; the test fails when it is not content."""
-    found = prometheus.program("promtool")
-    told = subprocess.run([str(found), *arguments], capture_output=True, text=True, timeout=300, check=False)
+def promtool(*arguments: str, given: str = "") -> str:
+    """What it says, of what it is given on standard input; the test fails when it is not content."""
+    command = [str(prometheus.program("promtool")), *arguments]
+    told = subprocess.run(command, input=given, capture_output=True, text=True, timeout=300, check=False)
     assert told.returncode == 0, told.stdout + told.stderr
     return told.stdout
 

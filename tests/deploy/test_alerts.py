@@ -77,11 +77,13 @@ def test_an_alert_tells_how_bad_and_what_to_do(alert: str) -> None:
 
 
 def test_the_index_of_runbooks_is_complete() -> None:
-    """Every alert with its severities and its page."""
+    """Every alert with its severities and its page, and every other page."""
     text = (RUNBOOKS / "README.md").read_text("utf-8")
     severities = {a: ", ".join(r["labels"]["severity"] for r in alerts() if r["alert"] == a) for a in ALERTS}
     rows = re.findall(r"^\| (Lianyi\w+) \| ([\w, ]+) \| \[[\w-]+\]\(([\w-]+\.md)\) \|$", text, re.M)
     assert sorted(rows) == sorted((a, severities[a], page_of(a)) for a in ALERTS)
+    pages = {path.name for path in RUNBOOKS.glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\(([\w-]+\.md)\)", text)) == pages
 
 
 @EACH_ALERT
@@ -120,5 +122,8 @@ def test_what_a_rule_reads_was_recorded_or_is_scraped() -> None:
 async def test_promtool_is_content(tmp_path: Path) -> None:
     """The rules are rules, and every case of every alert comes out as expected."""
     await fetched(tmp_path / "apt.log")
-    promtool("check", "rules", *map(str, RULES.glob("*.yml")))
+    files = sorted(RULES.glob("*.yml"))
+    promtool("check", "rules", *map(str, files))
+    told = promtool("check", "config", str(RULES.parent / "prometheus.yml"))
+    assert all(f"Checking {path}" in told for path in files), "docker-compose loads other rules"
     assert promtool("test", "rules", *map(str, CASES.glob("*.yml"))).count("SUCCESS") == len(list(CASES.glob("*.yml")))
