@@ -4,8 +4,10 @@ What a client was promised has happened; what it was refused has not; of the res
 of it has happened has happened everywhere, and once.
 """
 
+import json
+from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from zlib import crc32
 
@@ -13,6 +15,7 @@ from tests.simulation.plan import READ
 from tests.simulation.run import Answered, End, Seen
 
 SEATS = 3
+ECHOES = 5
 PATIENCE = 6.0
 SLACK = 5.0
 """Seconds that an answer must be earlier than its due time to count as surely in time, beyond the clocks' error."""
@@ -22,11 +25,7 @@ def violations(end: End) -> list[str]:
     """Every broken promise, in words; empty when all is well."""
     if end.stuck:
         return [f"stuck: {end.stuck}"]
-    return [
-        broken
-        for check in (_posts, _verdicts, _pairs, _edits, _seats, _needs, _timers, _letters, _idempotence, _nothing_left)
-        for broken in check(end)
-    ]
+    return [broken for check in CHECKS for broken in check(end)]
 
 
 def _of(end: End, kind: str) -> list[Answered]:
@@ -80,6 +79,15 @@ def _posts(end: End) -> Iterator[str]:
         yield f"remembered {times} and not once each of {sorted(found)}"
 
 
+def _parts(end: End) -> Iterator[str]:
+    large = [a.ask for a in _happened(end).values() if a.ask.text in ("many", "torn")]
+    wanted = {f"{ask.id}-{ask.text}-{n}" for ask in large for n in range(ECHOES)}
+    times = {i: d["times"] for i, d in end.documents["notes"]["echoes"].items()}
+    if times != dict.fromkeys(wanted, 1):
+        yield f"echoes {times} and not once each of {sorted(wanted)}"
+    yield from _once(_records(end, 0, "note_reacted"), "person_id", wanted)
+
+
 def _verdicts(end: End) -> Iterator[str]:
     hidden = {i: "spam" in a.ask.text for i, a in _happened(end).items()}
     verdicts = end.documents["moderation"]["verdicts"]
@@ -131,14 +139,31 @@ def _edits(end: End) -> Iterator[str]:
 def _seats(end: End) -> Iterator[str]:
     for note in {a.ask.note_id for a in _of(end, "take")}:
         asked = [a for a in _of(end, "take") if a.ask.note_id == note]
-        takers = end.documents["notes"]["notes"].get(note, {"takers": []})["takers"]
+        takers = end.documents["notes"]["rows"].get(note, {"takers": []})["takers"]
         if len(takers) > SEATS or len(set(takers)) != len(takers):
             yield f"{note}: seats {takers}"
         yield from _between(f"{note}: seats", _ids(asked, "accepted"), set(takers), _ids(asked, "accepted", "unknown"))
         if any(a.body.get("type") == "full" for a in asked) and len(takers) < SEATS:
             yield f"{note}: refused as full with {takers}"
-    takers = {t for d in end.documents["notes"]["notes"].values() for t in d["takers"]}
+    takers = {t for d in end.documents["notes"]["rows"].values() for t in d["takers"]}
     yield from _once(_records(end, 0, "note_relayed"), "by_id", takers)
+
+
+def _doors(end: End) -> Iterator[str]:
+    """Who shut a door was told how many had come in, and nobody came after."""
+    doors, rows = end.documents["notes"]["doors"], end.documents["notes"]["rows"]
+    for note in {a.ask.note_id for a in end.answers}:
+        asked = [a for a in _of(end, "shut") if a.ask.note_id == note]
+        shut = not doors.get(note, {"open": True})["open"]
+        sure = [a for a in asked if a.outcome == "accepted"]
+        if len(sure) > 1 or shut < len(sure) or shut > any(a.outcome != "refused" for a in asked):
+            yield f"{note}: shut {shut}, though {len(sure)} were told so of {len(asked)}"
+        late = [a for a in end.answers if a.ask.note_id == note and a.body.get("type") in ("shut", "shut-before")]
+        if late and not shut:
+            yield f"{note}: open, and {sorted(a.ask.id for a in late)} were told that it is shut"
+        takers = len(rows.get(note, {"takers": ()})["takers"])
+        if shut and {takers, *(a.body["seats"] for a in sure)} != {doors[note]["seats"]}:
+            yield f"{note}: shut with {doors[note]['seats']} seats taken, and then there were {takers}"
 
 
 def _needs(end: End) -> Iterator[str]:
@@ -174,13 +199,22 @@ def _due(need: dict[str, Any]) -> float:
 def _letters(end: End) -> Iterator[str]:
     """Every poisoned record has one letter of each reader; the buggy handler one for each time it was given."""
     bugs = {i for i, a in _happened(end).items() if a.ask.text == "bug"}
+    torn = {i for i, a in _happened(end).items() if a.ask.text == "torn"}
     buried = {s.place for s in _records(end, 0, "comment_posted") if s.body["comment_id"] in bugs}
     for service, letters in end.before_replay.items():
-        found = {(d["topic"], d["partition"], d["offset"], d["handler"]) for d in letters}
-        poison = {(*place, "") for place in end.poisoned if place[0] in READ[service]}
-        wanted = poison | ({(*place, "count_comment") for place in buried} if service == "notes" else set())
+        found = {_place(letter) for letter in letters}
+        wanted: set[tuple[Any, ...]] = {(*place, "") for place in end.poisoned if place[0] in READ[service]}
+        if service == "notes":
+            wanted |= {(*place, "count_comment") for place in buried} | {(f"{id_}-torn-2", "echo_all") for id_ in torn}
         if found != wanted:
             yield f"{service}: letters {sorted(found - wanted)} too many, {sorted(wanted - found)} missing"
+
+
+def _place(letter: dict[str, Any]) -> tuple[Any, ...]:
+    """Where the input of a letter stood; of a part, which was its first effect."""
+    if letter["topic"] == "timers":
+        return json.loads(b64decode(letter["value"]))["payload"]["ids"][0], letter["handler"]
+    return letter["topic"], letter["partition"], letter["offset"], letter["handler"]
 
 
 def _idempotence(end: End) -> Iterator[str]:
@@ -199,3 +233,19 @@ def _nothing_left(end: End) -> Iterator[str]:
                 yield f"{service} {lane}: never sent {sorted(unsent)}"
             if control.get("held"):
                 yield f"{service} {lane}: held, {control['held']}"
+
+
+CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
+    _posts,
+    _parts,
+    _verdicts,
+    _pairs,
+    _edits,
+    _seats,
+    _doors,
+    _needs,
+    _timers,
+    _letters,
+    _idempotence,
+    _nothing_left,
+)

@@ -12,6 +12,9 @@ FAULTY = 20.0
 TOPICS = (NOTE.name, NOTE_VERDICT.name, PROFILE.name)
 READ = {"notes": TOPICS[:2], "moderation": TOPICS[:1], "recommend": TOPICS}
 
+TEXTS = ("hello", "hello", "spam", "why?", "why?", "bug", "many", "torn")
+"""What posts say: nothing, spam, a question; they are too much for one handler, or are many things, or both."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -83,8 +86,8 @@ def asks(rng: random.Random) -> list[Ask]:
         at, note_id = rng.choice(bursts), f"n{rng.randint(0, 3)}"
         keyed = rng.random() < 0.75
         patience = rng.choice([0.3, 1.0, 5.0, 20.0])
-        kind = rng.choice(["post", "post", "post", "post", "edit", "take", "take"])
-        text = rng.choice(["hello", "hello", "spam", "why?", "why?", "bug"]) if kind == "post" else ""
+        kind = rng.choice(["post", "post", "post", "post", "edit", "take", "take", "shut"])
+        text = rng.choice(TEXTS) if kind == "post" else ""
         made.append(Ask(at, kind, f"a{n}", note_id, text, keyed, patience, rng.random() < 0.2))
         if text == "why?" and rng.random() < 0.7:
             made.append(Ask(at + rng.uniform(0.2, 8.0), "answer", f"a{n}", note_id, "", keyed, patience))

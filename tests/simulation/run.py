@@ -463,5 +463,7 @@ def _command(ask: Ask) -> Command:
             return services.Edit(person_id="p", note_id=ask.note_id)
         case "take":
             return services.Take(person_id=ask.id, note_id=ask.note_id)
+        case "shut":
+            return services.Shut(person_id="p", note_id=ask.note_id)
         case _:
             return services.Answer(person_id="p", need_id=ask.id)

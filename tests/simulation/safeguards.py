@@ -54,6 +54,10 @@ def _compare_and_set() -> Any:
     return replaced(Work, "writes", blind)
 
 
+def _guard() -> Any:
+    return replaced(Work, "guard", Work.get)
+
+
 def _order_by_sequence() -> Any:
     return replaced(services, "BY_SEQUENCE", False)
 
@@ -83,6 +87,7 @@ SAFEGUARDS: dict[str, Callable[[], Any]] = {
     "doubles in a batch": _doubles_in_a_batch,
     "resend at claim": _resend_at_claim,
     "compare and set": _compare_and_set,
+    "guard": _guard,
     "order by sequence": _order_by_sequence,
     "claim after a fence": _claim_after_a_fence,
     "timers wait for the topic": _timers_wait_for_the_topic,

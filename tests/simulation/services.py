@@ -1,7 +1,7 @@
 """Three small services that use every rule of the lane, over real contract events.
 
 notes       commands (posts, edits of one shared document, seats, answers), counts by event, needs with timers,
-            verdicts taken up: the higher sequence holds
+            large posts in parts, verdicts taken up: the higher sequence holds
 moderation  a verdict for every comment; follows the edits of a note by sequence
 recommend   two topics in one lane: a comment and its verdict meet, whichever comes first, and the pair is
             told to the lane of the group, where pairs are counted
@@ -21,6 +21,7 @@ from shared.contracts.notes import (
     NeedAnswered,
     NeedEscalated,
     NeedOpened,
+    NoteReacted,
     NoteRelayed,
     NoteVisibilityChanged,
 )
@@ -28,6 +29,7 @@ from shared.contracts.recommend import ProfileTaught
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 from shared.errors import Rejected
 from shared.flow.documents import Document
+from shared.flow.parts import cut
 from shared.flow.router import Command, Reminder, Reply, Router
 from shared.flow.work import Work
 
@@ -42,6 +44,10 @@ SEATS = 3
 BY_SEQUENCE = True
 """Whether readers of state events let the higher sequence hold."""
 GROUPS = 2
+ECHOES = 5
+"""Effects of a large post, two in a part."""
+TORN = "torn-2"
+"""How the first effect of a part ends that dies of the bug."""
 
 
 class Note(Document, frozen=True, kw_only=True):
@@ -50,7 +56,23 @@ class Note(Document, frozen=True, kw_only=True):
     COLLECTION = "notes"
     REBUILT = False
     edits: int = 0
+
+
+class Row(Document, frozen=True, kw_only=True):
+    """Who has a seat. Whoever shuts the door counts them, and must guard the row."""
+
+    COLLECTION = "rows"
+    REBUILT = False
     takers: tuple[str, ...] = ()
+
+
+class Door(Document, frozen=True, kw_only=True):
+    """Whether seats may still be taken; shut, how many were. Whoever takes one must guard the door."""
+
+    COLLECTION = "doors"
+    REBUILT = False
+    open: bool = True
+    seats: int = 0
 
 
 class Comment(Document, frozen=True, kw_only=True):
@@ -78,6 +100,14 @@ class Need(Document, frozen=True, kw_only=True):
     note_id: str
     due: datetime
     state: str = "open"
+
+
+class Echo(Document, frozen=True, kw_only=True):
+    """One of the many effects of a large post."""
+
+    COLLECTION = "echoes"
+    REBUILT = False
+    times: int = 0
 
 
 class Seen(Document, frozen=True, kw_only=True):
@@ -115,7 +145,7 @@ class Circle(Document, frozen=True, kw_only=True):
 
 
 KINDS: dict[str, tuple[type[Document], ...]] = {
-    "notes": (Note, Comment, Tally, Remembered, Need, Seen),
+    "notes": (Note, Row, Door, Comment, Tally, Remembered, Need, Echo, Seen),
     "moderation": (Verdict, Followed),
     "recommend": (Pair, Circle),
 }
@@ -135,12 +165,20 @@ class Take(Command, frozen=True, kw_only=True):
     note_id: str
 
 
+class Shut(Command, frozen=True, kw_only=True):
+    note_id: str
+
+
 class Answer(Command, frozen=True, kw_only=True):
     need_id: str
 
 
 class CheckNeed(Reminder, frozen=True, kw_only=True):
     need_id: str
+
+
+class EchoAll(Reminder, frozen=True, kw_only=True):
+    ids: tuple[str, ...]
 
 
 @dataclass
@@ -171,15 +209,25 @@ def notes(turns: Turns) -> Router:
         return Reply(status=200, body={"edits": note.edits})
 
     def take(command: Take, work: Work) -> Reply:
-        note = work.get(Note, command.note_id) or Note(id=command.note_id)
-        if command.person_id in note.takers:
+        row = work.get(Row, command.note_id) or Row(id=command.note_id)
+        if command.person_id in row.takers:
             raise Rejected("taken-before", 409)
-        if len(note.takers) >= SEATS:
+        if len(row.takers) >= SEATS:
             raise Rejected("full", 403)
-        note = work.put(replace(note, takers=(*note.takers, command.person_id)))
-        work.emit(NoteRelayed(note_id=note.id, group_id=group_of(note.id), by_id=command.person_id), note)
-        tell(note, work)
-        return Reply(status=201, body={"seat": len(note.takers)})
+        door = work.guard(Door, row.id) or work.put(Door(id=row.id))
+        if not door.open:
+            raise Rejected("shut", 403)
+        row = work.put(replace(row, takers=(*row.takers, command.person_id)))
+        work.emit(NoteRelayed(note_id=row.id, group_id=group_of(row.id), by_id=command.person_id), row)
+        return Reply(status=201, body={"seat": len(row.takers)})
+
+    def shut(command: Shut, work: Work) -> Reply:
+        door = work.get(Door, command.note_id) or Door(id=command.note_id)
+        if not door.open:
+            raise Rejected("shut-before", 409)
+        row = work.guard(Row, door.id) or work.put(Row(id=door.id))
+        door = work.put(replace(door, open=False, seats=len(row.takers)))
+        return Reply(status=200, body={"seats": door.seats})
 
     def answer(command: Answer, work: Work) -> Reply:
         need = work.get(Need, command.need_id)
@@ -197,6 +245,9 @@ def notes(turns: Turns) -> Router:
         work.put(replace(tally, comments=tally.comments + 1))
         if event.text == "bug" and turns.broken:
             raise RuntimeError("a bug")
+        if event.text in ("many", "torn"):
+            ids = [f"{event.comment_id}-{event.text}-{n}" for n in range(ECHOES)]
+            work.continue_with((EchoAll(ids=tuple(some)) for some in cut(ids, 2)), ("note", "elsewhere"))
         if event.text == "why?" and not work.past:
             need = Need(id=event.comment_id, note_id=event.note_id, due=work.now + turns.patience)
             need = work.put(need)
@@ -205,6 +256,14 @@ def notes(turns: Turns) -> Router:
                 need,
             )
             work.remind(f"need:{need.id}", need.due, CheckNeed(need_id=need.id), ("note", event.note_id))
+
+    def echo_all(reminder: EchoAll, work: Work) -> None:
+        for id_ in reminder.ids:
+            echo = work.get(Echo, id_) or Echo(id=id_)
+            work.put(replace(echo, times=echo.times + 1))
+            work.emit(NoteReacted(note_id="elsewhere", author_id="author", person_id=id_, kind="like", change=1))
+        if reminder.ids[0].endswith(TORN) and turns.broken:
+            raise RuntimeError("a bug")
 
     def remember_comment(event: CommentPosted, work: Work) -> None:
         seen = work.get(Remembered, event.comment_id) or Remembered(id=event.comment_id)
@@ -252,9 +311,11 @@ def notes(turns: Turns) -> Router:
     router = Router("notes")
     router.on(Post, post, lambda c: [(Comment, c.comment_id)])
     router.on(Edit, edit, lambda c: [(Note, c.note_id)])
-    router.on(Take, take, lambda c: [(Note, c.note_id)])
+    router.on(Take, take, lambda c: [(Row, c.note_id), (Door, c.note_id)])
+    router.on(Shut, shut, lambda c: [(Row, c.note_id), (Door, c.note_id)])
     router.on(Answer, answer, lambda c: [(Need, c.need_id)])
     router.on(CommentPosted, count_comment, lambda e: [(Tally, e.note_id), (Need, e.comment_id)])
+    router.on(EchoAll, echo_all, lambda r: [(Echo, id_) for id_ in r.ids])
     router.on(CommentPosted, remember_comment, lambda e: [(Remembered, e.comment_id)])
     router.on(AdviceTaken, close_need, lambda e: [(Need, e.comment_id)])
     router.on(ContentJudged, take_verdict, lambda e: [(Seen, e.content_id)])
