@@ -23,8 +23,9 @@ from rich.progress import track
 
 from tests.property.test_crashes import labels
 from tests.simulation.checker import violations
+from tests.simulation.end import End
 from tests.simulation.plan import Plan, plan
-from tests.simulation.run import End, run
+from tests.simulation.run import run
 from tests.simulation.safeguards import SAFEGUARDS
 
 CHUNK = 25
@@ -46,6 +47,7 @@ class Report:
     broken: dict[int, str] = field(default_factory=dict)
     injected: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Report") -> None:
@@ -53,6 +55,7 @@ class Report:
         self.broken |= other.broken
         self.injected += other.injected
         self.labels += other.labels
+        self.deaths += other.deaths
         self.answers += other.answers
 
 
@@ -80,6 +83,7 @@ def _some(seeds: range) -> Report:
         if end is not None:
             report.injected += end.injected
             report.labels += end.labels
+            report.deaths += end.deaths
             report.answers += Counter(a.outcome for a in end.answers)
         if broken:
             report.broken[seed] = broken[0]
@@ -118,8 +122,10 @@ def tell(report: Report, seconds: float, console: Console) -> None:
     )
     console.print("faults: " + ", ".join(f"{kind} {n}" for kind, n in sorted(report.injected.items())))
     console.print("steps passed: " + ", ".join(f"{label} {n}" for label, n in sorted(report.labels.items())))
-    if missing := set(known_labels()) - report.labels.keys():
-        console.print(f"steps never passed: {sorted(missing)}")
+    console.print("steps died at: " + ", ".join(f"{label} {n}" for label, n in sorted(report.deaths.items())))
+    for what, counted in (("passed", report.labels), ("died at", report.deaths)):
+        if missing := set(known_labels()) - counted.keys():
+            console.print(f"steps never {what}: {sorted(missing)}")
     console.print(f"broken: {len(report.broken)} {dict(sorted(report.broken.items())[:10]) or ''}", markup=False)
 
 

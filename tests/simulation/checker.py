@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from zlib import crc32
 
-from tests.simulation.plan import READ
-from tests.simulation.run import Answered, End, Seen
+from tests.simulation.end import Answered, End, Seen
+from tests.simulation.plan import READ, WEEK
 
 SEATS = 3
 ECHOES = 5
+NOTICED = 15.0
+"""Seconds after which a process that was not stopped has heard that it lost a lane, and what was sent is there."""
 PATIENCE = 6.0
 SLACK = 5.0
 """Seconds that an answer must be earlier than its due time to count as surely in time, beyond the clocks' error."""
@@ -34,6 +36,18 @@ def _of(end: End, kind: str) -> list[Answered]:
 
 def _ids(answers: list[Answered], *outcomes: str) -> set[str]:
     return {a.ask.id for a in answers if a.outcome in outcomes}
+
+
+def _quiet(end: End) -> set[str]:
+    """Posts of erased persons: what they wanted was done, or was gone before anybody looked."""
+    erased = {person for _, person in end.erased}
+    return {a.ask.id for a in _of(end, "post") if a.ask.person in erased}
+
+
+def _wanting(end: End, *texts: str) -> tuple[set[str], set[str]]:
+    """Posts that happened and surely want one of these, and those that may."""
+    most = {i for i, a in _happened(end).items() if a.ask.text in texts}
+    return most - _quiet(end), most
 
 
 def _happened(end: End) -> dict[str, Answered]:
@@ -74,35 +88,46 @@ def _posts(end: End) -> Iterator[str]:
     counted = {note: d["comments"] for note, d in notes["tallies"].items()}
     if counted != dict(tallies):
         yield f"tallies {counted} and not {dict(tallies)}"
+    words = {i: "" if i in _quiet(end) else a.ask.words for i, a in _happened(end).items()}
+    stored = {"notes": notes["comments"], "moderation": end.documents["moderation"]["copies"]}
+    stored["recommend"] = end.documents["recommend"]["pairs"]
+    for service, documents in stored.items():
+        if (kept := {i: d["text"] for i, d in documents.items()}) != words:
+            yield f"{service}: texts {kept} and not {words}"
     times = {i: d["times"] for i, d in notes["remembered"].items()}
     if times != dict.fromkeys(found, 1):
         yield f"remembered {times} and not once each of {sorted(found)}"
 
 
 def _parts(end: End) -> Iterator[str]:
-    large = [a.ask for a in _happened(end).values() if a.ask.text in ("many", "torn")]
-    wanted = {f"{ask.id}-{ask.text}-{n}" for ask in large for n in range(ECHOES)}
-    times = {i: d["times"] for i, d in end.documents["notes"]["echoes"].items()}
+    least, most = _wanting(end, "many", "torn")
+    echoes = end.documents["notes"]["echoes"]
+    large = {i.partition("-")[0] for i in echoes}
+    yield from _between("large posts", least, large, most)
+    kinds = {i: a.ask.text for i, a in _happened(end).items()}
+    wanted = {f"{i}-{kinds.get(i)}-{n}" for i in large for n in range(ECHOES)}
+    times = {i: d["times"] for i, d in echoes.items()}
     if times != dict.fromkeys(wanted, 1):
         yield f"echoes {times} and not once each of {sorted(wanted)}"
     yield from _once(_records(end, 0, "note_reacted"), "person_id", wanted)
 
 
 def _verdicts(end: End) -> Iterator[str]:
-    hidden = {i: "spam" in a.ask.text for i, a in _happened(end).items()}
+    least, most = _wanting(end, "spam")
     verdicts = end.documents["moderation"]["verdicts"]
-    if {i: d["hidden"] for i, d in verdicts.items()} != hidden:
-        yield f"verdicts {verdicts} and not {hidden}"
-    yield from _once(_records(end, 1, "content_judged"), "content_id", set(hidden))
+    yield from _between("verdicts", set(_happened(end)), set(verdicts), set(_happened(end)))
+    yield from _between("spam", least, {i for i, d in verdicts.items() if d["hidden"]}, most)
+    yield from _once(_records(end, 1, "content_judged"), "content_id", set(verdicts))
     seen = {i: (d["hidden"], d["sequence"]) for i, d in end.documents["notes"]["seen"].items()}
-    if seen != {i: (h, verdicts[i]["v"] if i in verdicts else 0) for i, h in hidden.items()}:
-        yield f"verdicts taken up {seen} and not {hidden}"
+    if seen != {i: (d["hidden"], d["v"]) for i, d in verdicts.items()}:
+        yield f"verdicts taken up {seen} and not {verdicts}"
 
 
 def _pairs(end: End) -> Iterator[str]:
     found = _happened(end)
+    quiet = _quiet(end)  # an erasure is a change more
     pairs = end.documents["recommend"]["pairs"]
-    met = {i for i, d in pairs.items() if d["posted"] and d["judged"] and d["v"] == 2}
+    met = {i for i, d in pairs.items() if d["posted"] and d["judged"] and d["v"] in (2, 2 + (i in quiet))}
     if met != set(found) or set(pairs) != met:
         yield f"pairs {pairs} and not {sorted(found)}"
     told = {seen.body["terms"][0][0]: seen.id for seen in _records(end, 2, "profile_taught")}
@@ -167,10 +192,10 @@ def _doors(end: End) -> Iterator[str]:
 
 
 def _needs(end: End) -> Iterator[str]:
-    asked = {i for i, a in _happened(end).items() if a.ask.text == "why?"}
+    least, most = _wanting(end, "why?")
     needs = end.documents["notes"]["needs"]
-    yield from _between("needs", asked, set(needs), asked)
-    yield from _once(_records(end, 0, "need_opened"), "need_id", asked)
+    yield from _between("needs", least, set(needs), most)
+    yield from _once(_records(end, 0, "need_opened"), "need_id", set(needs))
     closed = {state: {i for i, d in needs.items() if d["state"] == state} for state in ("answered", "escalated")}
     if set.union(*closed.values()) != set(needs):
         yield f"needs are open for ever: {needs}"
@@ -197,17 +222,72 @@ def _due(need: dict[str, Any]) -> float:
 
 
 def _letters(end: End) -> Iterator[str]:
-    """Every poisoned record has one letter of each reader; the buggy handler one for each time it was given."""
-    bugs = {i for i, a in _happened(end).items() if a.ask.text == "bug"}
-    torn = {i for i, a in _happened(end).items() if a.ask.text == "torn"}
-    buried = {s.place for s in _records(end, 0, "comment_posted") if s.body["comment_id"] in bugs}
+    """Every poisoned record has one letter of each reader; a buggy handler one for each time it was given.
+
+    Once the bug is mended, or the words that it dies of are gone, what comes is no letter any more.
+    """
+    sure, bugs = _wanting(end, "bug")
+    given = {(*s.place, "count_comment"): s.body["comment_id"] for s in _records(end, 0, "comment_posted")}
+    torn_sure, torn = _wanting(end, "torn")
+    mended = any(fault.kind == "mend" for fault in end.plan.faults)
     for service, letters in end.before_replay.items():
-        found = {_place(letter) for letter in letters}
-        wanted: set[tuple[Any, ...]] = {(*place, "") for place in end.poisoned if place[0] in READ[service]}
+        least: set[tuple[Any, ...]] = {(*place, "") for place in end.poisoned if place[0] in READ[service]}
+        most = set(least)
         if service == "notes":
-            wanted |= {(*place, "count_comment") for place in buried} | {(f"{id_}-torn-2", "echo_all") for id_ in torn}
-        if found != wanted:
-            yield f"{service}: letters {sorted(found - wanted)} too many, {sorted(wanted - found)} missing"
+            most |= {place for place, id_ in given.items() if id_ in bugs} | {(f"{i}-torn-2", "echo_all") for i in torn}
+        if service == "notes" and not mended:
+            least |= {place for place, id_ in given.items() if id_ in sure}
+            least |= {(f"{id_}-torn-2", "echo_all") for id_ in torn_sure}
+        found = {_place(letter) for letter in letters}
+        if not least <= found <= most:
+            yield f"{service}: letters {sorted(found - most)} too many, {sorted(least - found)} missing"
+
+
+def _replayed(end: End) -> Iterator[str]:
+    """After the last replay only what nobody can read waits for another one."""
+    for service, documents in end.documents.items():
+        wanted = {f"{t}:{p}:{o}:" for t, p, o in end.poisoned if t in READ[service]}
+        if (found := set(documents["dead"])) != wanted:
+            yield f"{service}: dead for ever {sorted(found - wanted)}, forgotten {sorted(wanted - found)}"
+
+
+def _erased(end: End) -> Iterator[str]:
+    """No store has a word of an erased person, and none is sent once every former owner has noticed."""
+    for (service, person), done in end.erased.items():
+        mark = f"~{person}~"
+        for collection, documents in end.documents[service].items():
+            for id_, document in documents.items():
+                if mark in _plain(document):
+                    yield f"{service}: {person} speaks in {collection} {id_}"
+        for topic, records in end.records.items():
+            for seen in records if topic.split(".")[1] == service else ():
+                late = seen.came > done + NOTICED and seen.place not in end.copied
+                if late and mark in _plain(seen.body):
+                    yield f"{topic}: {person}, erased at {done}, speaks at {seen.came}"
+
+
+def _plain(value: Any) -> str:
+    """All that is in a value, what letters quote too."""
+    match value:
+        case dict() if "fingerprint" in value and "value" in value:
+            return b64decode(value["value"]).decode("utf-8", "replace")
+        case dict():
+            return " ".join(_plain(part) for part in value.values())
+        case list() | tuple():
+            return " ".join(_plain(part) for part in value)
+        case bytes() if value.startswith(b"{"):
+            return _plain(json.loads(value))
+        case _:
+            return str(value)
+
+
+def _alarms(end: End) -> Iterator[str]:
+    """No lane is held by an alarm without its cause."""
+    for service, lane, reason in end.alarms:
+        if reason.startswith("horizon") and end.plan.horizon >= WEEK:
+            yield f"{service} {lane}: {reason}"
+        if reason.startswith("dying") and len(end.letters[service]) < end.plan.deaths:
+            yield f"{service} {lane}: {reason}, and there are {len(end.letters[service])} letters"
 
 
 def _place(letter: dict[str, Any]) -> tuple[Any, ...]:
@@ -246,6 +326,9 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     _needs,
     _timers,
     _letters,
+    _replayed,
+    _erased,
+    _alarms,
     _idempotence,
     _nothing_left,
 )

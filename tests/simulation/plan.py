@@ -2,16 +2,19 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 
 SERVICES = ("notes", "moderation", "recommend")
+WEEK = 7 * 86_400.0
 FAULTY = 20.0
 """Seconds within which things break; then all heals."""
 TOPICS = (NOTE.name, NOTE_VERDICT.name, PROFILE.name)
-READ = {"notes": TOPICS[:2], "moderation": TOPICS[:1], "recommend": TOPICS}
+READ = {"notes": TOPICS[:2], "moderation": TOPICS[:2], "recommend": TOPICS}
 
+PERSONS = ("ann", "ben", "cleo")
+"""Who posts; any of them may be erased."""
 TEXTS = ("hello", "hello", "spam", "why?", "why?", "bug", "many", "torn")
 """What posts say: nothing, spam, a question; they are too much for one handler, or are many things, or both."""
 
@@ -28,6 +31,12 @@ class Ask:
     keyed: bool = True
     patience: float = 5.0
     again: bool = False
+    person: str = "p"
+
+    @property
+    def words(self) -> str:
+        """What a post says, and whose words they are."""
+        return f"{self.text} ~{self.person}~"
 
 
 @dataclass(frozen=True)
@@ -44,19 +53,24 @@ class Fault:
 
 @dataclass(frozen=True)
 class Plan:
-    """One world. ``nodes``: processes by service; ``skew``: seconds by which clocks are wrong, at most."""
+    """One world. ``nodes``: processes by service; ``skew``: seconds by which clocks are wrong, at most.
+
+    Alarms hold a lane after so many ``deaths``, and when its outbox is older than ``horizon`` seconds.
+    """
 
     seed: int
     nodes: Mapping[str, int]
     skew: float
     inputs: int
     outbox: int
+    deaths: int
+    horizon: float
     asks: tuple[Ask, ...]
     faults: tuple[Fault, ...]
 
     def without(self, faults: tuple[Fault, ...]) -> "Plan":
         """The same with other faults."""
-        return Plan(self.seed, self.nodes, self.skew, self.inputs, self.outbox, self.asks, faults)
+        return replace(self, faults=faults)
 
 
 def plan(seed: int, labels: tuple[str, ...]) -> Plan:
@@ -73,6 +87,8 @@ def plan(seed: int, labels: tuple[str, ...]) -> Plan:
         skew=rng.choice([0.0, 0.0, 0.5, 2.0]),
         inputs=rng.choice([1, 2, 5, 20, 200]),
         outbox=rng.choice([2_000, 20_000, 1_000_000]),
+        deaths=rng.choice([50, 50, 2]),
+        horizon=rng.choice([WEEK, WEEK, WEEK, 8.0]),
         asks=tuple(sorted(asks(rng), key=lambda a: a.at)),
         faults=tuple(sorted(faults, key=lambda f: f.at)),
     )
@@ -88,7 +104,8 @@ def asks(rng: random.Random) -> list[Ask]:
         patience = rng.choice([0.3, 1.0, 5.0, 20.0])
         kind = rng.choice(["post", "post", "post", "post", "edit", "take", "take", "shut"])
         text = rng.choice(TEXTS) if kind == "post" else ""
-        made.append(Ask(at, kind, f"a{n}", note_id, text, keyed, patience, rng.random() < 0.2))
+        person = rng.choice(PERSONS) if kind == "post" else "p"
+        made.append(Ask(at, kind, f"a{n}", note_id, text, keyed, patience, rng.random() < 0.2, person))
         if text == "why?" and rng.random() < 0.7:
             made.append(Ask(at + rng.uniform(0.2, 8.0), "answer", f"a{n}", note_id, "", keyed, patience))
     return made
@@ -161,12 +178,27 @@ def _resend(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 
 def _poison(rng: random.Random, labels: tuple[str, ...]) -> Fault:
-    return Fault(_at(rng), "poison", which=rng.randrange(2), what=rng.choice(TOPICS))
+    """``seconds`` is how many of them come."""
+    return Fault(_at(rng), "poison", which=rng.randrange(2), what=rng.choice(TOPICS), seconds=rng.choice([1, 1, 4]))
 
 
 def _rebuild(rng: random.Random, labels: tuple[str, ...]) -> Fault:
     """With ``which`` the command is killed after so many of its steps, and run again."""
     return Fault(_at(rng), "rebuild", rng.choice(SERVICES), rng.choice([0, 0, 1, 3]))
+
+
+def _erase(rng: random.Random, labels: tuple[str, ...]) -> Fault:
+    """With ``seconds`` the command is killed after so long, in each service, and run again."""
+    return Fault(_at(rng), "erase", what=rng.choice(PERSONS), seconds=rng.choice([0.0, 0.01, 0.05, 0.2]))
+
+
+def _replay(rng: random.Random, labels: tuple[str, ...]) -> Fault:
+    return Fault(_at(rng), "replay", rng.choice(SERVICES), seconds=rng.choice([0.0, 0.05, 0.2]))
+
+
+def _mend(rng: random.Random, labels: tuple[str, ...]) -> Fault:
+    """The bug is gone: what comes later does not die of it."""
+    return Fault(_at(rng), "mend")
 
 
 def _at(rng: random.Random) -> float:
@@ -191,4 +223,7 @@ MAKERS: dict[str, Callable[[random.Random, tuple[str, ...]], Fault]] = {
     "resend": _resend,
     "poison": _poison,
     "rebuild": _rebuild,
+    "erase": _erase,
+    "replay": _replay,
+    "mend": _mend,
 }

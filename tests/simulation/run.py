@@ -5,22 +5,25 @@ import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
 from typing import Any
 
 from shared.contracts import Envelope, dead_topic
 from shared.errors import Rejected, Transient
-from shared.flow import control
-from shared.flow.documents import LANES, Timer
+from shared.flow import alarms
+from shared.flow.alarms import Poison
+from shared.flow.documents import DEAD, LANES, StoredReply, Timer
 from shared.flow.fold import Limits
-from shared.flow.ports import Conflict, Incoming, Json
-from shared.flow.rebuild import progress, rebuild
-from shared.flow.replay import replay
+from shared.flow.ports import Json
+from shared.flow.rebuild import progress
 from shared.flow.router import Command
 from tests.simulation import services
+from tests.simulation.end import Answered, End, Seen
 from tests.simulation.loop import StoppingLoop
+from tests.simulation.operator import Operator, insist
 from tests.simulation.plan import FAULTY, SERVICES, TOPICS, Ask, Fault, Plan
+from tests.simulation.safeguards import replaced
 from tests.simulation.world import POISON, SimulatedWorld
 from tests.suites.world import Node
 
@@ -31,55 +34,14 @@ PASSING = ("kill", "crash", "commit", "send")
 """Faults that take no time."""
 
 
-@dataclass
-class Answered:
-    """What a client knows of its command at the end: "accepted", "refused" or "unknown"."""
-
-    ask: Ask
-    outcome: str = "unknown"
-    body: Json = field(default_factory=dict)
-    at: float = 0.0
-    """When it was answered."""
-    repeated: Json | None = None
-    """What the same key gave once more."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One record as a subscriber sees it; ``came`` in seconds."""
-
-    place: tuple[str, int, int]
-    id: str
-    type: str
-    sequence: int
-    came: float
-    body: Json
-
-
-@dataclass
-class End:
-    """All that the checker is given: what was asked and answered, what is stored, what was published."""
-
-    plan: Plan
-    answers: list[Answered]
-    documents: dict[str, dict[str, dict[str, Json]]] = field(default_factory=dict)
-    records: dict[str, list[Seen]] = field(default_factory=dict)
-    letters: dict[str, list[Json]] = field(default_factory=dict)
-    before_replay: dict[str, list[Json]] = field(default_factory=dict)
-    poisoned: list[tuple[str, int, int]] = field(default_factory=list)
-    stuck: str = ""
-    story: list[str] = field(default_factory=list)
-    labels: Counter[str] = field(default_factory=Counter)
-    injected: Counter[str] = field(default_factory=Counter)
-
-
 def run(plan: Plan) -> End:
     """Run a plan to its end on a loop of its own; the same plan ends the same."""
 
     async def main() -> End:
         return await _Run(plan).to_the_end()
 
-    with asyncio.Runner(loop_factory=StoppingLoop) as runner:
+    horizon = replaced(alarms, "INBOX_KEPT", timedelta(seconds=plan.horizon))
+    with horizon, asyncio.Runner(loop_factory=StoppingLoop) as runner:
         return runner.run(main())
 
 
@@ -87,8 +49,10 @@ class _Run:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.world = SimulatedWorld(plan.seed, plan.skew)
+        self.world.poison = Poison(least=plan.deaths)
         self.rng = random.Random(plan.seed + 1)
         self.end = End(plan, [Answered(ask) for ask in plan.asks])
+        self.operator = Operator(self.world, self.end, self._tell)
         self.wanted = Counter(plan.nodes)
         self._watchers: set[asyncio.Task[None]] = set()
         self._buried: set[Node] = set()
@@ -103,6 +67,7 @@ class _Run:
                 await self._begin(service)
         clients = [asyncio.create_task(self._client(answered)) for answered in end.answers]
         faults = [asyncio.create_task(self._fault(fault)) for fault in self.plan.faults]
+        self._spawn(self.operator.watch())
         try:
             await asyncio.sleep(FAULTY)
             await asyncio.wait(faults, timeout=60.0) if faults else None
@@ -113,7 +78,8 @@ class _Run:
                 end.before_replay = {service: await self._letters(service) for service in SERVICES}
                 world.toy.broken = False
                 for _ in range(2):
-                    await self._replay("notes")
+                    for service in [s for s in SERVICES if await self._letters(s)]:
+                        await self.operator.replay(service)
                     await self._still()
                 await asyncio.gather(*(node.process.stop(30.0) for node in self.world.nodes))
         except (TimeoutError, AssertionError):
@@ -131,7 +97,8 @@ class _Run:
     async def _begin(self, service: str) -> None:
         limits = Limits(inputs=self.plan.inputs, outbox=self.plan.outbox)
         try:
-            node = await self.world.start(service, limits=limits, slots=SLOTS)
+            views = self.world.views(service)
+            node = await self.world.start(service, limits=limits, slots=SLOTS, views=views)
         except asyncio.CancelledError:
             if asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 raise
@@ -153,8 +120,11 @@ class _Run:
     async def _bury(self, node: Node) -> None:
         if node not in self._buried:
             self._buried.add(node)
-            self._tell(f"{self._name(node)} dies at {node.crash_at or 'a kill'}")
+            crashed = node.crash_at is not None and node.labels[node.crash_at[0]] == node.crash_at[1]
+            self._tell(f"{self._name(node)} dies at {node.crash_at if crashed else 'a kill'}")
             self.end.labels += node.labels
+            if crashed and node.crash_at is not None:
+                self.end.deaths[node.crash_at[0]] += 1
             await self.world.kill(node)
 
     async def _fill(self, service: str) -> None:
@@ -182,11 +152,18 @@ class _Run:
             case "resend":
                 self.world.resend(fault.what, fault.which)
             case "poison":
-                await self._insist(lambda: self.world.spoil(fault.what, fault.which))
+                for _ in range(int(fault.seconds)):
+                    await insist(lambda: self.world.spoil(fault.what, fault.which))
             case "hold":
-                await self._hold(fault)
+                await self.operator.hold(fault)
             case "rebuild":
-                await self._rebuild(fault)
+                await self.operator.rebuild(fault)
+            case "erase":
+                await self.operator.erase(fault.what, fault.seconds)
+            case "replay":
+                await self.operator.replay(fault.service, fault.seconds)
+            case "mend":
+                self.world.toy.broken = False
             case "grow":
                 self.wanted[fault.service] += 1
                 await self._fill(fault.service)
@@ -254,37 +231,6 @@ class _Run:
                 await reached.wait()
         node.passing = lambda passed: None
 
-    async def _hold(self, fault: Fault) -> None:
-        """An operator stops a lane and lets it go on."""
-        database = self.world.database(fault.service)
-        await self._insist(lambda: control.hold(database, fault.what, "a drill"))
-        await asyncio.sleep(fault.seconds)
-        await self._insist(lambda: control.release(database, fault.what))
-
-    async def _rebuild(self, fault: Fault) -> None:
-        """An operator rebuilds a service; the command may die on its way, and is run again."""
-        steps = iter(range(fault.which)) if fault.which else None
-
-        def told(step: str) -> None:
-            nonlocal steps
-            if steps is not None and next(steps, None) is None:
-                steps = None
-                raise Transient("the command was killed")
-
-        runtime = self.world.make(fault.service, router=None, limits=None, slots=0, views=()).runtime
-        try:
-            await self._insist(lambda: rebuild(runtime, services.KINDS[fault.service], told))
-        except Rejected as refused:
-            self._tell(f"no rebuild: {refused.type}")
-
-    async def _insist(self, act: Callable[[], Awaitable[object]]) -> None:
-        while True:
-            try:
-                await act()
-                return
-            except (Transient, Conflict):
-                await asyncio.sleep(0.2)
-
     async def _stop(self, node: Node) -> None:
         await node.process.stop(10.0)
         if not node.crashed.is_set():
@@ -325,10 +271,7 @@ class _Run:
         async with world.membership:
             for group in world.groups.values():
                 await group.rebalance()
-        for service in SERVICES:
-            lanes = (await world.documents(service, LANES)).values()
-            if any(stored.get("held") == control.REBUILD for stored in lanes):  # its command was cut off for good
-                await self._rebuild(Fault(FAULTY, "rebuild", service))
+        await self.operator.finish()
 
     # -- clients -------------------------------------------------------------------------------------------
 
@@ -337,13 +280,16 @@ class _Run:
         await asyncio.sleep(ask.at)
         key = f"{ask.kind}-{ask.id}" if ask.keyed else None
         command = _command(ask)
+        tried = False
         while True:
             try:
                 reply = await self._submit(command, key, 20.0 if self._healed else ask.patience)
             except Rejected as refused:
-                answered.outcome, answered.body = "refused", {"type": refused.type}
+                if not (tried and self.operator.forgets(ask.person)):  # its reply under the key is gone
+                    answered.outcome, answered.body = "refused", {"type": refused.type}
                 break
-            except (Transient, TimeoutError, ConnectionError):
+            except (Transient, TimeoutError, ConnectionError) as error:
+                tried |= not isinstance(error, ConnectionError)
                 if key is None:
                     break
                 await asyncio.sleep(self.rng.choice([0.0, 0.1, 1.0]))
@@ -351,6 +297,7 @@ class _Run:
             if answered.outcome == "accepted":
                 answered.repeated = {"status": reply.status, **reply.body}
                 break
+            tried = True
             answered.outcome, answered.body = "accepted", {"status": reply.status, **reply.body}
             answered.at = asyncio.get_running_loop().time()
             if not (ask.again and key):
@@ -382,9 +329,13 @@ class _Run:
         self.world.patience = LIVENESS
         await self.world.until(self._all_owned, "every lane has an owner")
         await self.world.until(self._no_rebuild, "rebuilds are done")
-        await self.world.quiet()
-        await self.world.until(self._no_timers)
-        await self.world.quiet()
+        while True:
+            await self.world.quiet()
+            await self.world.until(self._no_timers)
+            await self.world.quiet()
+            if not await self.operator.held():
+                return
+            await asyncio.sleep(1.0)
 
     async def _no_rebuild(self) -> bool:
         return not [lane for service in SERVICES for lane in await progress(self.world.database(service))]
@@ -401,15 +352,6 @@ class _Run:
 
     async def _no_timers(self) -> bool:
         return not await self.world.documents("notes", Timer.COLLECTION)
-
-    async def _replay(self, service: str) -> None:
-        async def letters() -> AsyncIterator[Incoming]:
-            for record in await self.world.records(dead_topic(service).name):
-                yield record
-
-        node = self.world.make(service, router=None, limits=None, slots=0, views=())
-        done = await replay(node.runtime, letters())
-        self._tell(f"replay: {done}")
 
     async def _letters(self, service: str) -> list[Json]:
         return [json.loads(record.value or b"") for record in await self.world.records(dead_topic(service).name)]
@@ -437,10 +379,11 @@ class _Run:
         for node in world.nodes:
             end.labels += node.labels
         for service, kinds in services.KINDS.items():
-            collections = (*(kind.COLLECTION for kind in kinds), LANES)
+            collections = (*(kind.COLLECTION for kind in kinds), LANES, DEAD, StoredReply.COLLECTION, Timer.COLLECTION)
             end.documents[service] = {c: await world.documents(service, c) for c in collections}
             end.letters[service] = await self._letters(service)
-        for topic in TOPICS:
+        end.copied = world.copied
+        for topic in (*TOPICS, *(dead_topic(service).name for service in SERVICES)):
             records = await world.records(topic)
             end.poisoned += [(r.topic, r.partition, r.offset) for r in records if r.value == POISON]
             end.records[topic] = [
@@ -458,7 +401,7 @@ class _Run:
 def _command(ask: Ask) -> Command:
     match ask.kind:
         case "post":
-            return services.Post(person_id="p", comment_id=ask.id, note_id=ask.note_id, text=ask.text)
+            return services.Post(person_id=ask.person, comment_id=ask.id, note_id=ask.note_id, text=ask.words)
         case "edit":
             return services.Edit(person_id="p", note_id=ask.note_id)
         case "take":

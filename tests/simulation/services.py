@@ -2,7 +2,7 @@
 
 notes       commands (posts, edits of one shared document, seats, answers), counts by event, needs with timers,
             large posts in parts, verdicts taken up: the higher sequence holds
-moderation  a verdict for every comment; follows the edits of a note by sequence
+moderation  a verdict for every comment, read back in a rebuild; follows the edits of a note by sequence, in a view
 recommend   two topics in one lane: a comment and its verdict meet, whichever comes first, and the pair is
             told to the lane of the group, where pairs are counted
 """
@@ -10,6 +10,7 @@ recommend   two topics in one lane: a comment and its verdict meet, whichever co
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -28,14 +29,16 @@ from shared.contracts.notes import (
 from shared.contracts.recommend import ProfileTaught
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 from shared.errors import Rejected
-from shared.flow.documents import Document
+from shared.flow.documents import Document, Texts
 from shared.flow.parts import cut
+from shared.flow.ports import Database, View
 from shared.flow.router import Command, Reminder, Reply, Router
+from shared.flow.view import CollectionView
 from shared.flow.work import Work
 
 READS: dict[str, dict[str, tuple[str, ...]]] = {
     "notes": {"note": (NOTE.name, NOTE_VERDICT.name)},
-    "moderation": {"note": (NOTE.name,)},
+    "moderation": {"note": (NOTE.name, NOTE_VERDICT.name)},
     "recommend": {"note": (NOTE.name, NOTE_VERDICT.name), "group": (PROFILE.name,)},
 }
 TYPES = {NOTE.name: CommentPosted.TYPE, NOTE_VERDICT.name: ContentJudged.TYPE, PROFILE.name: ProfileTaught.TYPE}
@@ -78,7 +81,9 @@ class Door(Document, frozen=True, kw_only=True):
 class Comment(Document, frozen=True, kw_only=True):
     COLLECTION = "comments"
     REBUILT = False
+    TEXTS: ClassVar[Texts] = {"person": ("text",)}
     note_id: str
+    person: str
     text: str
 
 
@@ -117,7 +122,19 @@ class Seen(Document, frozen=True, kw_only=True):
     hidden: bool = False
 
 
+class Copy(Document, frozen=True, kw_only=True):
+    """What is judged."""
+
+    COLLECTION = "copies"
+    REBUILT = True
+    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
+    author_id: str
+    text: str
+
+
 class Verdict(Document, frozen=True, kw_only=True):
+    """A decision: a rebuild reads it back."""
+
     COLLECTION = "verdicts"
     REBUILT = True
     note_id: str
@@ -127,6 +144,7 @@ class Verdict(Document, frozen=True, kw_only=True):
 class Followed(Document, frozen=True, kw_only=True):
     COLLECTION = "followed"
     REBUILT = True
+    FOLLOWED = True
     sequence: int = 0
     edits: int = 0
 
@@ -134,6 +152,9 @@ class Followed(Document, frozen=True, kw_only=True):
 class Pair(Document, frozen=True, kw_only=True):
     COLLECTION = "pairs"
     REBUILT = True
+    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
+    author_id: str = ""
+    text: str = ""
     posted: bool = False
     judged: bool = False
 
@@ -146,9 +167,13 @@ class Circle(Document, frozen=True, kw_only=True):
 
 KINDS: dict[str, tuple[type[Document], ...]] = {
     "notes": (Note, Row, Door, Comment, Tally, Remembered, Need, Echo, Seen),
-    "moderation": (Verdict, Followed),
+    "moderation": (Copy, Verdict, Followed),
     "recommend": (Pair, Circle),
 }
+
+
+class FollowedView(CollectionView[Followed]):
+    """All notes that are followed, in memory; a verdict names its version."""
 
 
 class Post(Command, frozen=True, kw_only=True):
@@ -198,9 +223,10 @@ def notes(turns: Turns) -> Router:
     def post(command: Post, work: Work) -> Reply:
         if work.get(Comment, command.comment_id):
             raise Rejected("exists", 409)
-        comment = work.put(Comment(id=command.comment_id, note_id=command.note_id, text=command.text))
-        work.emit(posted(command.note_id, comment.id, comment.text), comment)
-        return Reply(status=201, body={"comment_id": comment.id, "at": work.now.isoformat()})
+        person, words = command.person_id, command.text
+        comment = work.put(Comment(id=command.comment_id, note_id=command.note_id, person=person, text=words))
+        work.emit(posted(comment), comment)
+        return Reply(status=201, body={"comment_id": comment.id, "text": words, "at": work.now.isoformat()})
 
     def edit(command: Edit, work: Work) -> Reply:
         note = work.get(Note, command.note_id) or Note(id=command.note_id)
@@ -243,12 +269,13 @@ def notes(turns: Turns) -> Router:
     def count_comment(event: CommentPosted, work: Work) -> None:
         tally = work.get(Tally, event.note_id) or Tally(id=event.note_id)
         work.put(replace(tally, comments=tally.comments + 1))
-        if event.text == "bug" and turns.broken:
+        kind = kind_of(event)
+        if kind == "bug" and turns.broken:
             raise RuntimeError("a bug")
-        if event.text in ("many", "torn"):
-            ids = [f"{event.comment_id}-{event.text}-{n}" for n in range(ECHOES)]
+        if kind in ("many", "torn"):
+            ids = [f"{event.comment_id}-{kind}-{n}" for n in range(ECHOES)]
             work.continue_with((EchoAll(ids=tuple(some)) for some in cut(ids, 2)), ("note", "elsewhere"))
-        if event.text == "why?" and not work.past:
+        if kind == "why?" and not work.past:
             need = Need(id=event.comment_id, note_id=event.note_id, due=work.now + turns.patience)
             need = work.put(need)
             work.emit(
@@ -325,20 +352,31 @@ def notes(turns: Turns) -> Router:
 
 def moderation(turns: Turns) -> Router:
     def judge(event: CommentPosted, work: Work) -> None:
-        verdict = work.put(Verdict(id=event.comment_id, note_id=event.note_id, hidden="spam" in event.text))
+        work.put(Copy(id=event.comment_id, author_id=event.author_id, text=event.text))
+        if work.past:
+            return  # what was decided then comes by the topic of verdicts
+        verdict = work.put(Verdict(id=event.comment_id, note_id=event.note_id, hidden=kind_of(event) == "spam"))
         work.emit(
             ContentJudged(
                 content_id=verdict.id,
                 kind="comment",
                 note_id=verdict.note_id,
-                author_id="writer",
+                author_id=event.author_id,
                 hidden=verdict.hidden,
                 score=1.0,
                 reasons=(),
-                rules="1",
+                rules=work.view(FollowedView).version,
             ),
             verdict,
         )
+
+    def judged(event: ContentJudged, work: Work) -> str | None:
+        known = work.get(Verdict, event.content_id)
+        if known is not None and known.v >= work.cause.sequence:
+            return "known"
+        read = Verdict(id=event.content_id, note_id=event.note_id, hidden=event.hidden)
+        work.restore(read, work.cause.sequence)
+        return None
 
     def follow(event: NoteVisibilityChanged, work: Work) -> str | None:
         known = work.get(Followed, event.note_id) or Followed(id=event.note_id)
@@ -348,7 +386,8 @@ def moderation(turns: Turns) -> Router:
         return None
 
     router = Router("moderation")
-    router.on(CommentPosted, judge, lambda e: [(Verdict, e.comment_id)])
+    router.on(CommentPosted, judge, lambda e: [(Copy, e.comment_id), (Verdict, e.comment_id)])
+    router.on(ContentJudged, judged, lambda e: [(Verdict, e.content_id)])
     router.on(NoteVisibilityChanged, follow, lambda e: [(Followed, e.note_id)])
     return router
 
@@ -356,7 +395,7 @@ def moderation(turns: Turns) -> Router:
 def recommend(turns: Turns) -> Router:
     def heard(event: CommentPosted, work: Work) -> None:
         pair = work.get(Pair, event.comment_id) or Pair(id=event.comment_id)
-        met(replace(pair, posted=True), event.note_id, work)
+        met(replace(pair, posted=True, author_id=event.author_id, text=event.text), event.note_id, work)
 
     def ruled(event: ContentJudged, work: Work) -> None:
         pair = work.get(Pair, event.content_id) or Pair(id=event.content_id)
@@ -378,9 +417,25 @@ def recommend(turns: Turns) -> Router:
     return router
 
 
-def posted(note_id: str, comment_id: str, text: str) -> CommentPosted:
+def posted(comment: Comment) -> CommentPosted:
     """A comment as its own service tells it."""
-    return CommentPosted(comment_id=comment_id, note_id=note_id, author_id="writer", note_author_id="author", text=text)
+    return CommentPosted(
+        comment_id=comment.id,
+        note_id=comment.note_id,
+        author_id=comment.person,
+        note_author_id="author",
+        text=comment.text,
+    )
+
+
+def kind_of(event: CommentPosted) -> str:
+    """What a post wants; whose words have gone wants nothing."""
+    return event.text.partition(" ")[0]
+
+
+def views(service: str, database: Database) -> tuple[View, ...]:
+    """What a process of the service keeps in memory."""
+    return (FollowedView(database, Followed, 1.0),) if service == "moderation" else ()
 
 
 ROUTERS: dict[str, Callable[[Turns], Router]] = {"notes": notes, "moderation": moderation, "recommend": recommend}

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from shared.contracts import TOPICS, Envelope
 from shared.errors import Transient
-from shared.flow.ports import Now, Record
+from shared.flow.ports import Now, Record, View
 from tests.fakes.broker import Broker, Consumer, FakePublisher
 from tests.fakes.database import FakeDatabase
 from tests.fakes.faults import FaultyPublisher
@@ -88,6 +88,7 @@ class SimulatedWorld(FakeWorld):
         self.poll = 0.25
         self.membership = asyncio.Lock()
         self.numbers: dict[Node, int] = {}
+        self.copied: set[tuple[str, int, int]] = set()
         """Held while the groups change, and while somebody stands still for whom a group would wait."""
 
     def make_broker(self) -> Broker:
@@ -111,6 +112,10 @@ class SimulatedWorld(FakeWorld):
         made = SlowDatabase(self.servers[service], at)
         made.rng = random.Random(self.rng.getrandbits(64))
         return made
+
+    def views(self, service: str) -> tuple[View, ...]:
+        """The views of a process of a service."""
+        return services.views(service, self.database(service))
 
     def make_faulty(self, service: str) -> FaultyPublisher:
         return SimulatedPublisher(self.publisher(service), self.broker)
@@ -188,8 +193,10 @@ class SimulatedWorld(FakeWorld):
         chooser, sent = random.Random(which), 0
         for partition in self.broker.topics[topic]:
             for record in list(partition.records):
-                if record.headers and b'"bug"' not in (record.value or b"") and chooser.random() < 0.3:
-                    self.broker.append(topic, record.partition, record.key, record.value or b"", record.headers)
+                if record.headers and chooser.random() < 0.3:
+                    value, headers = record.value or b"", record.headers
+                    offset = self.broker.append(topic, record.partition, record.key, value, headers)
+                    self.copied.add((topic, record.partition, offset))
                     sent += 1
         return sent
 

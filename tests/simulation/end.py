@@ -1,0 +1,59 @@
+"""What a world leaves for the checker: what was asked and answered, what is stored, what was published."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from shared.flow.ports import Json
+from tests.simulation.plan import Ask, Plan
+
+
+@dataclass
+class Answered:
+    """What a client knows of its command at the end: "accepted", "refused" or "unknown"."""
+
+    ask: Ask
+    outcome: str = "unknown"
+    body: Json = field(default_factory=dict)
+    at: float = 0.0
+    """When it was answered."""
+    repeated: Json | None = None
+    """What the same key gave once more."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One record as a subscriber sees it; ``came`` in seconds."""
+
+    place: tuple[str, int, int]
+    id: str
+    type: str
+    sequence: int
+    came: float
+    body: Json
+
+
+@dataclass
+class End:
+    """All that the checker is given: what was asked and answered, what is stored, what was published."""
+
+    plan: Plan
+    answers: list[Answered]
+    documents: dict[str, dict[str, dict[str, Json]]] = field(default_factory=dict)
+    records: dict[str, list[Seen]] = field(default_factory=dict)
+    letters: dict[str, list[Json]] = field(default_factory=dict)
+    before_replay: dict[str, list[Json]] = field(default_factory=dict)
+    replayed: bool = False
+    """Whether a dead letter may have been replayed before ``before_replay`` was looked at."""
+    erased: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By service and person: when the erasure was done."""
+    alarms: list[tuple[str, str, str]] = field(default_factory=list)
+    """Service, lane, reason of each hold that the operator found."""
+    copied: set[tuple[str, int, int]] = field(default_factory=set)
+    """Records that were there before, and were sent once more by nobody of ours."""
+    poisoned: list[tuple[str, int, int]] = field(default_factory=list)
+    stuck: str = ""
+    story: list[str] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
+    """Labelled steps at which a process has died."""
+    injected: Counter[str] = field(default_factory=Counter)

@@ -1,0 +1,182 @@
+"""Who runs the commands of ``ops`` while events flow: the real ones, each in a process that may be killed half way."""
+
+import asyncio
+import contextvars
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from shared.contracts import dead_topic
+from shared.errors import Rejected, Transient
+from shared.flow import control
+from shared.flow.documents import LANES
+from shared.flow.erased import erase
+from shared.flow.fold import Limits
+from shared.flow.ports import Conflict, Incoming
+from shared.flow.rebuild import progress, rebuild
+from shared.flow.replay import replay
+from tests.simulation import services
+from tests.simulation.end import End
+from tests.simulation.plan import SERVICES, Fault
+from tests.simulation.world import SimulatedWorld
+from tests.suites.world import OWNER, Node
+
+LOOK = 1.0
+"""Seconds between two looks at what is held."""
+ALARMS = (control.DYING, control.HORIZON)
+
+
+class Operator:
+    """One person for all services. Whatever was begun is brought to its end, by ``finish`` at the latest."""
+
+    def __init__(self, world: SimulatedWorld, end: End, tell: Callable[[str], None]) -> None:
+        self._world = world
+        self._end = end
+        self._tell = tell
+        self._rng = random.Random(end.plan.seed + 2)
+        self._unfinished: dict[tuple[str, str], None] = {}
+
+    # -- what a fault asks for -----------------------------------------------------------------------------
+
+    async def hold(self, fault: Fault) -> None:
+        """Stop a lane for a drill, and let it go on."""
+        database = self._world.database(fault.service)
+        await insist(lambda: control.hold(database, fault.what, "a drill"))
+        await asyncio.sleep(fault.seconds)
+        await insist(lambda: control.release(database, fault.what))
+
+    async def rebuild(self, fault: Fault) -> None:
+        """Rebuild a service; with ``which`` the command dies after so many of its steps, and is run again."""
+        steps = iter(range(fault.which)) if fault.which else None
+
+        def told(step: str) -> None:
+            nonlocal steps
+            if steps is not None and next(steps, None) is None:
+                steps = None
+                raise Transient("the command was killed")
+
+        try:
+            await self._command(fault.service, lambda node: rebuild(node.runtime, services.KINDS[fault.service], told))
+        except Rejected as refused:
+            self._tell(f"no rebuild: {refused.type}")
+
+    async def erase(self, person: str, dies: float = 0.0) -> None:
+        """Take a person's texts out of every service, one after the other."""
+        for service in SERVICES:
+            self._unfinished[service, person] = None
+        for service in SERVICES:
+            await self._erase(service, person, dies)
+
+    def forgets(self, person: str) -> bool:
+        """Whether an erasure of a person has begun."""
+        return any(person == whose for _, whose in (*self._unfinished, *self._end.erased))
+
+    async def replay(self, service: str, dies: float = 0.0) -> None:
+        """Feed a service's dead letters to the handlers that failed."""
+        self._end.replayed = True
+        self._tell(f"replay {service}: {await self._command(service, self._replay, dies)}")
+
+    async def finish(self) -> None:
+        """Run again what was cut off for good."""
+        for service, person in list(self._unfinished):
+            await self._erase(service, person)
+        for service in SERVICES:
+            lanes = (await self._world.documents(service, LANES)).values()
+            if any(stored.get("held") == control.REBUILD for stored in lanes):
+                await self.rebuild(Fault(0.0, "rebuild", service))
+
+    # -- what is always looked after -----------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Look at the alarms, and release what they hold after a while."""
+        while True:
+            await asyncio.sleep(LOOK)
+            for service in SERVICES:
+                for lane, stored in (await self._world.documents(service, LANES)).items():
+                    reason = stored.get("held") or ""
+                    if reason.startswith(ALARMS) and self._rng.random() < 0.3:
+                        self._end.alarms.append((service, lane, reason))
+                        self._tell(f"release {service} {lane}: {reason}")
+                        await insist(partial(self._release, service, lane))
+
+    async def held(self) -> list[str]:
+        """Lanes that wait for a release."""
+        return [
+            f"{service} {lane}"
+            for service in SERVICES
+            for lane, stored in (await self._world.documents(service, LANES)).items()
+            if stored.get("held")
+        ]
+
+    # -- how it is done ------------------------------------------------------------------------------------
+
+    async def _release(self, service: str, lane: str) -> None:
+        try:
+            await control.release(self._world.database(service), lane)
+        except Conflict:
+            return  # held for something else by now: the next look finds it
+
+    async def _erase(self, service: str, person: str, dies: float = 0.0) -> None:
+        kinds = services.KINDS[service]
+        await self._command(service, lambda node: erase(node.database, kinds, person, node.runtime.now()), dies)
+        self._end.erased[service, person] = asyncio.get_running_loop().time()
+        self._unfinished.pop((service, person), None)
+
+    async def _replay(self, node: Node) -> dict[str, int]:
+        async def letters() -> AsyncIterator[Incoming]:
+            for record in await self._world.records(dead_topic(node.service).name):
+                yield record
+
+        if await progress(node.database):
+            raise Transient("a rebuild is going on")
+        done = await replay(node.runtime, letters())
+        stored = (await self._world.documents(node.service, LANES)).items()
+        if any(name.startswith("replay:") and lane.get("outbox") for name, lane in stored):
+            raise Transient("the broker was away: run it again")
+        return done
+
+    async def _command(self, service: str, act: Callable[[Node], Awaitable[Any]], dies: float = 0.0) -> Any:
+        """Run a command until it is done; the first time it is killed after ``dies`` seconds, if that is not 0."""
+        limits = Limits(inputs=self._end.plan.inputs, outbox=self._end.plan.outbox)
+        while True:
+            node = self._world.make(service, router=None, limits=limits, slots=0, views=self._world.views(service))
+            context = contextvars.copy_context()
+            context.run(OWNER.set, node)
+            task = asyncio.get_running_loop().create_task(_run(act, node), context=context)
+            try:
+                async with asyncio.timeout(dies or None):
+                    return await asyncio.shield(task)
+            except TimeoutError:
+                self._tell(f"a command of {service} is killed")
+                dies = 0.0
+            except (Transient, Conflict):
+                await asyncio.sleep(0.2)
+            finally:
+                await _end(node)
+                self._end.labels += node.labels
+
+
+async def _run(act: Callable[[Node], Awaitable[Any]], node: Node) -> Any:
+    return await act(node)
+
+
+async def _end(node: Node) -> None:
+    """Whatever of it still runs has no effect any more, and what it has open stays open."""
+    node.crashed.set()
+    inner: tuple[Any, ...] = (node.database.inner, node.publisher.inner)
+    for part in inner:
+        part.dead = True
+    for task in list(node.tasks):
+        task.cancel()
+    await asyncio.gather(*node.tasks, return_exceptions=True)
+
+
+async def insist(act: Callable[[], Awaitable[object]]) -> None:
+    """Try again as long as the world is away."""
+    while True:
+        try:
+            await act()
+            return
+        except (Transient, Conflict):
+            await asyncio.sleep(0.2)
