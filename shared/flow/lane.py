@@ -186,10 +186,17 @@ class Lane(Steps, ABC):
         raise Held(reason)
 
     async def room(self) -> None:
-        """Commits run ahead of publishing until the outbox is full. Raises Transient when stopping meanwhile."""
+        """Commits run ahead of publishing until the outbox is full.
+
+        Raises:
+            Transient: the lane is to stop. Fenced: what fills the outbox may not be sent any more, so that it never
+                empties; the next claim holds the lane.
+        """
         while not await self.outbox.below(self.runtime.limits.outbox, ROOM_POLL):
             if self.stopping.is_set():
                 raise Transient("the outbox is full")
+            if too_late(self.outbox.unsent(), self.runtime.now()):
+                raise Fenced(self.name)
             await self.idle()
             self.at("full")
 

@@ -25,7 +25,8 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
     lanes: what a handler has folded meanwhile, it does not fold again. What fails anew becomes a new letter.
 
     Raises:
-        Transient: another replay took over, or a lane of it is held; nothing of it is lost or done twice.
+        Transient: another replay took over, or a lane of it is held, or the broker does not take what is to be sent;
+            nothing of it is lost or done twice.
     """
     lanes: dict[int, ReplayLane] = {}
     tasks: list[asyncio.Task[None]] = []
@@ -45,6 +46,8 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    if any(lane.outbox.size for lane in lanes.values()):
+        raise Transient("what was replayed is not sent yet")
     return dict(sum((lane.counts for lane in lanes.values()), Counter()))
 
 

@@ -55,13 +55,16 @@ async def republish(runtime: Runtime, states: Sequence[State]) -> dict[str, int]
     goes on where it stood.
 
     Raises:
-        Transient: another republication, or a rebuild or erasure, took over, or its lane is held.
+        Transient: another republication, or a rebuild or erasure, took over, or its lane is held, or the broker does
+            not take what is to be sent.
     """
     lane = RepublishLane(runtime, states)
     try:
         await lane.run()
     except Fenced as error:
         raise Transient("another command took over, or the lane is held") from error
+    if lane.outbox.size:
+        raise Transient("what was told again is not sent yet")
     return lane.counts
 
 

@@ -255,10 +255,10 @@ def _erased(end: End) -> Iterator[str]:
     """No store has a word of an erased person, and none is sent once every former owner has noticed."""
     for (service, person), done in end.erased.items():
         mark = f"~{person}~"
-        for collection, documents in end.documents[service].items():
-            for id_, document in documents.items():
+        for when, stored in (("then", end.just_erased[service, person]), ("in the end", end.documents[service])):
+            for place, document in ((f"{c} {i}", d) for c, found in stored.items() for i, d in found.items()):
                 if mark in _plain(document):
-                    yield f"{service}: {person} speaks in {collection} {id_}"
+                    yield f"{service}: {person} speaks in {place} {when}"
         for topic, records in end.records.items():
             for seen in records if topic.split(".")[1] == service else ():
                 late = seen.came > done + NOTICED and seen.place not in end.copied

@@ -46,6 +46,8 @@ class End:
     """Whether a dead letter may have been replayed before ``before_replay`` was looked at."""
     erased: dict[tuple[str, str], float] = field(default_factory=dict)
     """By service and person: when the erasure was done."""
+    just_erased: dict[tuple[str, str], dict[str, dict[str, Json]]] = field(default_factory=dict)
+    """What was stored at that moment, as ``documents``."""
     alarms: list[tuple[str, str, str]] = field(default_factory=list)
     """Service, lane, reason of each hold that the operator found."""
     copied: set[tuple[str, int, int]] = field(default_factory=set)

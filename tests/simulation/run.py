@@ -13,7 +13,7 @@ from shared.contracts import Envelope, dead_topic
 from shared.errors import Rejected, Transient
 from shared.flow import alarms
 from shared.flow.alarms import Poison
-from shared.flow.documents import DEAD, LANES, StoredReply, Timer
+from shared.flow.documents import LANES, Timer
 from shared.flow.fold import Limits
 from shared.flow.ports import Json
 from shared.flow.rebuild import progress
@@ -378,9 +378,8 @@ class _Run:
         world, end = self.world, self.end
         for node in world.nodes:
             end.labels += node.labels
-        for service, kinds in services.KINDS.items():
-            collections = (*(kind.COLLECTION for kind in kinds), LANES, DEAD, StoredReply.COLLECTION, Timer.COLLECTION)
-            end.documents[service] = {c: await world.documents(service, c) for c in collections}
+        for service in SERVICES:
+            end.documents[service] = await world.stored(service)
             end.letters[service] = await self._letters(service)
         end.copied = world.copied
         for topic in (*TOPICS, *(dead_topic(service).name for service in SERVICES)):

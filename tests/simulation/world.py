@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from shared.contracts import TOPICS, Envelope
 from shared.errors import Transient
-from shared.flow.ports import Now, Record, View
+from shared.flow.documents import DEAD, LANES, Document, StoredReply, Timer
+from shared.flow.ports import Json, Now, Record, View
 from tests.fakes.broker import Broker, Consumer, FakePublisher
 from tests.fakes.database import FakeDatabase
 from tests.fakes.faults import FaultyPublisher
@@ -112,6 +113,12 @@ class SimulatedWorld(FakeWorld):
         made = SlowDatabase(self.servers[service], at)
         made.rng = random.Random(self.rng.getrandbits(64))
         return made
+
+    async def stored(self, service: str) -> dict[str, dict[str, Json]]:
+        """All that a service keeps, by collection and id."""
+        kinds: tuple[type[Document], ...] = (*services.KINDS[service], StoredReply, Timer)
+        collections = [*(kind.COLLECTION for kind in kinds), LANES, DEAD]
+        return {name: await self.documents(service, name) for name in collections}
 
     def views(self, service: str) -> tuple[View, ...]:
         """The views of a process of a service."""

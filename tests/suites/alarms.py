@@ -175,6 +175,27 @@ class AlarmSuite:
         assert lane.held.startswith(control.HORIZON)
         assert "need_opened" not in await world.types(NOTE.name)
 
+    async def test_a_full_outbox_that_grows_old_is_held(self, world: World) -> None:
+        """A lane that waits for room with an input in hand is held as any other, and goes on once it is released."""
+        node = await world.start("notes", limits=Limits(inputs=1, outbox=400))
+        await world.quiet()
+        node.publisher.away = True
+        number = partition_of("n", world.partitions)
+        lane = node.lane(number)
+        for n in range(3):
+            await world.put(comment("n", f"c{n}", "why?"))
+        await world.until(lambda: node.labels["full"] > 0, "full")
+        await self._aged(world, lane.name)
+        lane.outbox.restore(control.read_control(lane.name, (await world.documents("notes", LANES))[lane.name]).outbox)
+        node.publisher.away = False
+        await world.until(lambda: lane.held != "", "held")
+        assert lane.held.startswith(control.HORIZON)
+        assert await control.release(world.database("notes"), lane.name)
+        await world.until(lambda: lane.held == "", "released")
+        await world.quiet()
+        assert (await world.types(NOTE.name))["need_opened"] == 3
+        assert await comments(world) == 3
+
     async def test_no_slot_is_no_answer(self, world: World) -> None:
         """Where every slot is held a caller hears to come again, and the process is not ready."""
         first = await self._unsent(world)

@@ -210,6 +210,18 @@ class LaneSuite:
         assert await replayed(world, node) == {"done": 1}
         assert await comments(world) == 1
 
+    async def test_a_replay_that_cannot_send_says_so(self, world: World) -> None:
+        """It is done when what it had to tell is with the broker; run again, it sends what it left."""
+        node = await world.start("notes")
+        await world.put(comment("n", "c", "bug"))
+        await world.quiet()
+        node.publisher.away = True
+        with pytest.raises(Transient):
+            await replayed(world, node)
+        node.publisher.away = False
+        assert await replayed(world, node) == {}
+        assert len(set(await world.ids(NOTES_DEAD.name))) == 2
+
     async def test_a_double_that_dies_makes_one_letter(self, world: World) -> None:
         """Two copies on the wire of what nobody can take: the letters have one id, and a replay folds one."""
         node = await world.start("notes")
