@@ -10,7 +10,7 @@ from shared.contracts import EVENTS, Event
 from shared.contracts.dead import DeadLetter
 from shared.errors import Rejected
 
-from .documents import ERASED, LANES, Document, StoredReply
+from .documents import ERASED, LANES, Document, StoredReply, Timer
 from .inputs import Input
 from .ports import Database, Json, Replace, Write
 from .rewrite import Writer, emptied, pages, writer
@@ -101,9 +101,24 @@ def _unsaid(record: list[Any], person: str) -> list[Any]:
     topic, partition, key, value, known = record
     event = EVENTS[known[1]].model_validate_json(bytes(value))
     clean = without_texts(event, {person})
-    if isinstance(event, DeadLetter) and person.encode() in base64.b64decode(event.value):
-        clean = event.model_copy(update={"value": "", "cut": True})
+    if isinstance(event, DeadLetter) and event.topic != Timer.COLLECTION:
+        clean = _unquoted(event, person)
     return record if clean is event else [topic, partition, key, clean.model_dump_json().encode(), known]
+
+
+def _unquoted(letter: DeadLetter, person: str) -> DeadLetter:
+    """A letter without the person's texts; one that cannot be read, and names the person, is cut and not replayed."""
+    value, headers = base64.b64decode(letter.value), dict(letter.headers)
+    if person.encode() not in value:
+        return letter
+    try:
+        quoted = EVENTS[base64.b64decode(headers["ce_type"]).decode()].model_validate_json(value)
+    except (KeyError, ValueError):
+        return letter.model_copy(update={"value": "", "cut": True})
+    clean = without_texts(quoted, {person})
+    if clean is quoted:
+        return letter
+    return letter.model_copy(update={"value": base64.b64encode(clean.model_dump_json().encode()).decode()})
 
 
 async def _clean(

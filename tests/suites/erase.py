@@ -108,6 +108,23 @@ class EraseSuite:
         told = [record.value or b"" for record in await world.records(NOTE.name)]
         assert sorted(SECRET.encode() in value for value in told) == [False, False]
 
+    async def test_a_letter_on_its_way_can_still_be_replayed(self, world: World) -> None:
+        """A dead letter in an outbox loses the words and nothing else: mended, its input counts."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.publisher.away = True
+        await world.put(comment("n1", "c", "bug"))
+        await world.until(lambda: node.outcomes["dead:bug"] == 1, "the letter")
+        await erased(world)
+        await world.kill(node)
+        node = await world.start("notes")
+        await world.quiet()
+        (letter,) = await letters(world)
+        assert b'"bug"' not in base64.b64decode(letter.value)
+        world.toy.broken = False
+        assert await replayed(world, node) == {"done": 1}
+        assert (await world.documents("notes", "tallies"))["n1"]["comments"] == 1
+
     async def test_a_person_who_is_gone_says_nothing_more(self, world: World) -> None:
         """A token may live on: its commands are refused, and nothing is written."""
         node = await world.start("notes")
