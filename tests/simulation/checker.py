@@ -161,6 +161,14 @@ def _edits(end: End) -> Iterator[str]:
             yield f"{note}: moderation has {followed} of {document}"
 
 
+def _views(end: End) -> Iterator[str]:
+    """Every process has in memory what is stored."""
+    followed = {note: d["edits"] for note, d in end.documents["moderation"]["followed"].items()}
+    for view in end.views:
+        if view != followed:
+            yield f"a view has {view} of {followed}"
+
+
 def _seats(end: End) -> Iterator[str]:
     for note in {a.ask.note_id for a in _of(end, "take")}:
         asked = [a for a in _of(end, "take") if a.ask.note_id == note]
@@ -321,6 +329,7 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     _verdicts,
     _pairs,
     _edits,
+    _views,
     _seats,
     _doors,
     _needs,

@@ -48,6 +48,8 @@ class End:
     """By service and person: when the erasure was done."""
     just_erased: dict[tuple[str, str], dict[str, dict[str, Json]]] = field(default_factory=dict)
     """What was stored at that moment, as ``documents``."""
+    views: list[dict[str, int]] = field(default_factory=list)
+    """Of each process that has one: how many edits its view knows of each note."""
     alarms: list[tuple[str, str, str]] = field(default_factory=list)
     """Service, lane, reason of each hold that the operator found."""
     copied: set[tuple[str, int, int]] = field(default_factory=set)

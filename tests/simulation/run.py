@@ -81,6 +81,7 @@ class _Run:
                     for service in [s for s in SERVICES if await self._letters(s)]:
                         await self.operator.replay(service)
                     await self._still()
+                await self._look()
                 await asyncio.gather(*(node.process.stop(30.0) for node in self.world.nodes))
         except (TimeoutError, AssertionError):
             end.stuck = await self._why_stuck(clients)
@@ -333,9 +334,18 @@ class _Run:
             await self.world.quiet()
             await self.world.until(self._no_timers)
             await self.world.quiet()
-            if not await self.operator.held():
+            waiting = any(lane.held for node in self.world.nodes for lane in node.process.lanes)
+            if not waiting and not await self.operator.held():
                 return
             await asyncio.sleep(1.0)
+
+    async def _look(self) -> None:
+        """What the views hold, once each has looked again."""
+        await asyncio.sleep(services.LOOK)
+        for view in (view for node in self.world.nodes for view in node.runtime.views):
+            assert isinstance(view, services.FollowedView)
+            await view.refresh()
+            self.end.views.append({id_: document.edits for id_, document in view.documents.items()})
 
     async def _no_rebuild(self) -> bool:
         return not [lane for service in SERVICES for lane in await progress(self.world.database(service))]

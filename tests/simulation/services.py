@@ -44,6 +44,8 @@ READS: dict[str, dict[str, tuple[str, ...]]] = {
 TYPES = {NOTE.name: CommentPosted.TYPE, NOTE_VERDICT.name: ContentJudged.TYPE, PROFILE.name: ProfileTaught.TYPE}
 """A type on each topic that every reader of it handles."""
 SEATS = 3
+LOOK = 1.0
+"""Seconds between two looks of a view."""
 BY_SEQUENCE = True
 """Whether readers of state events let the higher sequence hold."""
 GROUPS = 2
@@ -435,7 +437,7 @@ def kind_of(event: CommentPosted) -> str:
 
 def views(service: str, database: Database) -> tuple[View, ...]:
     """What a process of the service keeps in memory."""
-    return (FollowedView(database, Followed, 1.0),) if service == "moderation" else ()
+    return (FollowedView(database, Followed, LOOK),) if service == "moderation" else ()
 
 
 ROUTERS: dict[str, Callable[[Turns], Router]] = {"notes": notes, "moderation": moderation, "recommend": recommend}
