@@ -18,12 +18,15 @@ import pytest_asyncio
 from confluent_kafka import Producer
 
 from local.embedded import Embedded
+from local.kafka import Kafka, missing
 from local.places import workspace
 from local.processes import ROOT, Child, until, wait_for
+from local.server import Server
 from services.notes.core import Comment, Need, Note, need_id
 from services.notes.handlers import router
 from services.notes.handlers.commands import AcceptAnswer, DeleteComment, PostComment, PostNote, React, TakeAdvice
 from services.notes.settings import Settings
+from shared.admin import make_topics
 from shared.brokers import Brokers
 from shared.bus import Bus
 from shared.contracts.notes import NeedAnswered, NoteReacted
@@ -35,6 +38,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
 SETTINGS = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i", need_steps=(3_600, 7_200))
 NOTES = 40
+needs_kafka = pytest.mark.skipif(missing() is not None, reason=f"no Apache Kafka on this machine: {missing()}")
+BROKERS = ["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, needs_kafka])]
 REFUSED = "CREATE TABLE IF NOT EXISTS refused (topic, partition, place, why, PRIMARY KEY (topic, partition, place))"
 READ = 60.0
 """Seconds in which the consumer joins its group and reads all, on a busy machine."""
@@ -161,13 +166,18 @@ def places(database: Path) -> list[tuple[Any, ...]]:
         return db.execute("SELECT topic, partition FROM refused").fetchall()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene() -> AsyncIterator[Scene]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=BROKERS)
+async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
     async with workspace() as directory:
-        broker = Embedded(directory)
+        home = directory / "broker"
+        home.mkdir()
+        broker: Server = Kafka(home) if request.param == "kafka" else Embedded(home)
         await broker.start()
+        brokers = Brokers(broker.address)
+        if request.param == "kafka":  # the mock cluster makes a topic at its first use
+            await make_topics(brokers, PARTITIONS)
         (directory / "lianyi_contracts").symlink_to(ROOT / "shared/contracts")
-        bus = Bus(Brokers(broker.address), "notes")
+        bus = Bus(brokers, "notes")
         try:
             assert (await bus.connect([NOTE.name])) == {NOTE.name: PARTITIONS}
             world = story()

@@ -26,6 +26,14 @@ def test_compose_is_scraped_whole() -> None:
     assert wanted.keys() <= composed.keys()
 
 
+def test_compose_is_watched_by_every_rule() -> None:
+    """What Prometheus is told to load, where docker-compose mounts it, are all files of rules and nothing else."""
+    loaded = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))["rule_files"]
+    assert {path for pattern in loaded for path in PROMETHEUS.glob(pattern)} == set((PROMETHEUS / "rules").iterdir())
+    mounts = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]["prometheus"]["volumes"]
+    assert "./deploy/prometheus:/etc/prometheus:ro" in mounts
+
+
 def test_the_cluster_is_scraped_whole() -> None:
     """The job of Kubernetes has the same name, keeps the metrics port of our pods, and takes `service` from a label."""
     (job,) = jobs("kubernetes.yml")
@@ -34,10 +42,10 @@ def test_the_cluster_is_scraped_whole() -> None:
     labels, port = keep["source_labels"]
     assert (keep["action"], port) == ("keep", "__meta_kubernetes_pod_container_port_name")
     assert service["target_label"] == "service"
-    spaces = {ns for sd in job["kubernetes_sd_configs"] for ns in sd["namespaces"]["names"]}
+    (space,) = [ns for sd in job["kubernetes_sd_configs"] for ns in sd["namespaces"]["names"]]
     for name in OVERLAYS:
         for owner in of_kind(parsed(overlay(name)), "Deployment"):
-            assert owner["metadata"]["namespace"] in spaces
+            assert (owner["metadata"]["namespace"] == space) is (name == "prod")
             template = owner["spec"]["template"]
             pod = {f"__meta_kubernetes_pod_label_{re.sub(r'[./-]', '_', k)}": v for k, v in labels_of(template).items()}
             ports = [port["name"] for port in template["spec"]["containers"][0]["ports"]]
