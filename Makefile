@@ -7,7 +7,7 @@ PY := .venv/bin/python
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack test simulate check format
+.PHONY: help setup lock run feed trace stack test test-containers simulate check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -47,6 +47,9 @@ stack: setup ## broker and database alone, until Ctrl-C; prints their addresses 
 
 test: check ## all that CI runs: lint, format, types, then every test that this machine can run
 	@exec $(PY) -m coverage run -m pytest
+
+test-containers: setup ## build the four images and run the main job in them (needs Docker, or root and dockerd; STACK)
+	@exec $(PY) -m local.containers $(if $(STACK),--stack='$(STACK)')
 
 simulate: setup ## thousands of broken worlds on all cores (SEEDS=n FIRST=n), or one told as a story (SEED=n)
 	@exec $(PY) -m tests.simulation $(if $(SEEDS),--seeds='$(SEEDS)') $(if $(FIRST),--first='$(FIRST)') \

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,13 @@ READY = 90.0
 GRACE = 5.0
 
 Tell = Callable[[str], None]
+Launch = Callable[[str, Iterable[str]], list[str]]
+"""The command, but for its verb, of a service whose environment has these variables."""
+
+
+def as_process(service: str, variables: Iterable[str]) -> list[str]:
+    """From the sources, in this Python."""
+    return [sys.executable, "-m", f"services.{service}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class World:
     need_steps: Sequence[int] | None = None
     """Seconds until each escalation; None leaves the service's own."""
     log_level: str = "WARNING"
+    launch: Launch = as_process
 
     def environment(self) -> dict[str, str]:
         """What is common to the four."""
@@ -67,7 +75,7 @@ class Service:
             "LIANYI_PORT": str(self.port),
             "LIANYI_METRICS_PORT": str(self.metrics_port),
         }
-        command = [sys.executable, "-m", f"services.{name}"]
+        command = world.launch(name, env)
         self.child = Child(name, [*command, "run"], env, directory / f"{name}.log")
         self._migration = Child(f"{name} migrate", [*command, "migrate"], env, directory / f"{name}.migrate.log")
 

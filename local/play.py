@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from local.audit import Audit
+from local.fleet import Launch, as_process
 from local.ledger import Verdict
 from local.lines import Lines, why
 from local.live import announce
@@ -27,12 +28,12 @@ def terminal() -> Console:
     return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 140)
 
 
-async def show(choice: str, *, once: bool) -> int:
+async def show(choice: str, *, once: bool, launch: Launch = as_process) -> int:
     """Plays once; then, without `once`, holds the system until cancelled. 0 when nothing is lost or doubled."""
     console = terminal()
     status = INTERRUPTED
     try:
-        async with started(choice, NEED_STEPS, Steps(console)) as session:
+        async with started(choice, NEED_STEPS, Steps(console), launch) as session:
             verdict = await session.watched(perform(console, session))
             status = 0 if verdict.clean else 1
             if not once:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from local.client import Client, Wire, fetched, minted
-from local.fleet import PARTITIONS, World, fleet, topics
+from local.fleet import PARTITIONS, Launch, World, as_process, fleet, topics
 from local.issuer import Issuer
 from local.journal import Journal
 from local.live import Live, find
@@ -64,7 +64,9 @@ class Steps:
 
 
 @asynccontextmanager
-async def started(choice: str, need_steps: Sequence[int] | None, tell: Steps) -> AsyncIterator[Session]:
+async def started(
+    choice: str, need_steps: Sequence[int] | None, tell: Steps, launch: Launch = as_process
+) -> AsyncIterator[Session]:
     """A stack and a fleet of our own, ready; at exit nothing of them is left.
 
     Raises CannotStartError when something does not come up.
@@ -75,7 +77,7 @@ async def started(choice: str, need_steps: Sequence[int] | None, tell: Steps) ->
         tell(f"broker and database answer ({stack.database.server})")
         await topics(stack)
         journal = Journal()
-        witness, world = Witness(journal, PARTITIONS), World(stack, issuer, need_steps)
+        witness, world = Witness(journal, PARTITIONS), World(stack, issuer, need_steps, launch=launch)
         base = issuer.jwks_url.removesuffix("/jwks.json")
         with logged(stack.directory / "clients.log"):
             async with (
