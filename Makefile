@@ -7,7 +7,7 @@ PY := .venv/bin/python
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack test test-containers simulate check format
+.PHONY: help setup lock run feed trace stack test test-containers simulate mutants check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -51,9 +51,12 @@ test: check ## all that CI runs: lint, format, types, then every test that this 
 test-containers: setup ## build the four images and run the main job in them (needs Docker, or root and dockerd; STACK)
 	@exec $(PY) -m local.containers $(if $(STACK),--stack='$(STACK)')
 
-simulate: setup ## thousands of broken worlds on all cores (SEEDS=n FIRST=n), or one told as a story (SEED=n)
+simulate: setup ## thousands of broken worlds on all cores (SEEDS=n FIRST=n MUTANT=name), or one told as a story (SEED=n)
 	@exec $(PY) -m tests.simulation $(if $(SEEDS),--seeds='$(SEEDS)') $(if $(FIRST),--first='$(FIRST)') \
-		$(if $(SEED),--seed='$(SEED)') $(if $(WITHOUT),--without='$(WITHOUT)')
+		$(if $(SEED),--seed='$(SEED)') $(if $(MUTANT),--mutant='$(MUTANT)')
+
+mutants: setup ## the lane without each of its safeguards: first seed that breaks (of SEEDS=n), and the plan that is kept
+	@exec $(PY) -m tests.simulation --mutants $(if $(SEEDS),--seeds='$(SEEDS)')
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

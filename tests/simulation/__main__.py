@@ -1,8 +1,10 @@
 """``make simulate``: many worlds by seed on all cores, or one of them told as a story.
 
 python -m tests.simulation --seeds 5000 [--first 1]     worlds of a range of seeds; exit 1 if a promise was broken
-python -m tests.simulation --seed 176                   one world, what happened in it, what it broke
---without inbox                                         the same with a safeguard of the lane taken away
+python -m tests.simulation --seed 176                   one world: what happened in it, what it broke, and the least
+                                                        plan that still breaks it, as Python, to be kept
+--mutant 'no inbox'                                     the same with a safeguard of the lane taken away
+python -m tests.simulation --mutants [--seeds 2000]     all of them: the first seed that breaks, the kept plan
 """
 
 import argparse
@@ -13,8 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import structlog
@@ -24,13 +26,18 @@ from rich.progress import track
 from tests.property.test_crashes import labels
 from tests.simulation.checker import violations
 from tests.simulation.end import End
+from tests.simulation.kept import KEPT
+from tests.simulation.least import fewest, least, literal
 from tests.simulation.plan import Plan, plan
 from tests.simulation.run import run
-from tests.simulation.safeguards import SAFEGUARDS
+from tests.simulation.safeguards import MUTANTS
 
 CHUNK = 25
 TOLD = 3
 """Broken worlds whose story is told."""
+TOLD_WIDTH = 200
+LATENCIES = 20
+"""So many sorts of latencies a kept plan is tried with: which of them it takes changes with every await."""
 
 
 @cache
@@ -68,10 +75,16 @@ def look(plan_: Plan) -> tuple[End | None, list[str]]:
     return end, violations(end)
 
 
-def some(seeds: range, without: str) -> Report:
+def lane(mutant: str) -> AbstractContextManager[None]:
+    """The lane as it is, or without a safeguard."""
+    made: AbstractContextManager[None] = MUTANTS[mutant]() if mutant else nullcontext()
+    return made
+
+
+def some(seeds: range, mutant: str) -> Report:
     """A chunk of worlds, in a process of the pool."""
     quiet()
-    with SAFEGUARDS[without]() if without else nullcontext():
+    with lane(mutant):
         return _some(seeds)
 
 
@@ -90,14 +103,9 @@ def _some(seeds: range) -> Report:
     return report
 
 
-def fewest(plan_: Plan) -> Plan:
-    """The same plan with as few faults as still break something: each is left out that is not needed."""
-    kept = list(plan_.faults)
-    for fault in plan_.faults:
-        fewer = tuple(f for f in kept if f is not fault)
-        if look(plan_.without(fewer))[1]:
-            kept = list(fewer)
-    return plan_.without(tuple(kept))
+def is_broken(plan_: Plan) -> bool:
+    """Whether a promise is broken in this world."""
+    return bool(look(plan_)[1])
 
 
 def story(seed: int, console: Console) -> bool:
@@ -105,12 +113,15 @@ def story(seed: int, console: Console) -> bool:
     full = plan(seed, known_labels())
     end, broken = look(full)
     if broken:
-        end, broken = look(fewest(full))
-        console.print(f"[bold]seed {seed}[/]: {len(full.faults)} faults, {len(end.plan.faults) if end else '?'} needed")
+        cut = fewest(full, is_broken)
+        end, broken = look(cut)
+        console.print(f"[bold]seed {seed}[/]: {len(full.faults)} faults, {len(cut.faults)} needed")
     for line in end.story if end else ():
         console.print(line, highlight=False, markup=False)
     for line in broken:
         console.print(f"broken: {line}", highlight=False, markup=False)
+    if broken:
+        console.print(f"to keep: {literal(least(cut, is_broken))}", highlight=False, markup=False, soft_wrap=True)
     return not broken
 
 
@@ -129,15 +140,39 @@ def tell(report: Report, seconds: float, console: Console) -> None:
     console.print(f"broken: {len(report.broken)} {dict(sorted(report.broken.items())[:10]) or ''}", markup=False)
 
 
-def many(seeds: range, without: str, console: Console) -> Report:
+def kept(mutant: str) -> str:
+    """What the kept plan of a mutant breaks, and whether the lane as it is stands it."""
+    for latencies in range(LATENCIES):
+        tried = replace(KEPT[mutant], seed=KEPT[mutant].seed + latencies)
+        with lane(mutant):
+            broken = look(tried)[1]
+        if broken:
+            whole = look(tried)[1]
+            return f"THE WHOLE LANE BREAKS {whole[0]}" if whole else f"breaks {broken[0]}"
+    return "STANDS"
+
+
+def mutants(seeds: range, console: Console) -> bool:
+    """The table of all safeguards; whether each is seen to be missing, and only then."""
+    good = True
+    for mutant in KEPT:
+        found = min(many(seeds, mutant, console).broken, default=f"> {len(seeds)}") if seeds else "-"
+        end, plan_ = kept(mutant), KEPT[mutant]
+        good &= end.startswith("breaks ")
+        told = f"{mutant:<47}  seed {found:<6}  kept: {len(plan_.asks):>2} commands, {len(plan_.faults)} faults  {end}"
+        console.print(told[:TOLD_WIDTH], highlight=False, markup=False, soft_wrap=True)
+    return good
+
+
+def many(seeds: range, mutant: str, console: Console) -> Report:
     """All worlds of a range, on all cores."""
     chunks = [range(start, min(start + CHUNK, seeds.stop)) for start in range(seeds.start, seeds.stop, CHUNK)]
     report = Report()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        done: Iterable[Report] = pool.map(some, chunks, [without] * len(chunks))
+        done: Iterable[Report] = pool.map(some, chunks, [mutant] * len(chunks))
         for part in track(done, "worlds", total=len(chunks), console=console, disable=not console.is_terminal):
             report.add(part)
-            if without and report.broken:  # that is all that was to be seen
+            if mutant and report.broken:  # that is all that was to be seen
                 pool.shutdown(cancel_futures=True)
                 break
     return report
@@ -155,17 +190,21 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2_000, help="how many worlds")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seed", type=int, help="one world, told")
-    parser.add_argument("--without", choices=sorted(SAFEGUARDS), default="", help="a safeguard that is taken away")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), default="", help="a safeguard that is taken away")
+    parser.add_argument("--mutants", action="store_true", help="the table of them; with --seeds 0 of kept plans alone")
     asked = parser.parse_args()
     console = Console(width=160)
     quiet()
+    seeds = range(asked.first, asked.first + asked.seeds)
+    if asked.mutants:
+        return 0 if mutants(seeds, console) else 1
     if asked.seed is not None:
-        with SAFEGUARDS[asked.without]() if asked.without else nullcontext():
+        with lane(asked.mutant):
             return 0 if story(asked.seed, console) else 1
     began = time.monotonic()
-    report = many(range(asked.first, asked.first + asked.seeds), asked.without, console)
+    report = many(seeds, asked.mutant, console)
     tell(report, time.monotonic() - began, console)
-    for seed in sorted(report.broken)[: 0 if asked.without else TOLD]:
+    for seed in sorted(report.broken)[: 0 if asked.mutant else TOLD]:
         story(seed, console)
     return 1 if report.broken else 0
 

@@ -27,7 +27,7 @@ def violations(end: End) -> list[str]:
     """Every broken promise, in words; empty when all is well."""
     if end.stuck:
         return [f"stuck: {end.stuck}"]
-    return [broken for check in CHECKS for broken in check(end)]
+    return [f"{check.__name__.strip('_')}: {broken}" for check in CHECKS for broken in check(end)]
 
 
 def _of(end: End, kind: str) -> list[Answered]:
@@ -218,6 +218,9 @@ def _needs(end: End) -> Iterator[str]:
 
 
 def _timers(end: End) -> Iterator[str]:
+    for id_, need in end.documents["notes"]["needs"].items():
+        if need["rung"] != (need["state"] == "escalated"):
+            yield f"{id_}: {need['state']}, and its timer fired {need['rung']} times"
     for seen in _records(end, 0, "need_escalated"):
         due = _due(end.documents["notes"]["needs"][seen.body["need_id"]])
         if seen.came < due - 2 * end.plan.skew:

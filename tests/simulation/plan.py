@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 
@@ -67,10 +67,6 @@ class Plan:
     horizon: float
     asks: tuple[Ask, ...]
     faults: tuple[Fault, ...]
-
-    def without(self, faults: tuple[Fault, ...]) -> "Plan":
-        """The same with other faults."""
-        return replace(self, faults=faults)
 
 
 def plan(seed: int, labels: tuple[str, ...]) -> Plan:

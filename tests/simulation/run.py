@@ -197,6 +197,10 @@ class _Run:
                 for consumer in consumers:
                     consumer.blocked = False
                     consumer.more.set()
+            case "cut":
+                node.publisher.away = True
+                await asyncio.sleep(fault.seconds)
+                node.publisher.away = False
             case "expel":
                 async with world.membership:
                     await world.expel(node)
@@ -265,13 +269,11 @@ class _Run:
             node.database.reply.set()
             for consumer in world.consumers(node):
                 consumer.blocked = False
+            node.publisher.away = False
             node.publisher.faults.clear()
         world.broker.wake()
         for service in SERVICES:
             await self._fill(service)
-        async with world.membership:
-            for group in world.groups.values():
-                await group.rebalance()
         await self.operator.finish()
 
     # -- clients -------------------------------------------------------------------------------------------

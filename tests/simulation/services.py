@@ -107,6 +107,7 @@ class Need(Document, frozen=True, kw_only=True):
     note_id: str
     due: datetime
     state: str = "open"
+    rung: int = 0
 
 
 class Echo(Document, frozen=True, kw_only=True):
@@ -326,9 +327,11 @@ def notes(turns: Turns) -> Router:
 
     def check_need(reminder: CheckNeed, work: Work) -> str | None:
         need = work.get(Need, reminder.need_id)
-        if need is None or need.state != "open":
+        if need is None:
             return "late"
-        need = work.put(replace(need, state="escalated"))
+        need = work.put(replace(need, rung=need.rung + 1, state="escalated" if need.state == "open" else need.state))
+        if need.rung > 1 or need.state == "answered":
+            return "late"
         work.emit(
             NeedEscalated(
                 need_id=need.id, note_id=need.note_id, comment_id=need.id, asker_id="a", step=1, due_at=need.due

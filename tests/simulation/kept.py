@@ -1,0 +1,71 @@
+"""Plans that are kept, by the safeguard without which they break: made for it, or cut from a seed that broke.
+
+Data, not seeds: what a seed means changes with the generator. ``make simulate MUTANT=… SEED=…`` prints one.
+"""
+
+from shared.contracts.topics import NOTE
+from tests.simulation.plan import WEEK, Ask, Fault, Plan
+
+
+def world(
+    *asks: Ask, faults: tuple[Fault, ...] = (), notes: int = 1, moderation: int = 1, seed: int = 1, inputs: int = 200
+) -> Plan:
+    """Few processes with right clocks and wide limits."""
+    nodes = {"notes": notes, "moderation": moderation, "recommend": 1}
+    return Plan(seed, nodes, 0.0, inputs, outbox=1_000_000, deaths=50, horizon=WEEK, asks=asks, faults=faults)
+
+
+POST = Ask(2.0, "post", "a0", "n0", "hello")
+ASKED = Ask(2.0, "post", "a0", "n0", "why?")  # due at 8
+ANSWERED = Ask(7.0, "answer", "a0", "n0")
+
+
+KEPT: dict[str, Plan] = {
+    # The owner still has its batch in hand when a rebuild sets the lane back.
+    "no fence": world(
+        *(Ask(2.0 + n / 100, "post", f"a{n}", f"n{n % 4}", "hello") for n in range(12)),
+        faults=(Fault(2.05, "rebuild", "recommend"),),
+    ),
+    "publish before commit": world(
+        Ask(2.0, "post", "a0", "n0", "hello", keyed=False), faults=(Fault(1.0, "crash", "notes", 0, "commit:before"),)
+    ),
+    "no outbox": world(POST, faults=(Fault(1.0, "crash", "notes", 0, "publish:before"),)),
+    "outbox not re-sent on claim": world(POST, faults=(Fault(1.0, "crash", "notes", 0, "publish:before"),)),
+    "no inbox": world(POST, faults=(Fault(5.0, "resend", which=1, what=NOTE.name),)),
+    "no compare-and-set on documents": world(*(Ask(2.0 + n / 200, "edit", f"a{n}", "n0") for n in range(20)), notes=3),
+    "no guard on read invariants": world(
+        *(Ask(1.0, "take", f"a{n}", f"n{n}") for n in range(4)),
+        *(Ask(2.0, kind, f"{kind}{n}", f"n{n}") for n in range(4) for kind in ("take", "shut")),
+        notes=2,
+    ),
+    "control document outside the transaction": world(POST, faults=(Fault(1.0, "crash", "notes", 0, "commit:sent"),)),
+    # The commit in which the timer fires is the first one after 7.5.
+    "timer deleted outside the transaction": world(ASKED, faults=(Fault(7.5, "crash", "notes", 0, "commit:sent"),)),
+    "reply outside the transaction": world(
+        Ask(2.0, "edit", "a0", "n0"), faults=(Fault(1.0, "crash", "notes", 0, "commit:sent"),)
+    ),
+    "slots never taken over": world(POST, faults=(Fault(1.0, "crash", "notes", 0, "publish:before"),)),
+    # The answer is in the topic in time, and the lane reads it late.
+    "timer that ignores the topic lag": world(ASKED, ANSWERED, faults=(Fault(6.0, "lag", "notes", seconds=5.0),)),
+    "unknown commit taken for success": world(
+        POST, faults=(Fault(1.0, "commit", "notes", 0, "not applied, reply lost"),)
+    ),
+    # One of two processes tells its edits late.
+    "order by offset instead of sequence": world(
+        *(Ask(2.0 + n / 8, "edit", f"a{n}", f"n{n % 4}") for n in range(20)),
+        faults=(Fault(1.0, "cut", "notes", 0, seconds=5.0),),
+        notes=2,
+    ),
+    "no new claim after a fence": world(
+        POST, faults=(Fault(1.0, "hold", "notes", what="note:0"), Fault(1.0, "hold", "notes", what="note:1"))
+    ),
+    # The answer is committed in time, and cannot be sent.
+    "timer that ignores the service's own outbox": world(
+        ASKED, ANSWERED, faults=(Fault(6.0, "cut", "notes", seconds=5.0),)
+    ),
+    # The record and its double wait for a lane that lags.
+    "doubles in a batch folded": world(
+        POST, faults=(Fault(1.0, "lag", "notes", seconds=3.0), Fault(3.0, "resend", which=1, what=NOTE.name))
+    ),
+    "no rollback": world(Ask(2.0, "post", "a0", "n0", "bug")),
+}
