@@ -56,6 +56,16 @@ KEPT: dict[str, Plan] = {
         faults=(Fault(1.0, "cut", "notes", 0, seconds=5.0),),
         notes=2,
     ),
+    # Doubles of dead inputs come while their letters are replayed: two lanes fold one and the same.
+    "inbox read before the documents": world(
+        *(Ask(2.0 + n / 50, "post", f"a{n}", "n0", "bug") for n in range(24)),
+        faults=(
+            Fault(3.5, "mend"),
+            *(Fault(4.0, "resend", which=n, what=NOTE.name) for n in (1, 2, 3, 4)),
+            Fault(4.0, "replay", "notes"),
+        ),
+        inputs=3,
+    ),
     "no new claim after a fence": world(
         POST, faults=(Fault(1.0, "hold", "notes", what="note:0"), Fault(1.0, "hold", "notes", what="note:1"))
     ),
