@@ -333,13 +333,17 @@ class _Run:
         await self.world.until(self._all_owned, "every lane has an owner")
         await self.world.until(self._no_rebuild, "rebuilds are done")
         while True:
+            await self.world.until(self._none_held, "what is held is released, and goes on")
             await self.world.quiet()
             await self.world.until(self._no_timers)
             await self.world.quiet()
-            waiting = any(lane.held for node in self.world.nodes for lane in node.process.lanes)
-            if not waiting and not await self.operator.held():
+            if await self._none_held():
                 return
-            await asyncio.sleep(1.0)
+
+    async def _none_held(self) -> bool:
+        """A lane hears of its release a little later; until then nothing waits for it."""
+        lanes = [lane for node in self.world.nodes for lane in node.process.lanes]
+        return not any(lane.held for lane in lanes) and not await self.operator.held()
 
     async def _look(self) -> None:
         """What the views hold, once each has looked again."""
