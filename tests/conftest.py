@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+import structlog
 
 from tests.fakes.clock import JumpingLoop
 
@@ -11,6 +12,9 @@ pytest.register_assert_rewrite("tests.suites.database", "tests.suites.lane", "te
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The default draws tracebacks with all locals, which takes a second each; nobody reads those of a test that passes.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
     config.addinivalue_line("markers", "jumping: runs on a loop whose time jumps, so that waiting costs nothing")
 
 

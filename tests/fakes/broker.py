@@ -74,9 +74,13 @@ class Broker:
             last = {record.key: record.offset for record in partition.records}
             partition.gone |= {record.offset for record in partition.records} - set(last.values())
 
+    async def travel(self) -> None:
+        """The time that a round trip takes."""
+        await asyncio.sleep(0)
+
     async def reach(self) -> None:
         """One round trip. Raises Transient while away."""
-        await asyncio.sleep(0)
+        await self.travel()
         if self.away:
             await asyncio.sleep(0.01)
             raise Transient("the broker is away", retry_after=0.1)

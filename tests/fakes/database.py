@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 
 from bson import decode, encode
@@ -54,6 +55,11 @@ class Server:
     def read(self, place: Place) -> Json | None:
         stored = self.documents.get(place[0], {}).get(place[1])
         return None if stored is None else decode(stored, OPTIONS)
+
+    def look(self, place: Place) -> Json | None:
+        """What is stored, not to be changed."""
+        stored = self.documents.get(place[0], {}).get(place[1])
+        return None if stored is None else parsed(stored)
 
     def dump(self, collection: str) -> dict[str, Json]:
         """All documents of a collection, for assertions."""
@@ -135,9 +141,9 @@ class FakeDatabase:
     ) -> list[Json]:
         await self._reach()
         where = _bson(where)
-        found = [decode(d, OPTIONS) for d in self.server.documents.get(collection, {}).values()]
-        found = order([document for document in found if matches(document, where)], sort)
-        found = found[:limit] if limit else found
+        stored = self.server.documents.get(collection, {})
+        found = order([d for content in stored.values() if matches(d := parsed(content), where)], sort)
+        found = [decode(stored[d["_id"]], OPTIONS) for d in (found[:limit] if limit else found)]
         keep = {"_id", *fields}
         return [{k: v for k, v in d.items() if k in keep} for d in found] if fields else found
 
@@ -198,8 +204,11 @@ class FakeDatabase:
         self.at("commit:sent")
         await self._reach(answer=True)
 
-    async def _reach(self, *, answer: bool = False) -> None:
+    async def _travel(self) -> None:
         await asyncio.sleep(0)
+
+    async def _reach(self, *, answer: bool = False) -> None:
+        await self._travel()
         if self.dead:
             await asyncio.Event().wait()  # until its task is cancelled
         if self.server.away and not answer:
@@ -210,14 +219,14 @@ class FakeDatabase:
         if isinstance(id_ := where.get("_id"), str):
             document = self.server.read((collection, id_))
             return document if document is not None and matches(document, where) else None
-        found = (decode(d, OPTIONS) for d in self.server.documents.get(collection, {}).values())
-        return next((document for document in found if matches(document, where)), None)
+        found = (d for d in self.server.documents.get(collection, {}).values() if matches(parsed(d), where))
+        return next((decode(d, OPTIONS) for d in found), None)
 
     def _seen(self, transaction: Transaction, place: Place) -> Json | None:
         if place in transaction.written:
             content = transaction.written[place]
-            return None if content is None else decode(content, OPTIONS)
-        return self.server.read(place)
+            return None if content is None else parsed(content)
+        return self.server.look(place)
 
     def write(self, transaction: Transaction, write: Write) -> None:
         match write:
@@ -257,6 +266,17 @@ class FakeDatabase:
             transaction.written[place] = None
 
 
+@lru_cache(4_096)
+def parsed(content: bytes) -> Json:
+    """A stored document to look at, not to be changed or handed out."""
+    return decode(content, OPTIONS)
+
+
+PLAIN = (str, int, bytes, bool, float)
+
+
 def _bson(document: Json) -> Json:
     """Values as the server sees them: times in milliseconds, tuples as lists."""
+    if all(type(value) in PLAIN for value in document.values()):
+        return document
     return decode(encode(document), OPTIONS)

@@ -20,9 +20,6 @@ from tests.fakes.world import FakeWorld
 from tests.suites.toy import COLLECTIONS, Accept, PostComment, comment
 from tests.suites.world import Node
 
-PATIENCE = timedelta(seconds=45)
-"""How long a need waits: longer than all crashes and outages of a story take."""
-
 
 @dataclass(frozen=True)
 class Crashing:
@@ -35,13 +32,17 @@ class Crashing:
 
 @dataclass(frozen=True)
 class Story:
-    """What comes from outside. ``comments``: note, text, how often it is put on the wire."""
+    """What comes from outside. ``comments``: note, text, how often it is put on the wire.
+
+    ``patience`` is how long a need waits: longer than all crashes and outages of the story take.
+    """
 
     commands: Sequence[Command] = ()
     comments: Sequence[tuple[str, str, int]] = ()
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
     outages: bool = True
+    patience: timedelta = timedelta(seconds=45)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ FULL = Story(
         *((f"n{2 + n % 3}", "hello", 1 + n % 2) for n in range(6)),
     ],
     limits=Limits(inputs=3, writes=8, outbox=1_500),
+    patience=timedelta(seconds=20),
 )
 """Every label of the lanes is passed in it."""
 
@@ -91,7 +93,7 @@ class _Teller:
         self._story = story
         self._crashes = list(crashes)
         self._world = FakeWorld(story.seed)
-        self._world.toy.patience = PATIENCE
+        self._world.toy.patience = story.patience
         self._world.toy.part = 2
         self._world.poison = Poison(least=1, share=0.01)
         self._world.poll = 0.2

@@ -5,7 +5,8 @@ import contextlib
 import contextvars
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from datetime import timedelta
+from typing import cast
 
 from shared.contracts import TOPICS, Envelope
 from shared.errors import Transient
@@ -38,10 +39,8 @@ class TimedBroker(Broker):
         self.came[topic, partition, offset] = asyncio.get_running_loop().time()
         return offset
 
-    async def reach(self) -> None:
-        if delay := self.rng.choice(DELAYS):
-            await asyncio.sleep(delay)
-        await super().reach()
+    async def travel(self) -> None:
+        await asyncio.sleep(self.rng.choice(DELAYS))
 
 
 class SlowDatabase(FakeDatabase):
@@ -49,10 +48,8 @@ class SlowDatabase(FakeDatabase):
 
     rng: random.Random
 
-    async def _reach(self, *, answer: bool = False) -> None:
-        if delay := self.rng.choice(DELAYS):
-            await asyncio.sleep(delay)
-        await super()._reach(answer=answer)
+    async def _travel(self) -> None:
+        await asyncio.sleep(self.rng.choice(DELAYS))
 
 
 class SimulatedPublisher(FaultyPublisher):
@@ -101,13 +98,9 @@ class SimulatedWorld(FakeWorld):
         return cast("TimedBroker", self.broker).came
 
     def clock(self) -> Now:
-        wrong = self.rng.uniform(-self.skew, self.skew)
+        wrong = timedelta(milliseconds=round(self.rng.uniform(-self.skew, self.skew) * 1000))
         now = self.now
-
-        def read() -> Any:
-            return now().__class__.fromtimestamp(round(now().timestamp() + wrong, 3), now().tzinfo)
-
-        return read
+        return lambda: now() + wrong
 
     def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> FakeDatabase:
         made = SlowDatabase(self.servers[service], at)

@@ -530,11 +530,12 @@ async def test_log_lines_carry_the_correlation_id(client: httpx.AsyncClient) -> 
         lines.append(dict(line))
         raise structlog.DropEvent
 
+    before = structlog.get_config()
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, keep])
     try:
         await client.get("/v1/notes/later", headers={"X-Correlation-Id": "abc"})
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
     assert [line["correlation_id"] for line in lines] == ["abc"]
     assert "correlation_id" not in structlog.contextvars.get_contextvars()
 
