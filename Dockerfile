@@ -15,8 +15,6 @@ COPY services/${SERVICE}/__main__.py /app/
 RUN /opt/venv/bin/python -m compileall -q /app
 
 FROM python:3.11.14-slim-bookworm
-COPY --from=build /opt/venv /opt/venv
-COPY --from=build /app /app
 # Nothing is written to the file system: it may be read-only.
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 LIANYI_HOST=0.0.0.0
 WORKDIR /app
@@ -24,3 +22,5 @@ USER 10001:10001
 EXPOSE 8000 9000
 ENTRYPOINT ["python", "/app"]
 CMD ["run"]
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app

@@ -26,7 +26,7 @@ TAG = "test"
 SHUT = ["--network", "host", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
 PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 # Without the two limits containers do not start under Debian's engine on many kernels.
-_DAEMON = """dockerd --storage-driver=vfs --iptables=false --ip6tables=false --bridge=none
+_DAEMON = """dockerd --iptables=false --ip6tables=false --bridge=none
 --default-ulimit nofile=4096:4096 --default-ulimit nproc=4096:4096"""
 
 
