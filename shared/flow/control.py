@@ -171,9 +171,15 @@ async def renew(database: Database, own: Ownership, lease: datetime | None) -> b
 async def hold(database: Database, lane: str, reason: str) -> bool:
     """Stop a lane, whoever owns it: the epoch moves on, and an owner that claims again finds the reason.
 
-    False for a lane that nobody has ever claimed.
+    False for a lane that nobody has ever claimed. Raises Conflict while a rebuild holds it: a release of this hold
+    would start a lane that is reset by half.
     """
-    return await database.modify(LANES, {"_id": lane}, _held(reason)) is not None
+    where: Json = {"_id": lane, "held": {"$ne": REBUILD}}
+    if await database.modify(LANES, where, _held(reason)) is not None:
+        return True
+    if await database.load(LANES, [lane]):
+        raise Conflict(f"{lane}: a rebuild holds it")
+    return False
 
 
 async def hold_own(database: Database, own: Ownership, reason: str) -> None:

@@ -136,6 +136,8 @@ class RebuildSuite:
             await rebuild(notes.runtime, KINDS["notes"], _stop)
         with pytest.raises(Conflict):
             await control.release(world.database("notes"), "note:0")
+        with pytest.raises(Conflict, match="rebuild"):  # or its release would start the lane
+            await control.hold(world.database("notes"), "note:0", "by hand")
         await rebuilt(world, notes, [step])
         assert await everything(world) == before
         assert await told(world) == ids
