@@ -65,6 +65,18 @@ class Server:
         """All documents of a collection, for assertions."""
         return {i: decode(d, OPTIONS) for i, d in sorted(self.documents.get(collection, {}).items())}
 
+    def backup(self) -> dict[str, dict[str, bytes]]:
+        """All collections as they stand, from one moment."""
+        return {name: dict(documents) for name, documents in self.documents.items()}
+
+    def restore(self, backup: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Be as a backup was; what is open is aborted."""
+        for transaction in list(self.open.values()):
+            self.end(transaction)
+        self.documents = {name: dict(documents) for name, documents in backup.items()}
+        self.commits += 1
+        self.changed_at = {(name, id_): self.commits for name, documents in backup.items() for id_ in documents}
+
     def store(self, written: Mapping[Place, bytes | None]) -> None:
         self.commits += 1
         for place, content in written.items():

@@ -2,6 +2,20 @@
 
 What a client was promised has happened; what it was refused has not; of the rest nobody knows, but whatever
 of it has happened has happened everywhere, and once.
+
+Where the database of a service was set back to a backup, this is excused, and nothing else:
+- Notes' promises from when the backup was taken to when it was put back are void: a command of that time may be lost,
+  and whoever repeats it may be answered otherwise (`_sure`, `_idempotence`).
+- What the lost time has told stays told. Others have taken it up, and notes reads it again itself: a comment that is
+  not stored any more is judged, counted and asked about like any other (`_told`), and an answer counts that was lost.
+- What follows from two topics of a lane, whichever came last, is told once for each way in which they came: a pair that
+  met after the backup may be told, and counted, a second time (`_pairs`). See docs/adr/0050.
+- A part that died in the lost time has its letter, and is cut and folded anew. If the bug was mended in between, the
+  replay of that letter does it a second time, since a part is known by its timer and not by the inbox (`_parts`).
+- Large posts of an erased person may have been told in the lost time, and want nothing any more when they are folded
+  again: what their parts told stays told (`_parts`).
+- A state is told more than once. But each sequence of it is one event, the highest is the document as the owner has
+  it now, and every reader ends with that one (`_states`).
 """
 
 import json
@@ -46,13 +60,41 @@ def _quiet(end: End) -> set[str]:
 
 def _wanting(end: End, *texts: str) -> tuple[set[str], set[str]]:
     """Posts that happened and surely want one of these, and those that may."""
-    most = {i for i, a in _happened(end).items() if a.ask.text in texts}
+    most = {i for i, a in _told(end).items() if a.ask.text in texts}
     return most - _quiet(end), most
 
 
-def _happened(end: End) -> dict[str, Answered]:
-    stored = end.documents["notes"]["comments"]
-    return {a.ask.id: a for a in _of(end, "post") if a.ask.id in stored}
+def _lost(end: End, at: float) -> bool:
+    """Whether what notes promised then was lost by a restore."""
+    return any(lost.taken <= at <= lost.back for lost in end.lost if lost.service == "notes")
+
+
+def _sure(end: End, answers: list[Answered]) -> list[Answered]:
+    """What was promised, and not in a time that was lost."""
+    return [a for a in answers if a.outcome == "accepted" and not (_lost(end, a.at) and _lost(end, a.last))]
+
+
+def _answer(end: End, answered: Answered) -> dict[str, Any]:
+    """What a client was told that still holds."""
+    return answered.repeated if answered.repeated and _lost(end, answered.at) else answered.body
+
+
+def _restored(end: End, service: str) -> bool:
+    return any(lost.service == service for lost in end.lost)
+
+
+def _sequence(end: End, service: str, document: dict[str, Any]) -> int:
+    """Under which sequence the owner has told the document as it is: none is below the floor of its last restore."""
+    floor = end.documents[service]["restored"].get("floor", {"sequence": 0})
+    return int(max(document["v"], floor["sequence"]))
+
+
+def _told(end: End) -> dict[str, Answered]:
+    """Comments that are stored, or were told before they were lost."""
+    told = set(end.documents["notes"]["comments"])
+    if _restored(end, "notes"):
+        told |= {seen.body["comment_id"] for seen in _records(end, 0, "comment_posted")}
+    return {a.ask.id: a for a in _of(end, "post") if a.ask.id in told}
 
 
 def _between(what: str, least: set[str], found: set[str], most: set[str]) -> Iterator[str]:
@@ -62,13 +104,13 @@ def _between(what: str, least: set[str], found: set[str], most: set[str]) -> Ite
         yield f"{what}: from nowhere {sorted(extra)}"
 
 
-def _once(told: list[Seen], field: str, wanted: set[str]) -> Iterator[str]:
+def _once(told: list[Seen], field: str, wanted: set[str], most: set[str] | None = None) -> Iterator[str]:
     """Each subject has exactly one event of a type; the same one may be on the wire more than once."""
     what = told[0].type if told else f"nothing with {field}"
     ids: dict[str, set[str]] = {}
     for seen in told:
         ids.setdefault(seen.body[field], set()).add(seen.id)
-    yield from _between(f"{what} told", wanted, set(ids), wanted)
+    yield from _between(f"{what} told", wanted, set(ids), wanted if most is None else most)
     for subject, different in ids.items():
         if len(different) > 1:
             yield f"{what} told {len(different)} times: {subject}"
@@ -80,20 +122,23 @@ def _records(end: End, topic: int, type_: str) -> list[Seen]:
 
 
 def _posts(end: End) -> Iterator[str]:
-    posts, found = _of(end, "post"), set(_happened(end))
-    yield from _between("comments", _ids(posts, "accepted"), found, _ids(posts, "accepted", "unknown"))
+    posts, found = _of(end, "post"), set(_told(end))
+    kept, most = set(end.documents["notes"]["comments"]), _ids(posts, "accepted", "unknown")
+    yield from _between("comments", _ids(_sure(end, posts), "accepted"), kept, most)
+    yield from _between("comments told", kept, found, most)
     yield from _once(_records(end, 0, "comment_posted"), "comment_id", found)
     notes = end.documents["notes"]
-    tallies = Counter(a.ask.note_id for a in _happened(end).values())
+    tallies = Counter(a.ask.note_id for a in _told(end).values())
     counted = {note: d["comments"] for note, d in notes["tallies"].items()}
     if counted != dict(tallies):
         yield f"tallies {counted} and not {dict(tallies)}"
-    words = {i: "" if i in _quiet(end) else a.ask.words for i, a in _happened(end).items()}
+    words = {i: "" if i in _quiet(end) else a.ask.words for i, a in _told(end).items()}
     stored = {"notes": notes["comments"], "moderation": end.documents["moderation"]["copies"]}
     stored["recommend"] = end.documents["recommend"]["pairs"]
     for service, documents in stored.items():
-        if (kept := {i: d["text"] for i, d in documents.items()}) != words:
-            yield f"{service}: texts {kept} and not {words}"
+        wanted = {i: text for i, text in words.items() if service != "notes" or i in kept}
+        if (texts := {i: d["text"] for i, d in documents.items()}) != wanted:
+            yield f"{service}: texts {texts} and not {wanted}"
     times = {i: d["times"] for i, d in notes["remembered"].items()}
     if times != dict.fromkeys(found, 1):
         yield f"remembered {times} and not once each of {sorted(found)}"
@@ -104,61 +149,111 @@ def _parts(end: End) -> Iterator[str]:
     echoes = end.documents["notes"]["echoes"]
     large = {i.partition("-")[0] for i in echoes}
     yield from _between("large posts", least, large, most)
-    kinds = {i: a.ask.text for i, a in _happened(end).items()}
+    kinds = {i: a.ask.text for i, a in _told(end).items()}
     wanted = {f"{i}-{kinds.get(i)}-{n}" for i in large for n in range(ECHOES)}
     times = {i: d["times"] for i, d in echoes.items()}
-    if times != dict.fromkeys(wanted, 1):
+    restored = _restored(end, "notes")
+    mended = restored and any(fault.kind == "mend" for fault in end.plan.faults)
+    twice = {f"{i}-torn-{n}" for i in large for n in (2, 3) if mended}
+    if times.keys() != wanted or any(n != 1 and not (n == 2 and i in twice) for i, n in times.items()):
         yield f"echoes {times} and not once each of {sorted(wanted)}"
-    yield from _once(_records(end, 0, "note_reacted"), "person_id", wanted)
+    gone = {f"{i}-{kinds[i]}-{n}" for i in most & _quiet(end) for n in range(ECHOES) if restored}
+    yield from _once(_records(end, 0, "note_reacted"), "person_id", wanted, wanted | gone)
 
 
 def _verdicts(end: End) -> Iterator[str]:
     least, most = _wanting(end, "spam")
     verdicts = end.documents["moderation"]["verdicts"]
-    yield from _between("verdicts", set(_happened(end)), set(verdicts), set(_happened(end)))
+    yield from _between("verdicts", set(_told(end)), set(verdicts), set(_told(end)))
     yield from _between("spam", least, {i for i, d in verdicts.items() if d["hidden"]}, most)
-    yield from _once(_records(end, 1, "content_judged"), "content_id", set(verdicts))
+    told = sorted(_records(end, 1, "content_judged"), key=lambda seen: seen.sequence)
+    latest = {seen.body["content_id"]: (seen.body["hidden"], seen.sequence) for seen in told}
+    yield from _between("verdicts told", set(verdicts), set(latest), set(verdicts))
+    yield from _states(
+        end, "moderation", told, "content_id", verdicts, says=lambda s, d: s.body["hidden"] == d["hidden"]
+    )
     seen = {i: (d["hidden"], d["sequence"]) for i, d in end.documents["notes"]["seen"].items()}
-    if seen != {i: (d["hidden"], d["v"]) for i, d in verdicts.items()}:
-        yield f"verdicts taken up {seen} and not {verdicts}"
+    if seen != latest:
+        yield f"verdicts taken up {seen} and not {latest}"
 
 
 def _pairs(end: End) -> Iterator[str]:
-    found = _happened(end)
+    found = _told(end)
     quiet = _quiet(end)  # an erasure is a change more
     pairs = end.documents["recommend"]["pairs"]
-    met = {i for i, d in pairs.items() if d["posted"] and d["judged"] and d["v"] in (2, 2 + (i in quiet))}
+    restored = _restored(end, "recommend")
+    met = {i for i, d in pairs.items() if d["posted"] and d["judged"] and (restored or d["v"] in (2, 2 + (i in quiet)))}
     if met != set(found) or set(pairs) != met:
         yield f"pairs {pairs} and not {sorted(found)}"
-    told = {seen.body["terms"][0][0]: seen.id for seen in _records(end, 2, "profile_taught")}
-    yield from _between("pairs told", set(found), set(told), set(found))
-    if len({seen.id for seen in _records(end, 2, "profile_taught")}) != len(told):
-        yield "a pair is told twice"
+    told = _records(end, 2, "profile_taught")
+    ids: dict[str, set[str]] = {}
+    for seen in told:
+        ids.setdefault(seen.body["terms"][0][0], set()).add(seen.id)
+    yield from _between("pairs told", set(found), set(ids), set(found))
+    losses = [lost.taken for lost in end.lost if lost.service == "recommend"]
+    for pair, different in ids.items():
+        first = min(seen.came for seen in told if seen.id in different)
+        if len(different) > 1 + sum(taken <= first for taken in losses):
+            yield f"pair {pair} is told {len(different)} times"
     circles = {g: d["pairs"] for g, d in end.documents["recommend"]["circles"].items()}
-    wanted = Counter(f"g{crc32(a.ask.note_id.encode()) % 2}" for a in found.values())
+    wanted = Counter(_group(found[pair].ask.note_id) for pair in ids.keys() & found.keys() for _ in ids[pair])
     if circles != dict(wanted):
         yield f"circles {circles} and not {dict(wanted)}"
+
+
+def _group(note_id: str) -> str:
+    return f"g{crc32(note_id.encode()) % 2}"
 
 
 def _edits(end: End) -> Iterator[str]:
     for note in {a.ask.note_id for a in _of(end, "edit")}:
         asked = [a for a in _of(end, "edit") if a.ask.note_id == note]
-        sure = [a for a in asked if a.outcome == "accepted"]
+        sure = _sure(end, asked)
         stored: dict[str, Any] = end.documents["notes"]["notes"].get(note, {"edits": 0})
         if not len(sure) <= stored["edits"] <= sum(a.outcome != "refused" for a in asked):
             yield f"{note}: {stored['edits']} edits, {len(sure)} accepted of {len(asked)}"
-        if len({a.body["edits"] for a in sure}) != len(sure):
+        if len({_answer(end, a)["edits"] for a in sure}) != len(sure):
             yield f"{note}: two callers were told the same count"
-    for note, document in end.documents["notes"]["notes"].items():
-        told = [s for s in _records(end, 0, "note_visibility_changed") if s.body["note_id"] == note]
-        latest = max(told, key=lambda s: s.sequence, default=None)
-        if latest is None or (latest.sequence, latest.body["reasons"]) != (document["v"], [str(document["edits"])]):
-            yield f"{note}: the last news {latest} is not the state {document}"
-        if len({(s.sequence, s.id) for s in told}) != document["v"] or len({s.sequence for s in told}) != document["v"]:
-            yield f"{note}: {len(told)} news of {document['v']} changes"
+    notes, told = end.documents["notes"]["notes"], _records(end, 0, "note_visibility_changed")
+    yield from _states(end, "notes", told, "note_id", notes, says=lambda s, d: s.body["reasons"] == [str(d["edits"])])
+    for note, document in notes.items():
         followed = end.documents["moderation"]["followed"].get(note, {})
-        if (followed.get("sequence"), followed.get("edits")) != (document["v"], document["edits"]):
+        if (followed.get("sequence"), followed.get("edits")) != (_sequence(end, "notes", document), document["edits"]):
             yield f"{note}: moderation has {followed} of {document}"
+
+
+def _states(
+    end: End,
+    service: str,
+    told: list[Seen],
+    field: str,
+    stored: dict[str, Any],
+    *,
+    says: Callable[[Seen, dict[str, Any]], bool],
+) -> Iterator[str]:
+    """Each sequence of a subject is one state, there is one for each version, and the highest is the document.
+
+    Of what a restored service has rebuilt the version may be higher than what was told (docs/adr/0050).
+    """
+    rebuilt = any(f.kind == "rebuild" and f.service == service == "moderation" for f in end.plan.faults)
+    floor = _sequence(end, service, {"v": 0})
+    for subject in sorted({seen.body[field] for seen in told} | set(stored)):
+        mine = sorted((seen for seen in told if seen.body[field] == subject), key=lambda seen: seen.sequence)
+        sequences = {seen.sequence for seen in mine}
+        if len({(seen.sequence, repr(seen.body)) for seen in mine}) != len(sequences):
+            yield f"{subject}: one sequence, two states: {mine}"
+        document = stored.get(subject)
+        if document is None:
+            continue  # it was lost, or is missed by the check of its kind
+        v = document["v"]
+        if not mine or not says(mine[-1], document):
+            yield f"{subject}: the last news {mine[-1:]} is not the state {document}"
+        elif mine[-1].sequence != max(v, floor) and not (floor and rebuilt and mine[-1].sequence < v):
+            yield f"{subject}: the last news has {mine[-1].sequence}, the state {document}"
+        elif not floor and not len({seen.id for seen in mine}) == len(sequences) == v:
+            yield f"{subject}: {len(mine)} news of {v} changes"
+        elif not rebuilt and (missing := set(range(floor + 1, v + 1)) - sequences):
+            yield f"{subject}: changes {sorted(missing)} were not told"
 
 
 def _views(end: End) -> Iterator[str]:
@@ -175,11 +270,13 @@ def _seats(end: End) -> Iterator[str]:
         takers = end.documents["notes"]["rows"].get(note, {"takers": []})["takers"]
         if len(takers) > SEATS or len(set(takers)) != len(takers):
             yield f"{note}: seats {takers}"
-        yield from _between(f"{note}: seats", _ids(asked, "accepted"), set(takers), _ids(asked, "accepted", "unknown"))
-        if any(a.body.get("type") == "full" for a in asked) and len(takers) < SEATS:
+        sure = _ids(_sure(end, asked), "accepted")
+        yield from _between(f"{note}: seats", sure, set(takers), _ids(asked, "accepted", "unknown"))
+        if len(takers) < SEATS and any(a.body.get("type") == "full" and not _lost(end, a.last) for a in asked):
             yield f"{note}: refused as full with {takers}"
     takers = {t for d in end.documents["notes"]["rows"].values() for t in d["takers"]}
-    yield from _once(_records(end, 0, "note_relayed"), "by_id", takers)
+    lost = {a.ask.id for a in _of(end, "take")} if _restored(end, "notes") else set()
+    yield from _once(_records(end, 0, "note_relayed"), "by_id", takers, takers | lost)
 
 
 def _doors(end: End) -> Iterator[str]:
@@ -188,14 +285,15 @@ def _doors(end: End) -> Iterator[str]:
     for note in {a.ask.note_id for a in end.answers}:
         asked = [a for a in _of(end, "shut") if a.ask.note_id == note]
         shut = not doors.get(note, {"open": True})["open"]
-        sure = [a for a in asked if a.outcome == "accepted"]
+        sure = _sure(end, asked)
         if len(sure) > 1 or shut < len(sure) or shut > any(a.outcome != "refused" for a in asked):
             yield f"{note}: shut {shut}, though {len(sure)} were told so of {len(asked)}"
-        late = [a for a in end.answers if a.ask.note_id == note and a.body.get("type") in ("shut", "shut-before")]
+        refused = [a for a in end.answers if a.ask.note_id == note and not _lost(end, a.last)]
+        late = [a for a in refused if a.body.get("type") in ("shut", "shut-before")]
         if late and not shut:
             yield f"{note}: open, and {sorted(a.ask.id for a in late)} were told that it is shut"
         takers = len(rows.get(note, {"takers": ()})["takers"])
-        if shut and {takers, *(a.body["seats"] for a in sure)} != {doors[note]["seats"]}:
+        if shut and {takers, *(_answer(end, a)["seats"] for a in sure)} != {doors[note]["seats"]}:
             yield f"{note}: shut with {doors[note]['seats']} seats taken, and then there were {takers}"
 
 
@@ -203,26 +301,39 @@ def _needs(end: End) -> Iterator[str]:
     least, most = _wanting(end, "why?")
     needs = end.documents["notes"]["needs"]
     yield from _between("needs", least, set(needs), most)
-    yield from _once(_records(end, 0, "need_opened"), "need_id", set(needs))
     closed = {state: {i for i, d in needs.items() if d["state"] == state} for state in ("answered", "escalated")}
     if set.union(*closed.values()) != set(needs):
         yield f"needs are open for ever: {needs}"
-    yield from _once(_records(end, 0, "need_answered"), "need_id", closed["answered"])
-    yield from _once(_records(end, 0, "need_escalated"), "need_id", closed["escalated"])
-    answers = {a.ask.id: a for a in _of(end, "answer")}
-    if never := closed["answered"] - _ids(list(answers.values()), "accepted", "unknown"):
+    told = [seen for state in ("opened", *closed) for seen in _records(end, 0, f"need_{state}")]
+    yield from _states(end, "notes", told, "need_id", needs, says=lambda s, d: d["state"] in s.type)
+    if not _restored(end, "notes"):
+        yield from _once(_records(end, 0, "need_opened"), "need_id", set(needs))
+        yield from _once(_records(end, 0, "need_answered"), "need_id", closed["answered"])
+        yield from _once(_records(end, 0, "need_escalated"), "need_id", closed["escalated"])
+    answers = _of(end, "answer")
+    refused = {a.ask.id for a in answers if a.outcome == "refused" and not _answered_once(end, a)}
+    if never := closed["answered"] - ({a.ask.id for a in answers} - refused):
         yield f"answered by nobody: {sorted(never)}"
-    for id_ in closed["escalated"] & _ids(list(answers.values()), "accepted"):
-        if answers[id_].at < _due(needs[id_]) - end.plan.skew * 2:
-            yield f"{id_}: answered at {answers[id_].at}, escalated though it was due at {_due(needs[id_])}"
+    for answered in _sure(end, answers):
+        at = answered.last if _lost(end, answered.at) else answered.at
+        need = needs.get(answered.ask.id, {})
+        if need.get("state") == "escalated" and at < _due(need) - end.plan.skew * 2:
+            yield f"{answered.ask.id}: answered at {at}, escalated though it was due at {_due(need)}"
+
+
+def _answered_once(end: End, answered: Answered) -> bool:
+    """Whether one that was refused in the end may have been accepted before, in a time that was lost."""
+    return any(lost.taken < answered.last for lost in end.lost if lost.service == "notes")
 
 
 def _timers(end: End) -> Iterator[str]:
-    for id_, need in end.documents["notes"]["needs"].items():
-        if need["rung"] != (need["state"] == "escalated"):
+    needs: dict[str, dict[str, Any] | None] = dict(end.documents["notes"]["needs"])
+    for id_, need in needs.items():
+        if need is not None and need["rung"] != (need["state"] == "escalated"):
             yield f"{id_}: {need['state']}, and its timer fired {need['rung']} times"
     for seen in _records(end, 0, "need_escalated"):
-        due = _due(end.documents["notes"]["needs"][seen.body["need_id"]])
+        need = needs.get(seen.body["need_id"])
+        due = _due(need) if need is not None else 0.0
         if seen.came < due - 2 * end.plan.skew:
             yield f"{seen.body['need_id']}: escalated at {seen.came}, due at {due}"
 
@@ -310,7 +421,7 @@ def _place(letter: dict[str, Any]) -> tuple[Any, ...]:
 
 def _idempotence(end: End) -> Iterator[str]:
     for a in end.answers:
-        if a.repeated is not None and a.repeated != a.body:
+        if a.repeated is not None and a.repeated != a.body and not _lost(end, a.at):
             yield f"{a.ask.kind} {a.ask.id}: {a.body}, and under the same key {a.repeated}"
 
 

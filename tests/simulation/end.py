@@ -18,6 +18,8 @@ class Answered:
     """When it was answered."""
     repeated: Json | None = None
     """What the same key gave once more."""
+    last: float = 0.0
+    """When it was answered for the last time."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class Seen:
     sequence: int
     came: float
     body: Json
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What of a service's time is lost: from when a backup was taken to when it was put back."""
+
+    service: str
+    taken: float
+    back: float
 
 
 @dataclass
@@ -48,6 +59,8 @@ class End:
     """By service and person: when the erasure was done."""
     just_erased: dict[tuple[str, str], dict[str, dict[str, Json]]] = field(default_factory=dict)
     """What was stored at that moment, as ``documents``."""
+    lost: list[Lost] = field(default_factory=list)
+    """Every restore."""
     views: list[dict[str, int]] = field(default_factory=list)
     """Of each process that has one: how many edits its view knows of each note."""
     alarms: list[tuple[str, str, str]] = field(default_factory=list)

@@ -3,7 +3,8 @@
 import asyncio
 import contextvars
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,33 +17,50 @@ from shared.flow.fold import Limits
 from shared.flow.ports import Conflict, Incoming
 from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
+from shared.flow.restored import restored
+from shared.flow.states import republish
 from tests.simulation import services
-from tests.simulation.end import End
+from tests.simulation.end import End, Lost
 from tests.simulation.plan import SERVICES, Fault
 from tests.simulation.world import SimulatedWorld
 from tests.suites.world import OWNER, Node
 
 LOOK = 1.0
 """Seconds between two looks at what is held."""
+DRILL = "a drill"
+"""Why an operator holds a lane."""
 ALARMS = (control.DYING, control.HORIZON)
 
 
 class Operator:
     """One person for all services. Whatever was begun is brought to its end, by ``finish`` at the latest."""
 
-    def __init__(self, world: SimulatedWorld, end: End, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        world: SimulatedWorld,
+        end: End,
+        tell: Callable[[str], None],
+        start: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._world = world
         self._end = end
         self._tell = tell
+        self._start = start
         self._rng = random.Random(end.plan.seed + 2)
         self._unfinished: dict[tuple[str, str], None] = {}
+        self.untold: dict[str, None] = {}
+        """Services whose database was put back, and which may not run yet."""
+        self._mute: dict[str, None] = {}
+        """Services whose backup was taken in a rebuild, and which are to be republished when it is over."""
+        self.busy = {service: asyncio.Lock() for service in SERVICES}
+        """Held by a command that wants the database to stay what it is, or wants no process."""
 
     # -- what a fault asks for -----------------------------------------------------------------------------
 
     async def hold(self, fault: Fault) -> None:
         """Stop a lane for a drill, and let it go on."""
         database = self._world.database(fault.service)
-        await insist(lambda: control.hold(database, fault.what, "a drill"))
+        await insist(lambda: control.hold(database, fault.what, DRILL))
         await asyncio.sleep(fault.seconds)
         await insist(lambda: control.release(database, fault.what))
 
@@ -56,17 +74,16 @@ class Operator:
                 steps = None
                 raise Transient("the command was killed")
 
-        try:
-            await self._command(fault.service, lambda node: rebuild(node.runtime, services.KINDS[fault.service], told))
-        except Rejected as refused:
-            self._tell(f"no rebuild: {refused.type}")
+        async with self.busy[fault.service]:
+            await self._rebuild(fault.service, told)
 
     async def erase(self, person: str, dies: float = 0.0) -> None:
         """Take a person's texts out of every service, one after the other."""
         for service in SERVICES:
             self._unfinished[service, person] = None
         for service in SERVICES:
-            await self._erase(service, person, dies)
+            async with self.busy[service]:
+                await self._erase(service, person, dies)
 
     def forgets(self, person: str) -> bool:
         """Whether an erasure of a person has begun."""
@@ -75,16 +92,37 @@ class Operator:
     async def replay(self, service: str, dies: float = 0.0) -> None:
         """Feed a service's dead letters to the handlers that failed."""
         self._end.replayed = True
-        self._tell(f"replay {service}: {await self._command(service, self._replay, dies)}")
+        async with self.busy[service]:
+            self._tell(f"replay {service}: {await self._command(service, self._replay, dies)}")
+
+    async def put_back(self, lost: Lost, backup: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Set the database of a service that does not run back to a backup, up to a service that runs.
+
+        That is docs/runbooks/restored.md.
+        """
+        service = lost.service
+        self._world.servers[service].restore(backup)
+        self._end.lost.append(lost)
+        self._tell(f"{service} is what it was at {lost.taken:.3f}")
+        self.untold[service] = None
+        erased = [
+            (owner, who) for (owner, who), at in self._end.erased.items() if owner == service and at >= lost.taken
+        ]
+        self._unfinished |= dict.fromkeys(erased)
+        await self._restored(service)
 
     async def finish(self) -> None:
         """Run again what was cut off for good."""
+        for service in list(self.untold):
+            await self._restored(service)
         for service, person in list(self._unfinished):
             await self._erase(service, person)
         for service in SERVICES:
             lanes = (await self._world.documents(service, LANES)).values()
             if any(stored.get("held") == control.REBUILD for stored in lanes):
-                await self.rebuild(Fault(0.0, "rebuild", service))
+                await self._rebuild(service)
+        for service in list(self._mute):
+            await self._republish(service)
 
     # -- what is always looked after -----------------------------------------------------------------------
 
@@ -116,6 +154,47 @@ class Operator:
             await control.release(self._world.database(service), lane)
         except Conflict:
             return  # held for something else by now: the next look finds it
+
+    async def _restored(self, service: str) -> None:
+        for person in [person for owner, person in self._unfinished if owner == service]:
+            await self._erase(service, person)
+        if await self._command(service, self._tell_over, self._rng.choice([0.0, 0.01, 0.05])):
+            self._mute[service] = None
+        held = {name: stored.get("held") for name, stored in (await self._world.documents(service, LANES)).items()}
+        for lane in (name for name, reason in held.items() if reason == DRILL):
+            await insist(partial(self._release, service, lane))
+        self.untold.pop(service)
+        await self._start(service)
+        if control.REBUILD in held.values():
+            await self._rebuild(service)
+        if service in self._mute:
+            await self._republish(service)
+
+    async def _tell_over(self, node: Node) -> bool:
+        """Whether the republication must wait for the rebuild that the backup was taken in."""
+        runtime = replace(node.runtime, now=self._world.now)  # this clock must be right
+        try:
+            await restored(runtime, services.STATES[node.service])
+        except Conflict:
+            if not await progress(node.database):
+                raise
+            return True
+        return False
+
+    async def _republish(self, service: str) -> None:
+        async def spoken(node: Node) -> None:
+            if await progress(node.database):
+                raise Transient("it folds again")
+            await republish(node.runtime, services.STATES[service])
+
+        await self._command(service, spoken)
+        self._mute.pop(service)
+
+    async def _rebuild(self, service: str, told: Callable[[str], None] = lambda step: None) -> None:
+        try:
+            await self._command(service, lambda node: rebuild(node.runtime, services.KINDS[service], told))
+        except Rejected as refused:
+            self._tell(f"no rebuild: {refused.type}")
 
     async def _erase(self, service: str, person: str, dies: float = 0.0) -> None:
         kinds = services.KINDS[service]

@@ -183,6 +183,12 @@ def _rebuild(rng: random.Random, labels: tuple[str, ...]) -> Fault:
     return Fault(_at(rng), "rebuild", rng.choice(SERVICES), rng.choice([0, 0, 1, 3]))
 
 
+def _restore(rng: random.Random, labels: tuple[str, ...]) -> Fault:
+    """At ``at`` a backup is taken, ``seconds`` later it is put back; with ``what`` one process sleeps through it."""
+    what = rng.choice(["", "", "one sleeps"])
+    return Fault(_at(rng), "restore", rng.choice(SERVICES), rng.randrange(9), what, rng.choice([0.0, 0.5, 3.0, 10.0]))
+
+
 def _erase(rng: random.Random, labels: tuple[str, ...]) -> Fault:
     """With ``seconds`` the command is killed after so long, in each service, and run again."""
     return Fault(_at(rng), "erase", what=rng.choice(PERSONS), seconds=rng.choice([0.0, 0.01, 0.05, 0.2]))
@@ -219,6 +225,7 @@ MAKERS: dict[str, Callable[[random.Random, tuple[str, ...]], Fault]] = {
     "resend": _resend,
     "poison": _poison,
     "rebuild": _rebuild,
+    "restore": _restore,
     "erase": _erase,
     "replay": _replay,
     "mend": _mend,

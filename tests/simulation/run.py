@@ -19,7 +19,7 @@ from shared.flow.ports import Json
 from shared.flow.rebuild import progress
 from shared.flow.router import Command
 from tests.simulation import services
-from tests.simulation.end import Answered, End, Seen
+from tests.simulation.end import Answered, End, Lost, Seen
 from tests.simulation.loop import StoppingLoop
 from tests.simulation.operator import Operator, insist
 from tests.simulation.plan import FAULTY, SERVICES, TOPICS, Ask, Fault, Plan
@@ -52,13 +52,17 @@ class _Run:
         self.world.poison = Poison(least=plan.deaths)
         self.rng = random.Random(plan.seed + 1)
         self.end = End(plan, [Answered(ask) for ask in plan.asks])
-        self.operator = Operator(self.world, self.end, self._tell)
+        self.operator = Operator(self.world, self.end, self._tell, self._go_on)
         self.wanted = Counter(plan.nodes)
         self._watchers: set[asyncio.Task[None]] = set()
         self._buried: set[Node] = set()
         self._harmed: set[Node] = set()
         """Those that stand still or are out of their groups: no second fault of that sort meets them."""
         self._healed = False
+        self._down: set[str] = set()
+        """Services that an operator has scaled to nothing."""
+        self._cut = asyncio.Event()
+        """Set when all connections of clients are cut."""
 
     async def to_the_end(self) -> End:
         world, end = self.world, self.end
@@ -129,8 +133,12 @@ class _Run:
             await self.world.kill(node)
 
     async def _fill(self, service: str) -> None:
-        while sum(n.service == service for n in self.world.nodes) < self.wanted[service]:
+        while service not in self._down and sum(n.service == service for n in self.world.nodes) < self.wanted[service]:
             await self._begin(service)
+
+    async def _go_on(self, service: str) -> None:
+        self._down.discard(service)
+        await self._fill(service)
 
     def _pick(self, fault: Fault) -> Node | None:
         living = [n for n in self.world.nodes if n.service == fault.service and not n.crashed.is_set()]
@@ -159,6 +167,8 @@ class _Run:
                 await self.operator.hold(fault)
             case "rebuild":
                 await self.operator.rebuild(fault)
+            case "restore":
+                await self._restore(fault)
             case "erase":
                 await self.operator.erase(fault.what, fault.seconds)
             case "replay":
@@ -241,6 +251,37 @@ class _Run:
         if not node.crashed.is_set():
             await self._bury(node)
 
+    async def _restore(self, fault: Fault) -> None:
+        """A service's database is set back to a backup. With ``what`` one process is not found: it stands still, and
+        wakes later.
+        """
+        service, server, loop = fault.service, self.world.servers[fault.service], asyncio.get_running_loop()
+        backup, taken = server.backup(), loop.time()
+        await asyncio.sleep(fault.seconds)
+        async with asyncio.TaskGroup() as group, self.operator.busy[service]:
+            self._down.add(service)
+            sleeper = self._pick(fault) if fault.what else None
+            if sleeper in self._harmed:
+                sleeper = None
+            if sleeper is not None:
+                group.create_task(self._sleep(sleeper, self.rng.choice([0.5, 5.0, 15.0])))
+            await self._shut_down(service, sleeper)
+            if service == "notes":
+                self._cut.set()
+                self._cut = asyncio.Event()
+            await self.operator.put_back(Lost(service, taken, loop.time()), backup)
+
+    async def _sleep(self, node: Node, seconds: float) -> None:
+        self._harmed.add(node)
+        await self.world.zombie(node, seconds)
+        self._harmed.discard(node)
+
+    async def _shut_down(self, service: str, sleeper: Node | None) -> None:
+        while running := [n for n in self.world.nodes if n.service == service and n is not sleeper]:
+            for node in running:
+                node.crashed.set()
+            await asyncio.sleep(0.1)
+
     async def _outage(self, fault: Fault) -> None:
         part: Any = self.world.broker if fault.kind == "broker away" else self.world.servers[fault.service]
         part.away = True
@@ -273,7 +314,8 @@ class _Run:
             node.publisher.faults.clear()
         world.broker.wake()
         for service in SERVICES:
-            await self._fill(service)
+            if service not in self.operator.untold:
+                await self._go_on(service)
         await self.operator.finish()
 
     # -- clients -------------------------------------------------------------------------------------------
@@ -288,6 +330,7 @@ class _Run:
             try:
                 reply = await self._submit(command, key, 20.0 if self._healed else ask.patience)
             except Rejected as refused:
+                answered.last = asyncio.get_running_loop().time()
                 if not (tried and self.operator.forgets(ask.person)):  # its reply under the key is gone
                     answered.outcome, answered.body = "refused", {"type": refused.type}
                 break
@@ -297,12 +340,13 @@ class _Run:
                     break
                 await asyncio.sleep(self.rng.choice([0.0, 0.1, 1.0]))
                 continue
+            answered.last = asyncio.get_running_loop().time()
             if answered.outcome == "accepted":
                 answered.repeated = {"status": reply.status, **reply.body}
                 break
             tried = True
             answered.outcome, answered.body = "accepted", {"status": reply.status, **reply.body}
-            answered.at = asyncio.get_running_loop().time()
+            answered.at = answered.last
             if not (ask.again and key):
                 break
             await asyncio.sleep(self.rng.choice([0.0, 1.0, 5.0]))
@@ -315,12 +359,12 @@ class _Run:
             raise ConnectionError
         node = self.rng.choice(living)
         asked = asyncio.ensure_future(node.process.slots.submit(command, correlation="test", key=key, digest=b"d"))
-        died = asyncio.ensure_future(node.crashed.wait())
-        await asyncio.wait({asked, died}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        died, cut = (asyncio.ensure_future(event.wait()) for event in (node.crashed, self._cut))
+        await asyncio.wait({asked, died, cut}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         done = asked.done()
-        for future in (asked, died):
+        for future in (asked, died, cut):
             future.cancel()
-        await asyncio.gather(asked, died, return_exceptions=True)
+        await asyncio.gather(asked, died, cut, return_exceptions=True)
         if not done or asked.cancelled():
             raise TimeoutError
         return asked.result()

@@ -33,6 +33,7 @@ from shared.flow.documents import Document, Texts
 from shared.flow.parts import cut
 from shared.flow.ports import Database, View
 from shared.flow.router import Command, Reminder, Reply, Router
+from shared.flow.states import State
 from shared.flow.view import CollectionView
 from shared.flow.work import Work
 
@@ -141,7 +142,9 @@ class Verdict(Document, frozen=True, kw_only=True):
     COLLECTION = "verdicts"
     REBUILT = True
     note_id: str
+    author_id: str
     hidden: bool
+    rules: str
 
 
 class Followed(Document, frozen=True, kw_only=True):
@@ -234,7 +237,7 @@ def notes(turns: Turns) -> Router:
     def edit(command: Edit, work: Work) -> Reply:
         note = work.get(Note, command.note_id) or Note(id=command.note_id)
         note = work.put(replace(note, edits=note.edits + 1))
-        tell(note, work)
+        work.emit(note_news(note), note)
         return Reply(status=200, body={"edits": note.edits})
 
     def take(command: Take, work: Work) -> Reply:
@@ -265,10 +268,6 @@ def notes(turns: Turns) -> Router:
         work.emit(AdviceTaken(comment_id=need.id, note_id=need.note_id, author_id="asker", adviser_id="helper"), need)
         return Reply(status=202, body={})
 
-    def tell(note: Note, work: Work) -> None:
-        told = NoteVisibilityChanged(note_id=note.id, author_id="author", hidden=False, reasons=(str(note.edits),))
-        work.emit(told, note)
-
     def count_comment(event: CommentPosted, work: Work) -> None:
         tally = work.get(Tally, event.note_id) or Tally(id=event.note_id)
         work.put(replace(tally, comments=tally.comments + 1))
@@ -281,10 +280,7 @@ def notes(turns: Turns) -> Router:
         if kind == "why?" and not work.past:
             need = Need(id=event.comment_id, note_id=event.note_id, due=work.now + turns.patience)
             need = work.put(need)
-            work.emit(
-                NeedOpened(need_id=need.id, note_id=need.note_id, comment_id=need.id, asker_id="a", due_at=need.due),
-                need,
-            )
+            work.emit(need_news(need), need)
             work.remind(f"need:{need.id}", need.due, CheckNeed(need_id=need.id), ("note", event.note_id))
 
     def echo_all(reminder: EchoAll, work: Work) -> None:
@@ -305,17 +301,7 @@ def notes(turns: Turns) -> Router:
             return "late"
         need = work.put(replace(need, state="answered"))
         work.cancel(f"need:{need.id}")
-        work.emit(
-            NeedAnswered(
-                need_id=need.id,
-                note_id=need.note_id,
-                comment_id=need.id,
-                asker_id="a",
-                answer_id="answer",
-                helper_id="helper",
-            ),
-            need,
-        )
+        work.emit(need_news(need), need)
         return None
 
     def take_verdict(event: ContentJudged, work: Work) -> str | None:
@@ -332,12 +318,7 @@ def notes(turns: Turns) -> Router:
         need = work.put(replace(need, rung=need.rung + 1, state="escalated" if need.state == "open" else need.state))
         if need.rung > 1 or need.state == "answered":
             return "late"
-        work.emit(
-            NeedEscalated(
-                need_id=need.id, note_id=need.note_id, comment_id=need.id, asker_id="a", step=1, due_at=need.due
-            ),
-            need,
-        )
+        work.emit(need_news(need), need)
         return None
 
     router = Router("notes")
@@ -360,26 +341,27 @@ def moderation(turns: Turns) -> Router:
         work.put(Copy(id=event.comment_id, author_id=event.author_id, text=event.text))
         if work.past:
             return  # what was decided then comes by the topic of verdicts
-        verdict = work.put(Verdict(id=event.comment_id, note_id=event.note_id, hidden=kind_of(event) == "spam"))
-        work.emit(
-            ContentJudged(
-                content_id=verdict.id,
-                kind="comment",
-                note_id=verdict.note_id,
-                author_id=event.author_id,
-                hidden=verdict.hidden,
-                score=1.0,
-                reasons=(),
-                rules=work.view(FollowedView).version,
-            ),
-            verdict,
+        verdict = Verdict(
+            id=event.comment_id,
+            note_id=event.note_id,
+            author_id=event.author_id,
+            hidden=kind_of(event) == "spam",
+            rules=work.view(FollowedView).version,
         )
+        verdict = work.put(verdict)
+        work.emit(judgement(verdict), verdict)
 
     def judged(event: ContentJudged, work: Work) -> str | None:
         known = work.get(Verdict, event.content_id)
         if known is not None and known.v >= work.cause.sequence:
             return "known"
-        read = Verdict(id=event.content_id, note_id=event.note_id, hidden=event.hidden)
+        read = Verdict(
+            id=event.content_id,
+            note_id=event.note_id,
+            author_id=event.author_id,
+            hidden=event.hidden,
+            rules=event.rules,
+        )
         work.restore(read, work.cause.sequence)
         return None
 
@@ -402,9 +384,12 @@ def recommend(turns: Turns) -> Router:
         pair = work.get(Pair, event.comment_id) or Pair(id=event.comment_id)
         met(replace(pair, posted=True, author_id=event.author_id, text=event.text), event.note_id, work)
 
-    def ruled(event: ContentJudged, work: Work) -> None:
+    def ruled(event: ContentJudged, work: Work) -> str | None:
         pair = work.get(Pair, event.content_id) or Pair(id=event.content_id)
+        if pair.judged:  # a state, which may be told again
+            return "known"
         met(replace(pair, judged=True), event.note_id, work)
+        return None
 
     def met(pair: Pair, note_id: str, work: Work) -> None:
         pair = work.put(pair)
@@ -431,6 +416,45 @@ def posted(comment: Comment) -> CommentPosted:
         note_author_id="author",
         text=comment.text,
     )
+
+
+def note_news(note: Note) -> NoteVisibilityChanged:
+    """The state of a note: how often it was edited."""
+    return NoteVisibilityChanged(note_id=note.id, author_id="author", hidden=False, reasons=(str(note.edits),))
+
+
+def need_news(need: Need) -> NeedOpened | NeedAnswered | NeedEscalated:
+    """The state of a need."""
+    about = {"need_id": need.id, "note_id": need.note_id, "comment_id": need.id, "asker_id": "a"}
+    match need.state:
+        case "open":
+            return NeedOpened(**about, due_at=need.due)
+        case "answered":
+            return NeedAnswered(**about, answer_id="answer", helper_id="helper")
+        case _:
+            return NeedEscalated(**about, step=1, due_at=need.due)
+
+
+def judgement(verdict: Verdict) -> ContentJudged:
+    """The state of a verdict."""
+    return ContentJudged(
+        content_id=verdict.id,
+        kind="comment",
+        note_id=verdict.note_id,
+        author_id=verdict.author_id,
+        hidden=verdict.hidden,
+        score=1.0,
+        reasons=(),
+        rules=verdict.rules,
+    )
+
+
+STATES: dict[str, tuple[State, ...]] = {
+    "notes": (State(Note, note_news), State(Need, need_news)),
+    "moderation": (State(Verdict, judgement),),
+    "recommend": (),
+}
+"""What a republication tells."""
 
 
 def kind_of(event: CommentPosted) -> str:

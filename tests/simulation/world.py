@@ -10,7 +10,7 @@ from typing import cast
 
 from shared.contracts import TOPICS, Envelope
 from shared.errors import Transient
-from shared.flow.documents import DEAD, LANES, Document, StoredReply, Timer
+from shared.flow.documents import DEAD, LANES, RESTORED, Document, StoredReply, Timer
 from shared.flow.ports import Json, Now, Record, View
 from tests.fakes.broker import Broker, Consumer, FakePublisher
 from tests.fakes.database import FakeDatabase
@@ -110,7 +110,7 @@ class SimulatedWorld(FakeWorld):
     async def stored(self, service: str) -> dict[str, dict[str, Json]]:
         """All that a service keeps, by collection and id."""
         kinds: tuple[type[Document], ...] = (*services.KINDS[service], StoredReply, Timer)
-        collections = [*(kind.COLLECTION for kind in kinds), LANES, DEAD]
+        collections = [*(kind.COLLECTION for kind in kinds), LANES, DEAD, RESTORED]
         return {name: await self.documents(service, name) for name in collections}
 
     def views(self, service: str) -> tuple[View, ...]:

@@ -25,7 +25,7 @@ from tests.suites.world import Crash, Node
 pytestmark = pytest.mark.jumping
 
 STATES = (State(Verdict, judged),)
-Snapshot = dict[str, dict[str, bytes]]
+Backup = dict[str, dict[str, bytes]]
 
 
 @pytest.fixture(params=range(4))
@@ -35,32 +35,19 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[FakeWorld]:
     await made.close()
 
 
-def snapshot(world: FakeWorld, service: str = "moderation") -> Snapshot:
-    """A service's database as it stands."""
-    return {name: dict(documents) for name, documents in world.servers[service].documents.items()}
-
-
-def set_back(world: FakeWorld, to: Snapshot, service: str = "moderation") -> None:
-    server = world.servers[service]
-    server.documents = {name: dict(documents) for name, documents in to.items()}
-    server.commits += 1
-    places = ((name, id_) for name, documents in to.items() for id_ in documents)
-    server.changed_at = dict.fromkeys(places, server.commits)
-
-
 def beside(world: FakeWorld, service: str = "moderation") -> Node:
     """What the command runs in: a process without lanes."""
     return world.make(service, router=None, limits=None, slots=1, views=())
 
 
-async def lost(world: FakeWorld) -> Snapshot:
+async def lost(world: FakeWorld) -> Backup:
     """A snapshot, and a timeline after it that is lost: other verdicts on what was known, and on what was not."""
     await world.start("notes")
     node = await world.start("moderation")
     for n in range(6):
         await world.put(comment(f"n{n}", f"c{n}", ("fine", "spam")[n % 2]))
     await world.quiet()
-    before = snapshot(world)
+    before = world.servers["moderation"].backup()
     world.toy.spam = "late"
     for n in range(4):
         await world.put(comment(f"n{n}", f"d{n}", "late"))
@@ -79,7 +66,7 @@ async def lost(world: FakeWorld) -> Snapshot:
         "d3",
     }
     await world.stop(node)
-    set_back(world, before)
+    world.servers["moderation"].restore(before)
     world.toy.spam = "spam"
     return before
 
@@ -153,7 +140,7 @@ async def test_the_same_backup_twice(world: FakeWorld) -> None:
     await world.quiet()
     assert (await heard(world))["c2"] is True
     await world.stop(node)
-    set_back(world, before)
+    world.servers["moderation"].restore(before)
     world.toy.spam = "spam"
     first = await told(world)
     await restored(beside(world).runtime, STATES)
@@ -197,7 +184,7 @@ async def test_an_owner_from_before_the_snapshot_commits_nothing(world: FakeWorl
     """It slept through all of it, and the snapshot has its epoch, batch and session."""
     zombie = await world.start("moderation")
     await world.quiet()
-    before = snapshot(world)
+    before = world.servers["moderation"].backup()
     await wakes_fenced(world, zombie, before)
 
 
@@ -205,19 +192,19 @@ async def test_an_owner_from_the_lost_timeline_commits_nothing(world: FakeWorld)
     """The command's own claim has its epoch again, and the batch has the same number; the session has not."""
     first = await world.start("moderation")
     await world.quiet()
-    before = snapshot(world)
+    before = world.servers["moderation"].backup()
     await world.stop(first)
     zombie = await world.start("moderation")
     await world.quiet()
     await wakes_fenced(world, zombie, before)
 
 
-async def wakes_fenced(world: FakeWorld, zombie: Node, before: Snapshot) -> None:
+async def wakes_fenced(world: FakeWorld, zombie: Node, before: Backup) -> None:
     zombie.database.transactions.clear()
     zombie.database.gate.clear()
     await world.put(comment("n1", "c", "spam"))
     await zombie.database.waiting.wait()
-    set_back(world, before)
+    world.servers["moderation"].restore(before)
     await restored(beside(world).runtime, STATES)
     zombie.database.gate.set()
     await world.until(lambda: zombie.troubles("fenced") > 0, "the zombie is told")
@@ -236,7 +223,7 @@ async def with_slot(world: FakeWorld) -> Node:
 async def test_a_commit_whose_reply_was_lost_with_its_timeline(world: FakeWorld) -> None:
     """Epoch and batch are as if it had been applied, and it was not: its caller gets 503, and the retry is done."""
     node = await with_slot(world)
-    before = snapshot(world, "notes")
+    before = world.servers["notes"].backup()
     for _ in range(2):
         await world.stop(node)
         node = await with_slot(world)
@@ -245,7 +232,7 @@ async def test_a_commit_whose_reply_was_lost_with_its_timeline(world: FakeWorld)
     lost = PostNote(person_id="p", note_id="a", title="t")
     first = asyncio.ensure_future(world.submit(node, lost, "key"))
     await node.database.unanswered.wait()
-    set_back(world, before, "notes")
+    world.servers["notes"].restore(before)
     await restored(beside(world, "notes").runtime, ())
     other = await world.start("notes")
     await world.submit(other, PostNote(person_id="p", note_id="b", title="t"))
@@ -291,7 +278,7 @@ async def test_what_a_dead_owner_left_open_is_aborted(world: FakeWorld) -> None:
     await world.put(comment("n1", "c", "spam"))
     await node.crashed.wait()
     await world.kill(node)
-    set_back(world, snapshot(world))
+    world.servers["moderation"].restore(world.servers["moderation"].backup())
     began = world.now()
     await restored(beside(world).runtime, STATES)
     assert world.now() - began < timedelta(seconds=1)
@@ -303,10 +290,10 @@ async def test_a_snapshot_of_a_rebuild_is_folded_to_its_end_first(world: FakeWor
     await world.put(comment("n1", "c", "spam"))
     await world.quiet()
     await rebuild(node.runtime, KINDS["moderation"])
-    before = snapshot(world)
+    before = world.servers["moderation"].backup()
     assert await progress(world.database("moderation"))
     await world.stop(node)
-    set_back(world, before)
+    world.servers["moderation"].restore(before)
     with pytest.raises(Conflict, match="rebuild"):
         await restored(beside(world).runtime, STATES)
     assert await world.documents("moderation", RESTORED)
@@ -328,10 +315,10 @@ async def test_what_the_snapshot_does_not_know_is_not_taken_up(world: FakeWorld)
     """A decision of the lost timeline comes back by the service's own topic, and is none of its decisions."""
     node = await world.start("moderation")
     await world.quiet()
-    before = snapshot(world)
+    before = world.servers["moderation"].backup()
     await world.stop(node)
     await world.put(judged(Verdict(id="x", note_id="n1", hidden=True)), sequence=3)
-    set_back(world, before)
+    world.servers["moderation"].restore(before)
     await restored(beside(world).runtime, STATES)
     await world.start("moderation")
     await world.quiet()
@@ -359,7 +346,7 @@ async def test_a_process_that_slept_forgets_its_views(world: FakeWorld) -> None:
     spy = Spy()
     await world.start("moderation", views=(spy,))
     await world.quiet()
-    before, forgotten = snapshot(world), spy.forgotten
-    set_back(world, before)
+    before, forgotten = world.servers["moderation"].backup(), spy.forgotten
+    world.servers["moderation"].restore(before)
     await restored(beside(world).runtime, STATES)
     await world.until(lambda: spy.forgotten > forgotten, "the view is forgotten")
