@@ -1,7 +1,6 @@
 """The one place that builds a MongoDB client and knows the driver: motor, or pymongo's own asynchronous client.
 
-Majority writes with the journal, majority reads from the primary, UTC datetimes, faults as the errors of
-``shared.flow.ports``.
+Majority writes with the journal, majority reads from the primary, UTC datetimes; faults as in ``shared.flow.ports``.
 """
 
 import asyncio
@@ -15,9 +14,9 @@ import structlog
 from bson import Binary
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, DeleteMany, InsertOne, ReadPreference, ReplaceOne, UpdateOne
+from pymongo import AsyncMongoClient, DeleteMany, InsertOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne
 from pymongo.read_concern import ReadConcern
-from pymongo.uri_parser import parse_uri
+from pymongo.uri_parser import split_options
 from pymongo.write_concern import WriteConcern
 
 from shared.errors import Transient
@@ -29,6 +28,8 @@ T = TypeVar("T")
 MODIFY_MS = 2_000
 """Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
 _WRITE_CONFLICT, _DUPLICATE, _NO_SUCH_TRANSACTION = 112, 11000, 251
+_PASSING = ("TransientTransactionError", "RetryableWriteError")
+_AWAY = (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WaitQueueTimeoutError, driver.ConfigurationError)
 MongoDriver = Literal["motor", "pymongo"]
 _CLIENTS: dict[MongoDriver, Any] = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
 
@@ -36,7 +37,9 @@ _CLIENTS: dict[MongoDriver, Any] = {"motor": AsyncIOMotorClient, "pymongo": Asyn
 def checked(url: str) -> str:
     """The URL, if the driver takes it. Raises ValueError with no word of the URL, which may hold a password."""
     try:
-        parse_uri(url.replace("mongodb+srv:", "mongodb:", 1))  # a name is looked up later, when it is waited for
+        if options := url.partition("?")[2]:
+            split_options(options)  # of an option that it does not know a client would only warn
+        MongoClient(url, connect=False)  # a name is looked up later, when it is waited for
     except (driver.PyMongoError, ValueError, OSError) as error:
         raise ValueError(f"no URL of MongoDB that the driver takes: {type(error).__name__}") from None
     return url
@@ -233,7 +236,7 @@ async def reached(waiting: Awaitable[T]) -> T:
 
 
 def _translated(error: BaseException) -> BaseException:
-    """Driver errors as Conflict or Transient; what is neither is a bug and stays as it is."""
+    """Driver errors as Conflict or Transient (a configuration was checked: DNS does not answer); others are bugs."""
     if not isinstance(error, driver.PyMongoError):
         return error
     code = getattr(error, "code", None)
@@ -242,8 +245,6 @@ def _translated(error: BaseException) -> BaseException:
         code = next(iter(codes & {_DUPLICATE, _WRITE_CONFLICT}), code)
     if code in (_DUPLICATE, _WRITE_CONFLICT, _NO_SUCH_TRANSACTION):
         return Conflict(type(error).__name__)
-    if isinstance(error, driver.ConnectionFailure | driver.ExecutionTimeout | driver.WaitQueueTimeoutError):
-        return Transient(type(error).__name__)
-    if error.has_error_label("TransientTransactionError") or error.has_error_label("RetryableWriteError"):
+    if isinstance(error, _AWAY) or any(map(error.has_error_label, _PASSING)):
         return Transient(type(error).__name__)
     return error

@@ -77,7 +77,9 @@ class KafkaSettings(BaseSettings):
 class Settings(KafkaSettings):
     """What a process of a service needs to know of its world."""
 
-    mongo: Annotated[str, AfterValidator(checked)] = Field(description="URL of the MongoDB replica set.")
+    mongo: Annotated[str, AfterValidator(checked)] = Field(
+        pattern=r"^mongodb(\+srv)?://", description="URL of the MongoDB replica set."
+    )
     mongo_driver: MongoDriver = Field(default="motor", description="The client: motor, or pymongo's own.")
     jwks: str = Field(pattern=r"^https?://[^\s/]", description="URL of the issuer's public keys.")
     issuer: str = Field(min_length=1, description="Who signs the tokens (`iss`).")

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from structlog.typing import ExcInfo
 
 from shared.contracts.dead import DeadReason
 
@@ -156,7 +157,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_where),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
@@ -166,6 +167,14 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     structlog.contextvars.bind_contextvars(service=service)
     # Libraries log through the standard module; their warnings join our lines.
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
+
+
+_traced = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+def _where(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """Types and places of an exception and its causes; its message may quote a text, as local variables do."""
+    return [{"exc_type": one["exc_type"], "frames": one["frames"]} for one in _traced(exc_info)]
 
 
 class _Bridge(logging.Handler):

@@ -206,7 +206,8 @@ async def release(database: Database, lane: str) -> bool:
     change: Json = {"$unset": {"held": ""}, "$set": {"skip": held.startswith(GAP)}}
     if held.startswith(HORIZON):
         change["$set"]["outbox"] = [{"b": entry["b"], "r": entry["r"]} for entry in stored[0]["outbox"]]
-    if await database.modify(LANES, {"_id": lane, "held": held}, change) is None:
+    # The epoch, too: an erasure cleans the outbox of a held lane, and what was read before must not come back.
+    if await database.modify(LANES, {"_id": lane, "held": held, "epoch": stored[0]["epoch"]}, change) is None:
         raise Conflict(lane)
     return True
 

@@ -205,6 +205,7 @@ class KeyLane(Lane):
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Move on behind the committed inputs."""
         self.done = dict(self.position(inputs))
+        self._hand = self._hand[len(inputs) :]
         if folded.work.records or folded.marks or folded.work.changed():
             self._stored = dict(self.done)
         self._timers_out = False
@@ -238,13 +239,12 @@ class KeyLane(Lane):
 
     def report(self) -> LaneReport:
         """How the lane stands, with what waits in it."""
-        base = super().report()
         ends = {topic: self._source.high(topic, self.partition) for topic in self.topics}
         waiting = sum(max(0, end - self.done.get(topic, end)) for topic, end in ends.items() if end is not None)
         first = self._hand[0] if self._hand else self._decoded(self._queue.first) if self._queue else None
         oldest = max(0.0, (self.runtime.now() - first.cause.at).total_seconds()) if first else 0.0
         left = self._mute.left(self.done)
-        return replace(base, lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
+        return replace(super().report(), lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
 
     def _decoded(self, record: Incoming) -> Input | None:
         return of_record(record, self.runtime.router, self.runtime.now(), self.runtime.scope.lanes)

@@ -43,6 +43,16 @@ class AlarmSuite:
         assert node.troubles("held") == 1
         assert node.process.stuck() == []
 
+    async def test_what_a_held_lane_has_committed_does_not_lag(self, world: World) -> None:
+        """The batch by which it held itself is done: a lane that has nothing else to do has no lag."""
+        world.poison = Poison(share=0.5, window=600.0, least=5)
+        node = await world.start("notes")
+        for n in range(5):
+            await world.put(comment("n", f"c{n}", "bug"))
+        lane = node.lane(partition_of("n", world.partitions))
+        await world.until(lambda: lane.held != "", "held")
+        assert lane.report().lag_seconds == 0
+
     async def test_a_released_lane_counts_anew(self, world: World) -> None:
         """Still poisoned it is held again, after as many; mended it folds the rest, and nothing is lost."""
         world.poison = Poison(share=0.5, window=600.0, least=5)

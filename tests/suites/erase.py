@@ -1,14 +1,18 @@
 """What an erasure promises, on the toy services: the texts of a person are gone, and stay gone."""
 
 import base64
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from shared.contracts.topics import NOTE
 from shared.errors import Rejected, Transient
+from shared.flow import control
 from shared.flow.documents import LANES, StoredReply
 from shared.flow.erased import erase
+from shared.flow.ports import Conflict, Json
+from tests.fakes.faults import FaultyDatabase
 from tests.suites.lane import letters, replayed
 from tests.suites.rebuild import KINDS, rebuilt
 from tests.suites.toy import Note, PostComment, PostNote, comment
@@ -124,6 +128,28 @@ class EraseSuite:
         world.toy.broken = False
         assert await replayed(world, node) == {"done": 1}
         assert (await world.documents("notes", "tallies"))["n1"]["comments"] == 1
+
+    async def test_a_release_does_not_bring_words_back(self, world: World) -> None:
+        """A release that has read an old outbox before it was cleaned does not write it as it was."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.publisher.away = True
+        await world.submit(node, PostNote(person_id="writer", note_id="n1", title=SECRET))
+        slot = node.process.slots.lanes[0].name
+        await world.kill(node)
+        database = FaultyDatabase(world.database("notes"))
+        assert await control.hold(database, slot, f"{control.HORIZON}old")
+        read = database.load
+
+        async def load(collection: str, ids: Collection[str]) -> list[Json]:
+            found = await read(collection, ids)
+            await erased(world)
+            return found
+
+        database.load = load  # type: ignore[method-assign]
+        with pytest.raises(Conflict):
+            await control.release(database, slot)
+        assert await silent(world)
 
     async def test_a_person_who_is_gone_says_nothing_more(self, world: World) -> None:
         """A token may live on: its commands are refused, and nothing is written."""

@@ -669,6 +669,18 @@ class LaneSuite:
         assert await comments(world) == 20
         assert (await world.types(NOTE.name))["need_opened"] == 20
 
+    async def test_what_a_lane_has_committed_does_not_lag(self, world: World) -> None:
+        """A lane that waits for room lags by what it still has in hand, not by the older input that is committed."""
+        await world.put(comment("n", "old", "why?"), at=world.now() - timedelta(days=1))
+        for n in range(20):
+            await world.put(comment("n", f"c{n}", "why?"))
+        node = await world.start("notes", limits=Limits(outbox=2_000))
+        node.publisher.away = True
+        lane = node.lane(partition_of("n", world.partitions))
+        await world.until(lambda: lane.phase == "full", "the lane waits for room")
+        assert 0 < await comments(world) < 21
+        assert 0 < lane.report().lag_seconds < 3_600
+
     # -- size ----------------------------------------------------------------------------------------------
 
     async def test_a_batch_is_cut_by_writes(self, world: World) -> None:

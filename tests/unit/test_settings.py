@@ -5,17 +5,20 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from shared.contracts import TOPICS
+from shared.errors import Transient
+from shared.mongo import MongoDatabase, MongoDriver
 from shared.settings import KafkaSettings, Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
 GIVEN = {
     "LIANYI_KAFKA": "a:9092,b:9092",
-    "LIANYI_MONGO": "mongodb+srv://notes:secret@db.example/?replicaSet=rs0",
+    "LIANYI_MONGO": "mongodb+srv://notes:secret@db.example/?replicaSet=rs0&srvServiceName=lianyi",
     "LIANYI_JWKS": "https://issuer.example/jwks.json",
     "LIANYI_ISSUER": "issuer",
 }
@@ -23,7 +26,10 @@ MALFORMED = [
     ("groups", "LIANYI_KAFKA", "broker"),
     ("groups", "LIANYI_KAFKA", "kafka://broker:9092"),
     ("groups", "LIANYI_MONGO", "http://db"),
+    ("groups", "LIANYI_MONGO", "db:27017"),
     ("groups", "LIANYI_MONGO", "mongodb://user:pass/word@db"),
+    ("groups", "LIANYI_MONGO", "mongodb+srv://user:pass@db.example:27017"),
+    ("groups", "LIANYI_MONGO", "mongodb+srv://user:pass@db.example/?tsl=true"),
     ("groups", "LIANYI_MONGO", "mongodb://db/?tls=true&tlsCAFile=no-such-file"),
     ("groups", "LIANYI_MONGO", "mongodb://db/?replicaset=rs0&tsl=true"),
     ("groups", "LIANYI_KAFKA_CA", "no-such-file"),
@@ -95,6 +101,22 @@ def test_what_is_malformed_is_named(
     (line,) = complaints(settings_of(service), capsys)
     assert line.startswith(f"setting {name}: ")
     assert len(value) < 5 or value not in line
+
+
+@pytest.mark.parametrize("url", ["mongodb://db", "mongodb://a:1,b:2/", "mongodb+srv://db.example/?"])
+def test_options_of_the_database_may_be_left_out(url: str, environment: pytest.MonkeyPatch) -> None:
+    """A URL without options is one that the driver takes."""
+    environment.setenv("LIANYI_MONGO", url)
+    assert load(Settings).mongo == url
+
+
+@pytest.mark.parametrize("by", get_args(MongoDriver))
+async def test_a_name_that_is_not_told_is_waited_for(by: MongoDriver) -> None:
+    """Where the servers are is asked of DNS, which may come up later: trouble of the world, not the end of it."""
+    database = MongoDatabase("mongodb+srv://notes:secret@db.invalid/", "notes", by=by)
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await database.ping()
 
 
 def test_a_user_of_kafka_needs_a_password(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

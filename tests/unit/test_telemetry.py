@@ -1,11 +1,17 @@
 """What is scraped: names and labels, and what a scrape says before anything has happened."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
 from prometheus_client import generate_latest
 
 from shared.contracts.dead import DeadReason
 from shared.telemetry import LaneGauges, LaneReport, Metrics, ModelGauges, ModelReport
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_dead_letters_count_from_zero() -> None:
@@ -42,3 +48,31 @@ def test_a_process_tells_of_itself() -> None:
     text = generate_latest(Metrics("notes").registry).decode()
     assert "\nprocess_resident_memory_bytes " in text
     assert "\nprocess_start_time_seconds " in text
+
+
+FAILING = """
+import structlog
+from shared.telemetry import configure_logging
+
+def fold(text: str) -> None:
+    try:
+        raise KeyError(text)
+    except KeyError as error:
+        raise ValueError(f"not {text}") from error
+
+configure_logging("notes")
+try:
+    fold("my own " + "words")
+except ValueError:
+    structlog.get_logger().exception("lane_failed", lane="note:1")
+"""
+
+
+def test_a_traceback_tells_where_and_nothing_of_what() -> None:
+    """A bug's line names types and places; no variable and no message, which may hold a text or a password."""
+    told = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert "my own words" not in told
+    line = json.loads(told)
+    assert (line["event"], line["lane"], line["level"]) == ("lane_failed", "note:1", "error")
+    assert [error["exc_type"] for error in line["exception"]] == ["ValueError", "KeyError"]
+    assert line["exception"][0]["frames"][-1] == {"filename": "<string>", "lineno": 9, "name": "fold"}
