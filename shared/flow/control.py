@@ -106,6 +106,8 @@ async def claim(
     """
     stored = await database.load(LANES, [lane])
     before = read_control(lane, stored[0] if stored else None)
+    if free not in (None, before.epoch):
+        raise Conflict(lane)  # before the kill: the session is that of a living owner
     if before.session is not None:
         await database.kill_session(before.session)
     where: Json = {"_id": lane} if free is None else {"_id": lane, "epoch": free}

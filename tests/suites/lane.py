@@ -15,9 +15,10 @@ from shared.errors import Rejected, Transient
 from shared.flow import control
 from shared.flow.documents import INBOX, LANES, StoredReply, Timer
 from shared.flow.fold import Limits
-from shared.flow.ports import Fence
+from shared.flow.ports import Conflict, Database, Fence
 from shared.flow.replay import replay
 from shared.flow.router import Reply
+from tests.fakes.faults import FaultyDatabase
 from tests.suites.toy import Accept, EditNote, PostComment, PostNote, Shut, Verdict, comment, judged
 from tests.suites.world import Node, World
 
@@ -37,6 +38,18 @@ async def replayed(world: World, node: Node) -> dict[str, int]:
 async def comments(world: World, note_id: str = "n") -> int:
     found = (await world.documents("notes", "tallies")).get(note_id, {})
     return int(found.get("comments", 0))
+
+
+class Watched(FaultyDatabase):
+    """Tells whose sessions were killed through it."""
+
+    def __init__(self, inner: Database) -> None:
+        super().__init__(inner)
+        self.killed: list[bytes] = []
+
+    async def kill_session(self, id_: bytes) -> None:
+        self.killed.append(id_)
+        await super().kill_session(id_)
 
 
 class LaneSuite:
@@ -405,6 +418,21 @@ class LaneSuite:
         await world.quiet()
         assert await comments(world) == 2
         assert zombie.outcomes["done"] == 0
+
+    async def test_who_is_late_for_a_slot_kills_nobody(self, world: World) -> None:
+        """A slot that another process took since the look is left alone, and so is what its owner has open."""
+        node = await world.start("notes")
+        await world.until(lambda: node.process.slots.ready, "a slot")
+        own = node.process.slots.lanes[0].own
+        assert own is not None
+        late = Watched(world.database("notes"))
+        session = await late.open_session()
+        with pytest.raises(Conflict):
+            await control.claim(late, own.lane, session, free=own.epoch - 1)
+        assert late.killed == []
+        await control.claim(late, own.lane, session, free=own.epoch)
+        assert late.killed == [own.session.id]
+        await session.close()
 
     @pytest.mark.parametrize("there", [True, False])
     async def test_a_fold_over_an_old_version_is_folded_again(self, world: World, there: bool) -> None:
