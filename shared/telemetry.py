@@ -191,4 +191,6 @@ class _Bridge(logging.Handler):
         if len(self._told) > 1_000:
             self._told.clear()
         self._told[key] = record.created
-        structlog.get_logger().warning("library", logger=record.name, message=record.getMessage()[:500])
+        # Of a task that failed unseen asyncio tells all on the second line, the message of its exception too.
+        message = record.getMessage().partition("\n")[0][:500]
+        structlog.get_logger().warning("library", logger=record.name, message=message, exc_info=record.exc_info)

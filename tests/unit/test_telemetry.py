@@ -51,6 +51,8 @@ def test_a_process_tells_of_itself() -> None:
 
 
 FAILING = """
+import asyncio
+
 import structlog
 from shared.telemetry import configure_logging
 
@@ -60,11 +62,16 @@ def fold(text: str) -> None:
     except KeyError as error:
         raise ValueError(f"not {text}") from error
 
+async def forget() -> None:
+    asyncio.create_task(asyncio.to_thread(fold, "my own " + "words"))
+    await asyncio.sleep(0.1)
+
 configure_logging("notes")
 try:
     fold("my own " + "words")
 except ValueError:
     structlog.get_logger().exception("lane_failed", lane="note:1")
+asyncio.run(forget())
 """
 
 
@@ -72,7 +79,9 @@ def test_a_traceback_tells_where_and_nothing_of_what() -> None:
     """A bug's line names types and places; no variable and no message, which may hold a text or a password."""
     told = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert "my own words" not in told
-    line = json.loads(told)
+    line, library = map(json.loads, told.splitlines())
     assert (line["event"], line["lane"], line["level"]) == ("lane_failed", "note:1", "error")
     assert [error["exc_type"] for error in line["exception"]] == ["ValueError", "KeyError"]
-    assert line["exception"][0]["frames"][-1] == {"filename": "<string>", "lineno": 9, "name": "fold"}
+    assert line["exception"][0]["frames"][-1] == {"filename": "<string>", "lineno": 11, "name": "fold"}
+    assert (library["event"], library["message"]) == ("library", "Task exception was never retrieved")
+    assert [error["exc_type"] for error in library["exception"]] == ["ValueError", "KeyError"]
