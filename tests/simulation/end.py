@@ -19,7 +19,7 @@ class Answered:
     repeated: Json | None = None
     """What the same key gave once more."""
     last: float = 0.0
-    """When it was answered for the last time."""
+    """When it was answered for the last time, and not only because of an erasure."""
 
 
 @dataclass(frozen=True)

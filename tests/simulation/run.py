@@ -330,8 +330,8 @@ class _Run:
             try:
                 reply = await self._submit(command, key, 20.0 if self._healed else ask.patience)
             except Rejected as refused:
-                answered.last = asyncio.get_running_loop().time()
                 if not (tried and self.operator.forgets(ask.person)):  # its reply under the key is gone
+                    answered.last = asyncio.get_running_loop().time()
                     answered.outcome, answered.body = "refused", {"type": refused.type}
                 break
             except (Transient, TimeoutError, ConnectionError) as error:
