@@ -78,4 +78,9 @@ KEPT: dict[str, Plan] = {
         POST, faults=(Fault(1.0, "lag", "notes", seconds=3.0), Fault(3.0, "resend", which=1, what=NOTE.name))
     ),
     "no rollback": world(Ask(2.0, "post", "a0", "n0", "bug")),
+    # Two edits are lost, and one comes after them.
+    "no floor after a restore": world(
+        *(Ask(at, "edit", f"a{n}", "n0", keyed=False) for n, at in enumerate((2.0, 2.5, 12.0))),
+        faults=(Fault(1.0, "restore", "notes", seconds=3.0),),
+    ),
 }

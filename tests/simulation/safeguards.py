@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from shared.flow import control, fold, keylane, process, reading
+from shared.flow import control, fold, keylane, process, reading, restored
 from shared.flow.apilane import ApiLane
 from shared.flow.control import Batch, Control, Ownership
 from shared.flow.documents import StoredReply, Timer
@@ -178,6 +178,13 @@ def _doubles_in_a_batch() -> Any:
     return replaced(fold, "_deliver", lambda s, f, i, known: deliver(s, f, i, set(known)))
 
 
+def _no_floor() -> Any:
+    async def nothing(*arguments: Any) -> None:
+        return None
+
+    return replaced(restored, "_raise", nothing)
+
+
 def _no_rollback() -> Any:
     return replaced(Work, "rollback", lambda self: None)
 
@@ -203,5 +210,6 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "timer that ignores the service's own outbox": _timers_ignore_the_outbox,
     "doubles in a batch folded": _doubles_in_a_batch,
     "no rollback": _no_rollback,
+    "no floor after a restore": _no_floor,
 }
 """By name: what makes the lane so, as a context manager."""
