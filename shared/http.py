@@ -67,13 +67,15 @@ class RequestMetrics(Protocol):
 class Red:
     """RequestMetrics on prometheus_client: rate and errors by a counter, duration by a histogram.
 
-    The counter's labels are `route`, `method`, `status`; the histogram's are `route`, `method`.
+    The counter's labels are `route`, `method`, `status`; the histogram's are `route`, `method`. From a route's first
+    request on its 5xx are counted from zero: the first of them would else be no increase to who reads rates.
     """
 
     requests: Counter
     seconds: Histogram
 
     def observe(self, route: str, method: str, status: str, seconds: float) -> None:
+        self.requests.labels(route=route, method=method, status="5xx").inc(0)
         self.requests.labels(route=route, method=method, status=status).inc()
         self.seconds.labels(route=route, method=method).observe(seconds)
 

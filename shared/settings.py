@@ -3,10 +3,12 @@
 Read once at start from the environment (prefix ``LIANYI_``), frozen after. No other module reads it.
 """
 
+import ipaddress
 import re
 import ssl
 import sys
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic import field_validator as validator
@@ -44,14 +46,42 @@ def _certificates(path: str) -> str:
     return path
 
 
+def _bootstrap(servers: str) -> str:
+    for server in servers.split(","):
+        found = re.fullmatch(r"[^\s:/]+:(\d{1,5})", server, re.ASCII)
+        if not found or not 0 < int(found[1]) < 65_536:
+            raise ValueError("host:port, several separated by commas, with ports from 1 to 65535")
+    return servers
+
+
+def _page(url: str) -> str:
+    """What the keys are fetched from: a URL that could never be fetched would make every caller wait for nothing."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.username
+    except ValueError:
+        whole = None  # of a bracket that is not closed, or a port that is none
+    if not whole or not url.isascii() or re.search(r"\s", url):
+        raise ValueError("no URL of a page: http or https, a host, a port from 1 to 65535 if any, no user")
+    return url
+
+
+def _address(host: str) -> str:
+    try:
+        return host if host == "localhost" else str(ipaddress.ip_address(host))
+    except ValueError:
+        raise ValueError("no IP address, and not localhost") from None
+
+
 class KafkaSettings(BaseSettings):
     """What a client of Kafka needs to know."""
 
-    model_config = SettingsConfigDict(env_prefix="LIANYI_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LIANYI_", frozen=True, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False
+    )
 
-    kafka: str = Field(
-        pattern=r"^[^\s,:/]+:\d{1,5}(,[^\s,:/]+:\d{1,5})*$",
-        description="Bootstrap servers, host:port separated by commas.",
+    kafka: Annotated[str, AfterValidator(_bootstrap)] = Field(
+        description="Bootstrap servers, host:port separated by commas."
     )
     kafka_user: str = Field(default="", description="Who we are to Kafka, by SCRAM-SHA-512; empty: no word of it.")
     kafka_password: SecretStr = Field(
@@ -81,10 +111,12 @@ class Settings(KafkaSettings):
         pattern=r"^mongodb(\+srv)?://", description="URL of the MongoDB replica set."
     )
     mongo_driver: MongoDriver = Field(default="motor", description="The client: motor, or pymongo's own.")
-    jwks: str = Field(pattern=r"^https?://[^\s/]", description="URL of the issuer's public keys.")
+    jwks: Annotated[str, AfterValidator(_page)] = Field(description="URL of the issuer's public keys.")
     issuer: str = Field(min_length=1, description="Who signs the tokens (`iss`).")
     audience: str = Field(default="lianyi", min_length=1, description="Whom the tokens are for (`aud`).")
-    host: str = Field(default="127.0.0.1", description="Address that the API and the metrics listen on.")
+    host: Annotated[str, AfterValidator(_address)] = Field(
+        default="127.0.0.1", description="IP address that the API and the metrics listen on, or localhost."
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="Port of the API and the probes.")
     metrics_port: int = Field(default=9000, ge=1, le=65535, description="Port of /metrics.")
     instance: str = Field(
@@ -100,6 +132,13 @@ class Settings(KafkaSettings):
     dead_least: int = Field(default=50, ge=1, description="Fewest deaths in that time that hold a lane.")
     command_seconds: float = Field(default=15.0, gt=0, description="Longest wait of a caller for a commit.")
     grace_seconds: float = Field(default=10.0, gt=0, description="Time to finish and send after a signal to stop.")
+
+    @validator("metrics_port")
+    @classmethod
+    def _of_its_own(cls, port: int, info: ValidationInfo) -> int:
+        if port == info.data.get("port"):
+            raise ValueError("the API listens there (LIANYI_PORT)")
+        return port
 
 
 S = TypeVar("S", bound=KafkaSettings)

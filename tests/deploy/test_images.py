@@ -103,6 +103,14 @@ def test_compose_pins_and_limits_everything() -> None:
     assert len({port.split(":")[1] for port in ports}) == len(ports)
 
 
+def test_the_broker_fits_into_its_memory() -> None:
+    """Its heap and that of the program that asks for its health are in its limit: without a word it takes all of it."""
+    kafka = composed()["services"]["kafka"]
+    (heap,) = re.findall(r"-Xmx(\d+)m", kafka["environment"].get("KAFKA_HEAP_OPTS", ""))
+    assert kafka["mem_limit"] == "1g"
+    assert 2 * int(heap) <= 1024
+
+
 def test_compose_says_order_and_health() -> None:
     """Whoever is waited for says when it is healthy; each service waits for the topics and its own migration."""
     services = composed()["services"]

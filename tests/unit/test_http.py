@@ -559,13 +559,14 @@ async def test_every_request_is_counted_by_template(client: httpx.AsyncClient, s
 
 
 def test_red_fills_prometheus_metrics() -> None:
-    """The adapter uses the labels it states."""
+    """The adapter uses the labels it states, and counts errors from zero, as the first is one as well."""
     registry = CollectorRegistry()
     requests = Counter("lianyi_test_total", "t", ["route", "method", "status"], registry=registry)
     seconds = Histogram("lianyi_test_seconds", "t", ["route", "method"], registry=registry)
     Red(requests, seconds).observe("/v1", "GET", "2xx", 0.5)
     labels = {"route": "/v1", "method": "GET"}
     assert registry.get_sample_value("lianyi_test_total", labels | {"status": "2xx"}) == 1
+    assert registry.get_sample_value("lianyi_test_total", labels | {"status": "5xx"}) == 0
     assert registry.get_sample_value("lianyi_test_seconds_sum", labels) == 0.5
 
 
