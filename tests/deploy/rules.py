@@ -7,6 +7,7 @@ from typing import Any, cast
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from shared.admin import config_of
 from shared.app import App, Server
 from shared.contracts import TOPICS
 from shared.settings import Settings
@@ -228,13 +229,15 @@ def a_stop_has_time(manifests: Manifests) -> list[str]:
 
 
 def topics_are_those_of_the_table(manifests: Manifests) -> list[str]:
-    """The cluster has the topics of the table, each with its partitions, and no other of ours."""
+    """The cluster has the topics of the table, each with its partitions and what it keeps, and no other of ours."""
     found = {m["spec"].get("topicName", m["metadata"]["name"]): m["spec"] for m in of_kind(manifests, "KafkaTopic")}
     told = [f"{name}: not in the table" for name in sorted(found.keys() - TOPICS.keys())]
     told += [f"{name}: not in the manifests" for name in sorted(TOPICS.keys() - found.keys())]
     for name in sorted(found.keys() & TOPICS.keys()):
         if found[name]["partitions"] != TOPICS[name].partitions:
             told.append(f"{name}: {found[name]['partitions']} partitions")
+        if not config_of(TOPICS[name]).items() <= found[name]["config"].items():
+            told.append(f"{name}: keeps {found[name]['config']}")
         if found[name]["config"]["min.insync.replicas"] > found[name]["replicas"]:
             told.append(f"{name}: no write would be acknowledged")
     return told

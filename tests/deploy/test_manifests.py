@@ -189,6 +189,11 @@ BREAKS: list[tuple[Callable[[Manifests], list[str]], Callable[[Manifests], Any],
         lambda m: of_kind(m, "KafkaTopic")[0]["spec"].update(partitions=1),
         "1 partitions",
     ),
+    (
+        rules.topics_are_those_of_the_table,
+        lambda m: of_kind(m, "KafkaTopic")[0]["spec"]["config"].update({"retention.ms": "1000"}),
+        "keeps",
+    ),
     (rules.users_are_those_of_the_services, lambda m: drop(m, "KafkaUser"), "KafkaUser: lianyi-"),
     (rules.users_are_those_of_the_services, lambda m: container(m)["env"][1].update(value="lianyi-notes"), "logs in"),
 ]
