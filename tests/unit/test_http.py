@@ -337,14 +337,14 @@ def test_the_checks_only_ever_reject(raw: bytes) -> None:
 
 @pytest.mark.parametrize("piece", [b'"', b'\\"', b'"\\', b"\\u0041", b"\\ud83d\\ude00", b"[", b"[]", b"\\"])
 def test_the_checks_are_linear(piece: bytes) -> None:
-    """A megabyte of the worst bytes takes no longer than a megabyte."""
-    started = time.perf_counter()
+    """A megabyte of the worst bytes takes no more of the processor than a megabyte."""
+    started = time.process_time()
     for lead in (b"", b'"'):
         raw = lead + piece * (1_000_000 // len(piece))
         nesting(raw)
         with suppress(Rejected):
             check_bytes(raw, 3)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("title", ["a\x00", "\ud800"])
