@@ -48,7 +48,7 @@ stack: setup ## broker and database alone, until Ctrl-C; prints their addresses 
 test: check ## all that CI runs: lint, format, types, then every test that this machine can run
 	@exec $(PY) -m coverage run -m pytest
 
-test-containers: setup ## build the four images and run the main job in them (needs Docker, or root and dockerd; STACK)
+test-containers: setup ## the main job in the built images, the suites on servers in containers (needs Docker or dockerd; STACK)
 	@exec $(PY) -m local.containers $(if $(STACK),--stack='$(STACK)')
 
 simulate: setup ## thousands of broken worlds on all cores (SEEDS=n FIRST=n MUTANT=name), or one told as a story (SEED=n)

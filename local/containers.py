@@ -1,30 +1,34 @@
-"""`make test-containers`: the four images are built from the Dockerfile, and `make run ONCE=1` is played in them.
+"""`make test-containers`: the four images are built from the Dockerfile, and `make run ONCE=1` is played in them; then
+the suites that fakes and real parts share run with broker and database in containers.
 
-Broker and database run beside the containers, which share this machine's network and have nothing else: no
-capability, no file system that can be written. Where no engine answers, root starts one that ends with this process;
-where the base image can be had from no registry, root makes one of Debian under its name.
+Containers share this machine's network; a service's have nothing else: no capability, no file system that can be
+written. Where no engine answers, root starts one that ends with this process; for images that can be had from no
+registry there are stand-ins.
 """
 
 import argparse
 import asyncio
 import os
-import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from testcontainers.core.config import testcontainers_config
+
+from local import boxes
 from local.fleet import SERVICES
+from local.images import BUILDING, answered, at_hand, base, base_image, is_stand_in, server, server_image
 from local.places import workspace
 from local.play import show
 from local.processes import ROOT, CannotStartError, Child, run_until_signal, wait_for
 
-BUILDING = 3600.0
 ENGINE = 60.0
 TAG = "test"
+UNWATCHED = "TESTCONTAINERS_RYUK_DISABLED"
+"""Without the container that removes those of a killed test."""
 SHUT = ["--network", "host", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 # Without the two limits containers do not start under Debian's engine on many kernels.
 _DAEMON = """dockerd --iptables=false --ip6tables=false --bridge=none
 --default-ulimit nofile=4096:4096 --default-ulimit nproc=4096:4096"""
@@ -34,13 +38,6 @@ def as_container(service: str, variables: Iterable[str]) -> list[str]:
     """A service in its image, told these variables of its environment."""
     told = [word for name in variables for word in ("--env", name)]
     return ["docker", "run", "--rm", *SHUT, *told, f"lianyi/{service}:{TAG}"]
-
-
-async def answered(command: list[str]) -> bool:
-    """Whether a command ends well; what it prints is dropped."""
-    nowhere = asyncio.subprocess.DEVNULL
-    done = await asyncio.create_subprocess_exec(*command, stdout=nowhere, stderr=nowhere)
-    return await done.wait() == 0
 
 
 @asynccontextmanager
@@ -62,31 +59,12 @@ async def engine(directory: Path) -> AsyncIterator[None]:
     daemon = Child("dockerd", [*_DAEMON.split(), *paths, "--host", socket], {}, directory / "dockerd.log")
     daemon.start()
     os.environ["DOCKER_HOST"] = socket
+    os.environ[UNWATCHED] = "true"  # it has no bridge, which the watcher needs
     try:
         await wait_for(lambda: answered(["docker", "version"]), ENGINE, "dockerd answers", daemon)
         yield
     finally:
         await daemon.stop()
-
-
-async def base(directory: Path) -> None:
-    """The image that the Dockerfile begins with: known, pulled, or made of Debian's packages by debootstrap."""
-    (name,) = set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.M))
-    if await answered(["docker", "image", "inspect", name]) or await answered(["docker", "pull", name]):
-        return
-    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        raise CannotStartError(f"{name} cannot be pulled, and not be made (that takes root, debootstrap)")
-    print(f"{name} cannot be pulled: making a stand-in of Debian's packages …", flush=True)
-    root = directory / "root"
-    command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
-    await Child("debootstrap", command, {}, directory / "debootstrap.log").finish(BUILDING)
-    (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
-    # What this machine trusts, the build trusts: there may be a proxy between it and the index of packages.
-    trusted = Path("/etc/ssl/certs/ca-certificates.crt")
-    shutil.copy(trusted, root / trusted.relative_to("/"))
-    (root / "etc/pip.conf").write_text(f"[global]\ncert = {trusted}\n")
-    packed = ["sh", "-c", f"tar -C '{root}' -c . | docker import - {name}"]
-    await Child("docker import", packed, {}, directory / "import.log").finish(BUILDING)
 
 
 async def build(directory: Path) -> None:
@@ -98,13 +76,39 @@ async def build(directory: Path) -> None:
         await Child("docker build", command, {}, directory / f"{service}.log").finish(BUILDING)
 
 
+async def suites(directory: Path) -> int:
+    """Every test of the suites that needs servers, with these in containers; the status of pytest."""
+    if not await at_hand(testcontainers_config.ryuk_image):
+        os.environ[UNWATCHED] = "true"
+    broker, database = await server("kafka", directory), await server("mongo", directory)
+    async with boxes.kafka(broker, directory) as kafka, boxes.mongo(database) as mongo:
+        print(f"the suites, with {broker} and {database} in containers …", flush=True)
+        options = ["-q", "-m", "stack", "tests/suites", "--kafka", kafka, "--mongo", mongo]
+        pytest = await asyncio.create_subprocess_exec(sys.executable, "-m", "pytest", *options, cwd=ROOT)
+        try:
+            return await pytest.wait()
+        finally:
+            if pytest.returncode is None:
+                pytest.terminate()
+                await pytest.wait()
+
+
+async def told() -> None:
+    """Says which images were not the published ones."""
+    images = base_image(), server_image("kafka"), server_image("mongo")
+    made = [image for image in images if await is_stand_in(image)]
+    print(f"stand-ins, not the published images: {', '.join(made) or 'none'}", flush=True)
+
+
 async def main(choice: str) -> int:
-    """0 when the images were built and the main job, run in them, lost and doubled nothing."""
+    """0 when the images were built, the main job, run in them, lost and doubled nothing, and the suites hold."""
     try:
         async with workspace() as directory, engine(directory):
             await base(directory)
             await build(directory)
-            return await show(choice, once=True, launch=as_container)
+            status = await show(choice, once=True, launch=as_container) or await suites(directory)
+            await told()
+            return status
     except CannotStartError as error:
         print(error, file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ VERSION = "4.3.1"
 OLDEST_JAVA = 17
 DOWNLOAD = 900.0
 FORMAT = 60.0
+CLUSTER = "bGlhbnlpLWxvY2FsLTEuMA"
 
 _DEPENDENCIES = (
     ("org.apache.kafka", "kafka_2.13", VERSION),
@@ -41,7 +42,7 @@ _LOGGING = """<Configuration status="WARN">
 """
 # One broker: every internal topic has one replica. The short sessions let a broker that was killed come
 # back at once (by default its old self holds the id for 9 s), and let a group miss a dead member early.
-_SETTINGS = """process.roles=broker,controller
+SETTINGS = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
@@ -160,7 +161,7 @@ class Kafka(Server):
         self._directory.mkdir(parents=True, exist_ok=True)
         await download(self._directory / "maven.log", self._java, self._cache)
         data = self._directory / "data"
-        settings = (_SETTINGS + self._more).format(port=self._port, controller=self._controller, data=data)
+        settings = (SETTINGS + self._more).format(port=self._port, controller=self._controller, data=data)
         self._settings.write_text(settings)
         (self._directory / "log4j2.xml").write_text(_LOGGING)
         if not (data / "meta.properties").exists():
@@ -168,7 +169,7 @@ class Kafka(Server):
         await super().start()
 
     async def _format(self) -> None:
-        tool = ["kafka.tools.StorageTool", "format", "-t", "bGlhbnlpLWxvY2FsLTEuMA"]
+        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER]
         argv = self._command("-XX:TieredStopAtLevel=1", *tool, "-c", str(self._settings))
         await Child("Kafka's format", argv, {}, self._directory / "format.log").finish(FORMAT)
 

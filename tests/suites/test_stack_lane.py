@@ -1,4 +1,5 @@
-"""The lane suite on the embedded stack: librdkafka's mock cluster, SecantusDB, the real bus and client.
+"""The lane suite on the real bus and client, over the embedded stack (librdkafka's mock cluster, SecantusDB) or the
+servers of `--kafka` and `--mongo`.
 
 A group needs seconds to form on the mock cluster, so its members live as long as the module; each test's
 process is put behind them, with empty databases, and starts at the end of what earlier tests left.
@@ -14,7 +15,8 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from local.stack import Stack, pick, running
+from local.stack import pick, running
+from shared.admin import make_topics
 from shared.app import now
 from shared.brokers import Brokers
 from shared.bus import Bus
@@ -87,7 +89,7 @@ class Member:
 class Base:
     """What all tests of the module share."""
 
-    stack: Stack
+    mongo: str
     buses: dict[str, Bus]
     members: dict[str, Member]
     reader: Any
@@ -100,27 +102,39 @@ class Base:
         return {(p.topic, p.partition): int(o) for p, o in (await self.asker.end_offsets(places)).items()}
 
 
+@contextlib.asynccontextmanager
+async def servers(config: pytest.Config) -> AsyncIterator[tuple[str, str]]:
+    """Addresses of broker and database: those that pytest was told, the broker with its topics, or of a stack."""
+    kafka, mongo = config.getoption("kafka"), config.getoption("mongo")
+    if kafka and mongo:
+        await make_topics(Brokers(kafka), PARTITIONS)
+        yield kafka, mongo
+        return
+    async with running(*pick("embedded")) as stack:
+        yield stack.kafka, stack.mongo
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def base() -> AsyncIterator[Base]:
-    async with running(*pick("embedded")) as stack, contextlib.AsyncExitStack() as ends:
-        buses = {service: Bus(Brokers(stack.kafka), service) for service in toy.READS}
+async def base(pytestconfig: pytest.Config) -> AsyncIterator[Base]:
+    async with servers(pytestconfig) as (kafka, mongo), contextlib.AsyncExitStack() as ends:
+        buses = {service: Bus(Brokers(kafka), service) for service in toy.READS}
         members = {service: Member("note", tuple(keys["note"])) for service, keys in toy.READS.items()}
         for bus in buses.values():
             ends.push_async_callback(bus.stop)
             assert set((await bus.connect(TOPICS)).values()) == {PARTITIONS}
         await asyncio.gather(*(buses[s].consume(cast("Process", members[s])) for s in buses))
-        reader, asker = (AIOKafkaConsumer(bootstrap_servers=stack.kafka, enable_auto_commit=False) for _ in range(2))
+        reader, asker = (AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False) for _ in range(2))
         for client in (reader, asker):
             await client.start()
             ends.push_async_callback(client.stop)
-        databases = {service: MongoDatabase(stack.mongo, service) for service in toy.READS}
+        databases = {service: MongoDatabase(mongo, service) for service in toy.READS}
         for service, database in databases.items():
             ends.push_async_callback(database.close)
             await migrate(database, FLOW_INDEXES, {*FLOW_COLLECTIONS, *toy.COLLECTIONS[service]})
         async with asyncio.timeout(30):
             for member in members.values():
                 await member.joined.wait()
-        yield Base(stack, buses, members, reader, asker, databases)
+        yield Base(mongo, buses, members, reader, asker, databases)
 
 
 class StackWorld(World):
@@ -154,7 +168,7 @@ class StackWorld(World):
             await client.close()
 
     def database(self, service: str, at: Callable[[str], None] = lambda label: None) -> MongoDatabase:
-        client = MongoDatabase(self._base.stack.mongo, service, at)
+        client = MongoDatabase(self._base.mongo, service, at)
         self._clients.append(client)
         return client
 
