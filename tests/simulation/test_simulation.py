@@ -49,7 +49,7 @@ def test_without_a_safeguard_a_promise_breaks(mutant: str, table: str) -> None:
 
 
 def test_every_safeguard_has_its_plan() -> None:
-    """The eighteen that the lane stands on, two of the fold, one of a restore; for one no plan is kept yet."""
+    """Eighteen that the lane stands on, three more; the schedule of one is kept in test_fake_restored."""
     assert len(MUTANTS) == 21
     assert MUTANTS.keys() - KEPT.keys() == {"control document compared without the session"}
 

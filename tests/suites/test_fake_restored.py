@@ -18,6 +18,7 @@ from shared.flow.rebuild import progress, rebuild
 from shared.flow.restored import restored
 from shared.flow.states import State
 from tests.fakes.world import FakeWorld
+from tests.simulation.safeguards import MUTANTS
 from tests.suites.rebuild import KINDS, rebuilt
 from tests.suites.toy import PostNote, Verdict, comment, judged
 from tests.suites.world import Crash, Node
@@ -190,6 +191,17 @@ async def test_an_owner_from_before_the_snapshot_commits_nothing(world: FakeWorl
 
 async def test_an_owner_from_the_lost_timeline_commits_nothing(world: FakeWorld) -> None:
     """The command's own claim has its epoch again, and the batch has the same number; the session has not."""
+    await from_the_lost_timeline(world)
+
+
+async def test_without_the_session_in_the_comparison_it_commits(world: FakeWorld) -> None:
+    """The schedule above is the one that is kept for this safeguard: epoch and batch alone do not fence."""
+    epoch_and_batch = MUTANTS["control document compared without the session"]
+    with epoch_and_batch(), pytest.raises(AssertionError, match="the zombie is told"):
+        await from_the_lost_timeline(world)
+
+
+async def from_the_lost_timeline(world: FakeWorld) -> None:
     first = await world.start("moderation")
     await world.quiet()
     before = world.servers["moderation"].backup()
