@@ -65,6 +65,8 @@ async def engine(directory: Path) -> AsyncIterator[None]:
         yield
     finally:
         await daemon.stop()
+        # It leaves this mounted, and the directory could not be removed.
+        await answered(["umount", str(directory / "exec" / "netns" / "default")])
 
 
 async def build(directory: Path) -> None:
