@@ -5,6 +5,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -111,22 +112,28 @@ async def _rebuild(means: Means, chosen: argparse.Namespace) -> int:
         return _say({"refused": "the first records are gone", "topics": cut}, 1)
     await rebuild(runtime, kinds)
     if chosen.wait:
-        await _watch(runtime.database)
+        await watch(runtime.database)
     return _say(
         {"rebuilding" if await progress(runtime.database) else "rebuilt": [k.COLLECTION for k in kinds if k.REBUILT]}
     )
 
 
-async def _watch(database: Database) -> None:
+async def watch(database: Database) -> None:
+    """A bar for each lane until a rebuild is done; a database that is away for a moment is asked again, since the
+    lanes fold without this command."""
     with Progress(console=Console(stderr=True)) as bar:
         tasks: dict[str, TaskID] = {}
-        while left := await progress(database):
-            for lane in left:
-                if lane.lane not in tasks:
-                    tasks[lane.lane] = bar.add_task(lane.lane, total=lane.total)
-                bar.update(tasks[lane.lane], completed=lane.done)
-            for name in tasks.keys() - {lane.lane for lane in left}:
-                bar.update(tasks[name], completed=bar.tasks[tasks[name]].total)
+        while True:
+            with suppress(Transient):
+                left = await progress(database)
+                for lane in left:
+                    if lane.lane not in tasks:
+                        tasks[lane.lane] = bar.add_task(lane.lane, total=lane.total)
+                    bar.update(tasks[lane.lane], completed=lane.done)
+                for name in tasks.keys() - {lane.lane for lane in left}:
+                    bar.update(tasks[name], completed=bar.tasks[tasks[name]].total)
+                if not left:
+                    return
             await asyncio.sleep(1.0)
 
 
