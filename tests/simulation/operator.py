@@ -191,10 +191,17 @@ class Operator:
         self._mute.pop(service)
 
     async def _rebuild(self, service: str, told: Callable[[str], None] = lambda step: None) -> None:
-        try:
-            await self._command(service, lambda node: rebuild(node.runtime, services.KINDS[service], told))
-        except Rejected as refused:
-            self._tell(f"no rebuild: {refused.type}")
+        """Refused for a lane that something else holds, it is tried again only where lanes wait for it half reset."""
+        while True:
+            try:
+                await self._command(service, lambda node: rebuild(node.runtime, services.KINDS[service], told))
+            except Rejected as refused:
+                self._tell(f"no rebuild: {refused.type}")
+                lanes = (await self._world.documents(service, LANES)).values()
+                if any(stored.get("held") == control.REBUILD for stored in lanes):
+                    await asyncio.sleep(LOOK)
+                    continue
+            return
 
     async def _erase(self, service: str, person: str, dies: float = 0.0) -> None:
         kinds = services.KINDS[service]

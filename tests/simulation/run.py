@@ -411,7 +411,10 @@ class _Run:
         return wanted <= owned
 
     async def _no_timers(self) -> bool:
-        return not await self.world.documents("notes", Timer.COLLECTION)
+        """None is stored, and whose commit took the last one away has heard that it did: its outbox tells."""
+        if await self.world.documents("notes", Timer.COLLECTION):
+            return False
+        return all(lane.phase == "idle" for node in self.world.nodes for lane in node.process.lanes)
 
     async def _letters(self, service: str) -> list[Json]:
         return [json.loads(record.value or b"") for record in await self.world.records(dead_topic(service).name)]

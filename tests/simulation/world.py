@@ -164,6 +164,8 @@ class SimulatedWorld(FakeWorld):
             await keys.revoked()
             for consumer in [c for c in self.broker.consumers if c.lanes is keys]:
                 await consumer.stop()
+        for group in groups:  # of which it may still be in some: an expulsion can have ended half way
+            group.members = [(process, c) for process, c in group.members if process is not node.process]
         context = contextvars.copy_context()
         context.run(OWNER.set, node)
         await asyncio.gather(asyncio.create_task(self.join(node), context=context), return_exceptions=True)
