@@ -39,7 +39,7 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing to fold. Exactly one of ``payload`` and ``death`` is set."""
+    """One thing to fold. One of ``payload`` and ``death`` is set, or neither: nothing is left to fold of it."""
 
     cause: Cause
     payload: Payload | None = None

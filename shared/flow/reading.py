@@ -1,4 +1,4 @@
-"""What a batch reads before it is folded: its documents, the marks of doubles, and what was dead before a rebuild."""
+"""What a batch reads before it is folded: its documents, the marks of doubles, and what is noted as dead."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,19 +35,26 @@ async def seen(runtime: Runtime, inputs: Sequence[Input]) -> set[bytes]:
     return {bytes(m) for page in pages for m in page["ids"]}
 
 
-async def without_dead(runtime: Runtime, inputs: Sequence[Input]) -> Sequence[Input]:
-    """The inputs, those of a rebuild without the handlers in which they had died: a replay folds these.
+async def as_noted(runtime: Runtime, inputs: Sequence[Input]) -> Sequence[Input]:
+    """The inputs, each with those handlers alone that are still to fold it, by what is noted as dead.
 
-    A rebuild that folded them would mark them, mute as it is, and what they have to tell would never be told.
+    Of a rebuild's, not those in which it had died: a replay folds these. Muted as the rebuild is, what they have to
+    tell would never be told. Of a letter's, none that is noted no more: it died in a time that a restore has taken
+    back, and what there was to do in it is done anew.
     """
-    ids = {id_ for i in inputs if i.past for h in i.handlers for id_ in (letter_id(i, h.name), letter_id(i, ""))}
+    past = {id_ for i in inputs if i.past for h in i.handlers for id_ in (letter_id(i, h.name), letter_id(i, ""))}
+    ids = past | {i.letter for i in inputs if i.letter}
     if not ids:
         return inputs
     dead = {stored["_id"] for stored in await runtime.database.load(DEAD, ids)}
-    return [_living(i, dead) if i.past and dead else i for i in inputs]
+    return [_noted(i, dead) for i in inputs]
 
 
-def _living(input_: Input, dead: set[str]) -> Input:
+def _noted(input_: Input, dead: set[str]) -> Input:
+    if input_.letter and input_.letter not in dead:
+        return replace(input_, handlers=(), marks=(), death=None)
+    if not input_.past:
+        return input_
     whole = letter_id(input_, "") in dead
     pairs = zip(input_.handlers, input_.marks, strict=True)
     left = [(h, m) for h, m in pairs if not whole and letter_id(input_, h.name) not in dead]

@@ -125,6 +125,8 @@ class ReplayLane(Lane):
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Let go of the committed letters."""
         self.counts.update(outcome for _, outcome, _ in folded.outcomes)
+        if gone := len(inputs) - len(folded.outcomes):
+            self.counts["nothing"] += gone
         self._next = self.position(inputs)[self._topic]
         if folded.work.records or folded.marks or folded.work.changed():
             self._stored = self._next

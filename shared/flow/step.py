@@ -143,7 +143,7 @@ class Steps:
 
     async def _attempt(self, inputs: Sequence[Input]) -> Folded:
         runtime = self.runtime
-        inputs = await reading.without_dead(runtime, inputs)
+        inputs = await reading.as_noted(runtime, inputs)
         loaded = await reading.documents(runtime, inputs)
         self.at("step:loaded")
         # The inbox is read after the documents: a lane that folded one of these inputs meanwhile has also

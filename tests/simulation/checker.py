@@ -10,8 +10,6 @@ Where the database of a service was set back to a backup, this is excused, and n
   not stored any more is judged, counted and asked about like any other (`_told`), and an answer counts that was lost.
 - What follows from two topics of a lane, whichever came last, is told once for each way in which they came: a pair that
   met after the backup may be told, and counted, a second time (`_pairs`). See docs/adr/0050.
-- A part that died in the lost time has its letter, and is cut and folded anew. If the bug was mended in between, the
-  replay of that letter does it a second time, since a part is known by its timer and not by the inbox (`_parts`).
 - Large posts of an erased person may have been told in the lost time, and want nothing any more when they are folded
   again: what their parts told stays told (`_parts`).
 - A state is told more than once. But each sequence of it is one event, the highest is the document as the owner has
@@ -152,12 +150,9 @@ def _parts(end: End) -> Iterator[str]:
     kinds = {i: a.ask.text for i, a in _told(end).items()}
     wanted = {f"{i}-{kinds.get(i)}-{n}" for i in large for n in range(ECHOES)}
     times = {i: d["times"] for i, d in echoes.items()}
-    restored = _restored(end, "notes")
-    mended = restored and any(fault.kind == "mend" for fault in end.plan.faults)
-    twice = {f"{i}-torn-{n}" for i in large for n in (2, 3) if mended}
-    if times.keys() != wanted or any(n != 1 and not (n == 2 and i in twice) for i, n in times.items()):
+    if times != dict.fromkeys(wanted, 1):
         yield f"echoes {times} and not once each of {sorted(wanted)}"
-    gone = {f"{i}-{kinds[i]}-{n}" for i in most & _quiet(end) for n in range(ECHOES) if restored}
+    gone = {f"{i}-{kinds[i]}-{n}" for i in most & _quiet(end) for n in range(ECHOES) if _restored(end, "notes")}
     yield from _once(_records(end, 0, "note_reacted"), "person_id", wanted, wanted | gone)
 
 

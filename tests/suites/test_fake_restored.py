@@ -19,6 +19,7 @@ from shared.flow.restored import restored
 from shared.flow.states import State
 from tests.fakes.world import FakeWorld
 from tests.simulation.safeguards import MUTANTS
+from tests.suites.lane import letters, replayed
 from tests.suites.rebuild import KINDS, rebuilt
 from tests.suites.toy import PostNote, Verdict, comment, judged
 from tests.suites.world import Crash, Node
@@ -335,6 +336,37 @@ async def test_what_the_snapshot_does_not_know_is_not_taken_up(world: FakeWorld)
     await world.start("moderation")
     await world.quiet()
     assert await verdicts(world) == {}
+
+
+async def test_a_letter_of_the_lost_timeline_is_not_replayed(world: FakeWorld) -> None:
+    """What died in it is read anew: a part, which has no mark in the inbox, is done once."""
+    node = await world.start("notes")
+    await world.quiet()
+    before = world.servers["notes"].backup()
+    world.toy.part = 2
+    await world.put(comment("n", "buggy", "many 4"))
+    await world.until(lambda: both_died(world), "the letters")
+    await world.stop(node)
+    world.servers["notes"].restore(before)
+    world.toy.broken = False
+    await restored(beside(world, "notes").runtime, ())
+    node = await world.start("notes")
+    await world.until(lambda: all_parts(world), "the parts")
+    assert await replayed(world, node) == {"nothing": 2}
+    assert set((await parts(world)).values()) == {1}
+
+
+async def both_died(world: FakeWorld) -> bool:
+    return len(await letters(world)) == 2
+
+
+async def all_parts(world: FakeWorld) -> bool:
+    return len(await parts(world)) == 4
+
+
+async def parts(world: FakeWorld) -> dict[str, int]:
+    """How often each effect of the large input was made."""
+    return {i: d["times"] for i, d in (await world.documents("notes", "remembered")).items() if i.startswith("buggy-")}
 
 
 class Spy:
