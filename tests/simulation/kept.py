@@ -83,4 +83,14 @@ KEPT: dict[str, Plan] = {
         *(Ask(at, "edit", f"a{n}", "n0", keyed=False) for n, at in enumerate((2.0, 2.5, 12.0))),
         faults=(Fault(1.0, "restore", "notes", seconds=3.0),),
     ),
+    # A part dies in the lost time; read again, the post has no words any more, and comes to no parts.
+    "letter replayed without a note of it": world(
+        Ask(15.0, "post", "a0", "n2", "torn", patience=0.3, person="cleo"),
+        faults=(
+            Fault(6.6, "restore", "notes", seconds=10.0),
+            Fault(16.4, "database away", "notes", seconds=10.0),
+            Fault(19.2, "erase", what="cleo"),
+        ),
+        notes=2,
+    ),
 }

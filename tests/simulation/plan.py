@@ -128,6 +128,11 @@ def _lag(rng: random.Random, labels: tuple[str, ...]) -> Fault:
     return Fault(_at(rng), "lag", rng.choice(SERVICES), rng.randrange(9), seconds=rng.choice([0.5, 3.0, 9.0]))
 
 
+def _cut(rng: random.Random, labels: tuple[str, ...]) -> Fault:
+    """One process cannot send; the others can."""
+    return Fault(_at(rng), "cut", rng.choice(SERVICES), rng.randrange(9), seconds=rng.choice([0.5, 3.0, 9.0]))
+
+
 def _hold(rng: random.Random, labels: tuple[str, ...]) -> Fault:
     service = rng.choice(SERVICES)
     lanes = ["note:0", "note:1", *(["group:0", "group:1"] if service == "recommend" else [])]
@@ -213,6 +218,7 @@ MAKERS: dict[str, Callable[[random.Random, tuple[str, ...]], Fault]] = {
     "freeze": _freeze,
     "zombie": _zombie,
     "lag": _lag,
+    "cut": _cut,
     "hold": _hold,
     "expel": _expel,
     "shrink": _shrink,

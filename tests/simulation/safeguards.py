@@ -1,6 +1,6 @@
 """The lane's safeguards, each with a switch that takes it away: a simulation that still passes then checks nothing.
 
-Named after what is done instead. Eighteen are those that the design stands on; two more are of the fold.
+Named after what is done instead. Eighteen are those that the design stands on; four more are of the fold and restores.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -178,6 +178,15 @@ def _doubles_in_a_batch() -> Any:
     return replaced(fold, "_deliver", lambda s, f, i, known: deliver(s, f, i, set(known)))
 
 
+def _letters_without_a_note() -> Any:
+    noted = reading.as_noted
+
+    async def all_letters(runtime: Runtime, inputs: Sequence[Input]) -> Sequence[Input]:
+        return [i if i.letter else known for i, known in zip(inputs, await noted(runtime, inputs), strict=True)]
+
+    return replaced(reading, "as_noted", all_letters)
+
+
 def _no_floor() -> Any:
     async def nothing(*arguments: Any) -> None:
         return None
@@ -211,5 +220,6 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "doubles in a batch folded": _doubles_in_a_batch,
     "no rollback": _no_rollback,
     "no floor after a restore": _no_floor,
+    "letter replayed without a note of it": _letters_without_a_note,
 }
 """By name: what makes the lane so, as a context manager."""
