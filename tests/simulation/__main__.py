@@ -129,7 +129,7 @@ def story(seed: int, console: Console) -> bool:
 def tell(report: Report, seconds: float, console: Console) -> None:
     """The figures of many worlds."""
     console.print(
-        f"{report.seeds} worlds in {seconds:.0f} s, {report.seeds / seconds * 60:.0f} a minute; "
+        f"{report.seeds} worlds in {seconds:.0f} s, {report.seeds / seconds:.1f} a second; "
         f"{report.injected.total()} faults; commands {dict(sorted(report.answers.items()))}"
     )
     console.print("faults: " + ", ".join(f"{kind} {n}" for kind, n in sorted(report.injected.items())))

@@ -160,7 +160,8 @@ class Operator:
             await self._erase(service, person)
         if await self._command(service, self._tell_over, self._rng.choice([0.0, 0.01, 0.05])):
             self._mute[service] = None
-        held = {name: stored.get("held") for name, stored in (await self._world.documents(service, LANES)).items()}
+        stored = await self._world.documents(service, LANES)
+        held = {name: lane.get("held") for name, lane in stored.items()}
         for lane in (name for name, reason in held.items() if reason == DRILL):
             await insist(partial(self._release, service, lane))
         self.untold.pop(service)
@@ -169,6 +170,9 @@ class Operator:
             await self._rebuild(service)
         if service in self._mute:
             await self._republish(service)
+        if any(name.startswith("replay:") and lane["outbox"] for name, lane in stored.items()):
+            self._end.replayed = True
+            await self._command(service, self._replay)
 
     async def _tell_over(self, node: Node) -> bool:
         """Whether the republication must wait for the rebuild that the backup was taken in."""

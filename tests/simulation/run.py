@@ -198,7 +198,8 @@ class _Run:
                 await world.freeze(node, fault.seconds)
             case "zombie":
                 await self._reach(node, fault.what)
-                await world.zombie(node, fault.seconds)
+                if node in world.nodes:  # it may have died meanwhile
+                    await world.zombie(node, fault.seconds)
             case "lag":
                 consumers = world.consumers(node)
                 for consumer in consumers:
