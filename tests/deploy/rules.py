@@ -7,6 +7,7 @@ from typing import Any, cast
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from deploy.generate import kafka_user
 from shared.admin import config_of
 from shared.app import App, Server
 from shared.contracts import TOPICS
@@ -244,9 +245,10 @@ def topics_are_those_of_the_table(manifests: Manifests) -> list[str]:
 
 
 def users_are_those_of_the_services(manifests: Manifests) -> list[str]:
-    """Every service logs in as a user that there is, and every user is a service's."""
-    users = {m["metadata"]["name"] for m in of_kind(manifests, "KafkaUser")}
-    told: list[str] = []
+    """Every service logs in as a user that there is, and every user is a service's, with the rights of the table."""
+    users = {m["metadata"]["name"]: m["spec"] for m in of_kind(manifests, "KafkaUser")}
+    rights = {user["metadata"]["name"]: user["spec"] for user in map(kafka_user, SERVICES)}
+    told = [f"{name}: other rights than the table's" for name, spec in users.items() if spec != rights.get(name, spec)]
     asked: set[str] = set()
     for owner in of_kind(manifests, "Deployment"):
         env = {e["name"]: e for e in owner["spec"]["template"]["spec"]["containers"][0]["env"]}
@@ -254,7 +256,7 @@ def users_are_those_of_the_services(manifests: Manifests) -> list[str]:
         asked.add(name)
         if name != f"lianyi-{service_of(owner)}" or env["LIANYI_KAFKA_PASSWORD"]["valueFrom"] != _password(name):
             told.append(f"{name_of(owner)}: logs in as {name}")
-    return told + [f"KafkaUser: {name}" for name in sorted(users ^ asked)]
+    return told + [f"KafkaUser: {name}" for name in sorted(users.keys() ^ asked)]
 
 
 def _password(user: str) -> Manifest:

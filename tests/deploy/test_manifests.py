@@ -195,6 +195,11 @@ BREAKS: list[tuple[Callable[[Manifests], list[str]], Callable[[Manifests], Any],
         "keeps",
     ),
     (rules.users_are_those_of_the_services, lambda m: drop(m, "KafkaUser"), "KafkaUser: lianyi-"),
+    (
+        rules.users_are_those_of_the_services,
+        lambda m: of_kind(m, "KafkaUser")[0]["spec"]["authorization"]["acls"][0]["operations"].append("All"),
+        "other rights",
+    ),
     (rules.users_are_those_of_the_services, lambda m: container(m)["env"][1].update(value="lianyi-notes"), "logs in"),
 ]
 
