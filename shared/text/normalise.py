@@ -1,32 +1,49 @@
-"""The passes, in order: fold characters, close spelled-out words, name contact words alike."""
+"""The passes, in order: fold characters, put split ones together, close spelled-out words and numbers,
+name contact words alike."""
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from shared.text import tables
 from shared.text.fold import fold
 from shared.text.spans import Cut, Normalised, splice
 
-VERSION = sha256(
-    repr((1, sorted(tables.LOOKALIKES.items()), tables.SEPARATORS, sorted(tables.NUMERALS), tables.TOKENS)).encode()
-).hexdigest()[:12]
-"""Changes whenever a table here does; a verdict that names its rules names this too. The 1 is the code's own."""
+_WORDS = (tables.LOOKALIKES, tables.NUMERALS, tables.DIGIT_LIKE, tables.TOGETHER, tables.PAIRS)
+_FORMS = (tables.SEPARATORS, tables.TOKENS, tables.PINYIN)
+VERSION = sha256(repr((2, [sorted(table.items()) for table in _WORDS], _FORMS)).encode()).hexdigest()[:12]
+"""Changes whenever a table here does; a verdict that names its rules names this too. The 2 is the code's own."""
 
 _MOST_APART = 3
 """Characters between two letters of a spelled-out word, at most."""
 
+_MOST_ROUNDS = 4
+"""What one contact word becomes may be the account that another one waits for; never deeper than this."""
+
 _NUMERAL = "0-9" + "".join(tables.NUMERALS)
-_GROUP = re.compile(f"([{_NUMERAL}]+)|([a-z]+)|([一-鿿]+)")
+_LIKE = "".join(tables.DIGIT_LIKE)
+# A number, also with letters in it that look like digits, where no other letter touches it; a row of o's is one too.
+_GROUP = re.compile(
+    f"((?<![a-z0-9])[{_LIKE}]?[{_NUMERAL}][{_NUMERAL}{_LIKE}]{{0,20}}(?<=[o{_NUMERAL}])(?![a-z0-9])"
+    f"|[{_NUMERAL}]+|(?<![a-z0-9])o{{3,4}}(?![a-z0-9]))|([a-z]+)|([一-鿿]+)"
+)
 _SEPARATED = re.compile(f"[{tables.SEPARATORS}]+")
 # Worth a closer look: a character on its own between separators, a phone cut in parts, a row of numerals.
 _SUSPECT = re.compile(
     f"[{tables.SEPARATORS}][{_NUMERAL}a-z一-鿿][{tables.SEPARATORS}]"
-    f"|[0-9]{{3,4}}[{tables.SEPARATORS}]{{1,3}}[0-9]{{4}}|[{_NUMERAL}]{{7}}"
+    f"|[0-9{_LIKE}]{{3,4}}[{tables.SEPARATORS}]{{1,3}}[0-9{_LIKE}]{{4}}|[{_NUMERAL}{_LIKE}]{{7}}"
 )
-_TO_DIGITS = str.maketrans(tables.NUMERALS)
+_TO_DIGITS = str.maketrans(tables.NUMERALS | tables.DIGIT_LIKE)
+_LEAST_DIGITS = 4
+"""Real ones in a number that has letters: fewer may be a word."""
 _MOBILE = re.compile("1[3-9][0-9]{9}")
 
+_PARTS = re.compile(
+    "|".join(
+        (*(f"{radical}[{tables.SEPARATORS}]{{0,{_MOST_APART}}}[一-鿿]" for radical in tables.RADICALS), *tables.PAIRS)
+    )
+)
 _Group = tuple[int, int, int]
 """(start, end, class): 1 numerals, 2 Latin letters, 3 Han characters."""
 
@@ -39,20 +56,41 @@ def normalise(text: str) -> Normalised:
     """
     folded, edits = fold(text)
     passes = [edits]
-    for find in (_spelled_out, _tokens):
-        cuts = find(folded)
-        if cuts:
+    for find in (_together, _spelled_out, _together, _pinyin, *repeat(_tokens, _MOST_ROUNDS)):
+        if cuts := find(folded):
             folded, edits = splice(folded, cuts)
             passes.append(edits)
+        elif find is _tokens:
+            break
     return Normalised(folded, tuple(edits for edits in passes if edits))
+
+
+def _together(text: str) -> list[Cut]:
+    """Characters written as their parts ("亻言") become whole."""
+    return [
+        (match.start(), match.end(), whole)
+        for match in _PARTS.finditer(text)
+        if (whole := tables.PAIRS.get(match[0]) or tables.TOGETHER.get(match[0][0] + match[0][-1]))
+    ]
+
+
+def _pinyin(text: str) -> list[Cut]:
+    """Words that are written as they sound (zhuan qian) become characters."""
+    if not any(map(text.__contains__, tables.SYLLABLES)):
+        return []
+    return _named(text, tables.SPOKEN, tables.PINYIN)
 
 
 def _tokens(text: str) -> list[Cut]:
     """Every form of a contact word (薇信, V信, vx, 加扣 …) becomes the one name of it."""
+    return _named(text, tables.TOKEN, tables.TOKENS)
+
+
+def _named(text: str, forms: re.Pattern[str], table: Sequence[tuple[str, str]]) -> list[Cut]:
     return [
-        (match.start(), match.end(), token)
-        for match in tables.TOKEN.finditer(text)
-        if (token := tables.TOKENS[(match.lastindex or 1) - 1][0]) != match.group()
+        (match.start(), match.end(), name)
+        for match in forms.finditer(text)
+        if (name := table[(match.lastindex or 1) - 1][0]) != match.group()
     ]
 
 
@@ -97,6 +135,8 @@ def _closed(text: str, chain: list[_Group]) -> list[Cut]:
     joined = "".join(text[start:end] for start, end, _ in chain)
     kind = chain[0][2]
     if kind == 1:
+        if not joined.isdigit() and sum(char not in tables.DIGIT_LIKE for char in joined) < _LEAST_DIGITS:
+            return []
         joined = joined.translate(_TO_DIGITS)
         if not _is_hidden_number(chain, joined):
             return []

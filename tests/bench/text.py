@@ -1,7 +1,8 @@
 """How well and how fast the rules judge real texts: `python -m tests.bench.text DATA_DIR [--unmask]`.
 
 DATA_DIR holds spam/*.jsonl.gz and ham/*.jsonl.gz with a field `text`; `label` 1 is spam, no label is ham.
-One core. The rows are read, counted and forgotten: nothing of them is printed or kept.
+One core, in the processor's time. Beside the rates stands what one of a plain filter is: NFKC, case folding, twenty
+words looked for. The rows are read, counted and forgotten: nothing of them is printed or kept.
 """
 
 import argparse
@@ -10,16 +11,43 @@ import json
 import re
 import sys
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from services.moderation.core import judge
 from shared.text import normalise
 
 MOST_HAM_HIDDEN = 0.005
 """The bar: at most this share of a ham file's rows may be hidden."""
+
+LEAST_RATE = 20_000
+"""The bar: texts a second that the median of the files must come to."""
+PLAIN = [
+    "微信",
+    "qq",
+    "加我",
+    "联系",
+    "电话",
+    "兼职",
+    "赚钱",
+    "优惠",
+    "免费",
+    "贷款",
+    "代理",
+    "彩金",
+    "约炮",
+    "看片",
+    "发票",
+    "free",
+    "win",
+    "prize",
+    "call",
+    "txt",
+]
 
 _MASK = re.compile(r"(?<![A-Za-z])x+(?![A-Za-z])")
 
@@ -34,6 +62,7 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     normalising: float = 0.0
     batch: float = 0.0
+    plain: float = 0.0
 
 
 def read(path: Path, unmask: bool) -> Iterator[tuple[int, str]]:
@@ -51,22 +80,27 @@ def measure(path: Path, unmask: bool) -> Tally:
     """Every row judged once in a batch (the rate), and once alone under the clock (the tail)."""
     tally = Tally()
     rows = list(read(path, unmask))
-    began = time.perf_counter()
+    began = time.process_time()
     for _, text in rows:
         normalise(text)
-    tally.normalising = time.perf_counter() - began
-    began = time.perf_counter()
+    tally.normalising = time.process_time() - began
+    began = time.process_time()
     verdicts = [judge(text) for _, text in rows]
-    tally.batch = time.perf_counter() - began
+    tally.batch = time.process_time() - began
+    began = time.process_time()
+    for _, text in rows:
+        plain = unicodedata.normalize("NFKC", text).casefold()
+        any(word in plain for word in PLAIN)
+    tally.plain = time.process_time() - began
     for (label, _), verdict in zip(rows, verdicts, strict=True):
         tally.rows[label] += 1
         tally.hidden[label] += verdict.hide
         if verdict.hide and not label:
             tally.blamed.update(reason.rule for reason in verdict.reasons)
     for _, text in rows:
-        began = time.perf_counter()
+        began = time.process_time()
         judge(text)
-        tally.seconds.append(time.perf_counter() - began)
+        tally.seconds.append(time.process_time() - began)
     return tally
 
 
@@ -78,26 +112,33 @@ def share(tally: Tally, label: int) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Print the table; exit code 1 if a ham file lost more rows than the bar allows."""
+    """Print the table; exit code 1 if a ham file lost more rows than the bar allows, or the rate is below its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--unmask", action="store_true", help="read runs of x as the digits they stand for")
     parser.add_argument("--blame", action="store_true", help="name the rules that spoke in hidden ham")
     given = parser.parse_args(argv)
     files = [path for kind in ("spam", "ham") for path in sorted((given.data / kind).glob("*.jsonl.gz"))]
-    failed = not files
-    print(f"{'file':<34}{'spam hidden (recall)':>24}{'ham hidden':>20}{'texts/s':>10}{'normalise/s':>13}{'p99 us':>8}")
+    failed, rates = not files, list[float]()
+    print(
+        f"{'file':<34}{'spam hidden (recall)':>24}{'ham hidden':>20}{'texts/s':>10}{'normalise/s':>13}"
+        f"{'plain filter':>14}{'p99 us':>8}"
+    )
     for path in files:
         tally = measure(path, given.unmask)
+        rates.append(tally.rows.total() / tally.batch)
         rows, p99 = tally.rows.total(), sorted(tally.seconds)[int(len(tally.seconds) * 0.99)] * 1e6
         print(
             f"{path.name.removesuffix('.jsonl.gz'):<34}{share(tally, 1):>24}{share(tally, 0):>20}"
-            f"{rows / tally.batch:>10,.0f}{rows / tally.normalising:>13,.0f}{p99:>8,.0f}"
+            f"{rows / tally.batch:>10,.0f}{rows / tally.normalising:>13,.0f}"
+            f"{tally.batch / tally.plain:>11.1f} x{p99:>10,.0f}"
         )
         if given.blame and tally.blamed:
             print(f"    {dict(tally.blamed.most_common(8))}")
         failed |= path.parent.name == "ham" and tally.hidden[0] > MOST_HAM_HIDDEN * tally.rows[0]
-    return int(failed)
+    rate = median(rates) if rates else 0
+    print(f"\nmedian {rate:,.0f} texts/s, normalised and judged")
+    return int(failed or rate < LEAST_RATE)
 
 
 if __name__ == "__main__":
