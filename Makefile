@@ -46,7 +46,7 @@ stack: setup ## broker and database alone, until Ctrl-C; prints their addresses 
 	@exec $(PY) -m local.stack $(if $(STACK),--stack='$(STACK)')
 
 test: check ## all that CI runs: lint, format, types, then every test that this machine can run
-	@exec $(PY) -m coverage run -m pytest
+	@exec $(PY) -m pytest -n auto --dist loadgroup --cov --cov-report term-missing:skip-covered
 
 test-containers: setup ## the main job in the built images, the suites on servers in containers (needs Docker or dockerd; STACK)
 	@exec $(PY) -m local.containers $(if $(STACK),--stack='$(STACK)')

@@ -23,6 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "jumping: runs on a loop whose time jumps, so that waiting costs nothing")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker has whole files, for their fixtures; one has all that start a stack, so that there is one at a time."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("stack" if item.get_closest_marker("stack") else file))
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
