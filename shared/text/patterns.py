@@ -9,13 +9,14 @@ import re
 
 _LEAD_CLASS = re.compile(r"\[([^\]\\^]{1,60})\](?![{*+?])")
 _LEAD_GROUP = re.compile(r"\(\?:([^()\[\]]{1,200})\)(?![{*+?])")
+_MOST_HEADS = 64
 _RANGE = re.compile("(.)-(.)")
 _HEAD = re.compile(r"(?:\\[^\w]|[^\\\[(.])(?![{*+?])")
 
 
 def either(alternatives: str) -> str:
     """One expression of alternatives parted by white space, tried in their order; a blank in one is an escape."""
-    return "|".join(form for alternative in alternatives.split() for form in _written_out(alternative))
+    return "|".join(form for alternative in alternatives.split() for form in written_out(alternative))
 
 
 def words(alternatives: str) -> str:
@@ -26,14 +27,16 @@ def words(alternatives: str) -> str:
     return "|".join(
         f"{head}(?<![a-z].)(?:{rest})(?![a-z])"
         for alternative in alternatives.split()
-        for head, rest in map(_beheaded, _written_out(alternative))
+        for head, rest in map(_beheaded, written_out(alternative))
     )
 
 
-def _written_out(alternative: str) -> list[str]:
+def written_out(alternative: str) -> list[str]:
     """The alternatives without a class or a group at the head; what cannot be written out stays as it is."""
     if match := _LEAD_CLASS.match(alternative):
         heads = list(map(re.escape, _RANGE.sub(_span, match[1])))
+        if len(heads) > _MOST_HEADS:
+            return [alternative]
     elif match := _LEAD_GROUP.match(alternative):
         heads = match[1].split("|")
     else:
@@ -41,7 +44,7 @@ def _written_out(alternative: str) -> list[str]:
     rest = alternative[match.end() :]
     if match.re is _LEAD_CLASS:
         return [head + rest for head in heads]
-    return [form for head in heads for form in _written_out(head + rest)]
+    return [form for head in heads for form in written_out(head + rest)]
 
 
 def _span(match: re.Match[str]) -> str:

@@ -1,0 +1,80 @@
+"""Tables of phrases: checked, costed, and made into one expression that the engine searches fast."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.rules.errors import BadRules, Fault, Place
+from shared.rules.pattern import UNBOUNDED, BadPattern, cost
+from shared.rules.syntax import Phrases
+from shared.text.patterns import either, words, written_out
+
+MOST_PHRASES = 1_000
+"""Of one table."""
+MOST_STEPS = 20_000
+"""Characters compared at one place of a text, at most, by one table."""
+
+_HAN = re.compile("[\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A table that may be searched for. `han`: every phrase begins with a Han character, so plain ASCII has none."""
+
+    name: str
+    pattern: re.Pattern[str]
+    search: Callable[[str], re.Match[str] | None]
+    steps: int
+    han: bool
+
+
+def table_of(phrases: Phrases) -> Table:
+    """The table of a statement.
+
+    Raises:
+        BadRules: an expression that is none, is not bounded, or costs too much; each with its place.
+    """
+    faults: list[Fault] = []
+    heads: dict[str, int] = {}
+    for number, match in enumerate(re.finditer(r"\S+", phrases.source)):
+        if number == MOST_PHRASES:
+            faults.append(Fault(_place(phrases, match.start()), f"more than {MOST_PHRASES} phrases", "make two tables"))
+            break
+        try:
+            cost(match.group())  # before anything is written out
+            for form in map(cost, written_out(match.group())):
+                heads[form.head] = min(heads.get(form.head, 0) + form.steps, UNBOUNDED)
+        except BadPattern as bad:
+            faults.append(Fault(_place(phrases, match.start() + bad.at), bad.what, bad.hint))
+    if not heads and not faults:
+        faults.append(Fault(phrases.at, f"{phrases.name} has no phrases"))
+    if faults:
+        raise BadRules(faults)
+    # One character stands at a place, so only phrases that begin with it, or with no fixed one, go on from there.
+    steps = max((steps for head, steps in heads.items() if head), default=0) + heads.get("", 0) + 1
+    if steps > MOST_STEPS:
+        hint = "fewer repeats that can end in several places, or fewer phrases with one beginning"
+        raise _bad(phrases, f"{steps} steps at one place at worst, {MOST_STEPS} allowed", hint)
+    pattern = _compiled(phrases)
+    return Table(phrases.name, pattern, pattern.search, steps, all(_HAN.match(head) for head in heads))
+
+
+def _compiled(phrases: Phrases) -> re.Pattern[str]:
+    try:
+        return re.compile((words if phrases.words else either)(phrases.source))
+    except (ValueError, re.error) as error:
+        raise _bad(phrases, str(error)) from None
+
+
+def _bad(phrases: Phrases, what: str, hint: str = "") -> BadRules:
+    """A fault of a table as a whole."""
+    return BadRules([Fault(phrases.at, f"{phrases.name}: {what}", hint)])
+
+
+def _place(phrases: Phrases, at: int) -> Place:
+    """Where a character of the block stands in the source: the block begins with three quotes."""
+    before = phrases.source[:at]
+    lines = before.count("\n")
+    if not lines:
+        return Place(phrases.at.line, phrases.at.column + 3 + at)
+    return Place(phrases.at.line + lines, at - before.rindex("\n"))

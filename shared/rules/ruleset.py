@@ -1,0 +1,201 @@
+"""A set of rules that may be used: made of a source as a whole, or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from hashlib import sha256
+from typing import NamedTuple
+
+from shared.rules.check import check, key_of, unused
+from shared.rules.errors import BadRules, Fault, Place
+from shared.rules.evaluate import Builder, Holds
+from shared.rules.parser import parse
+from shared.rules.phrases import Table, table_of
+from shared.rules.sense import contradictions
+from shared.rules.sight import Sight
+from shared.rules.syntax import Both, Compare, Constant, Effect, Example, Expression, Has, Let, Name, Not, Source, Sum
+from shared.rules.syntax import Rule as Statement
+from shared.rules.vocabulary import KNOBS, Value
+from shared.text import VERSION as TEXT_VERSION
+from shared.text import normalise
+
+LANGUAGE = 1
+"""Part of every version: another meaning of the same source is another set."""
+MOST_EXAMPLES = 20_000
+"""Characters of all examples of a set, since all are tried before it is taken."""
+MOST_STEPS = 100_000
+"""Characters compared at one place of a text, at most, by a whole set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that may be asked. `tables` are those it wants a text to have, `facts` the keys it may ask for."""
+
+    name: str
+    why: str
+    effect: Effect
+    weight: float
+    holds: Holds
+    tables: tuple[Table, ...]
+    facts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleSet:
+    """Rules, and the numbers of the set.
+
+    version     twelve hex digits that change with the source, the normalisation and the language
+    tables      what its rules look for in a text
+    steps       characters compared at one place of a text, at most
+    parts       parts of expressions that are looked at for one text, at most
+    """
+
+    version: str
+    source: str
+    rules: tuple[Rule, ...]
+    tables: tuple[Table, ...]
+    threshold: float
+    least: int
+    reach: int
+    caution: float
+    steps: int
+    parts: int
+
+    @property
+    def why(self) -> Mapping[str, str]:
+        """What each rule means to the author of a text."""
+        return {rule.name: rule.why for rule in self.rules}
+
+    def may_speak(self, facts: Mapping[str, Value]) -> bool:
+        """Whether some rule that asks for one of these facts could hold, whatever the text and the rest are."""
+        sight = Sight(None, None, facts)
+        keys = facts.keys()
+        return any(rule.holds(sight) is not False for rule in self.rules if rule.facts & keys)
+
+
+@lru_cache(maxsize=8)
+def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
+    """The set of a source; without the rules named in `off`, which say nothing then.
+
+    Raises:
+        BadRules: it does not parse, its types do not fit, it costs too much, it contradicts itself, an example of a
+            rule comes out otherwise, or `off` names no rule.
+    """
+    statements = parse(source)
+    names = check(statements)
+    contradictions(statements)
+    tables = _tables(statements)
+    asked = _asked(statements)
+    places = {place for rule in statements.rules for place in asked[rule.name].places}
+    steps = sum(tables[name].steps for _, name in places)
+    if steps > MOST_STEPS:
+        raise BadRules([Fault(Place(1, 1), f"{steps} steps at one place at worst, {MOST_STEPS} allowed")])
+    made = _rules(statements, tables, asked)
+    unused(statements, names)
+    _prove(statements, made)
+    if unknown := set(off) - made.keys():
+        raise BadRules([Fault(Place(1, 1), f"no rules are called {', '.join(sorted(unknown))}")])
+    numbers = {knob.name: knob.default for knob in KNOBS} | {s.name: s.value for s in statements.settings}
+    return RuleSet(
+        version=sha256(repr((LANGUAGE, TEXT_VERSION, source, sorted(off))).encode()).hexdigest()[:12],
+        source=source,
+        rules=tuple(rule for name, rule in made.items() if name not in off),
+        tables=tuple(tables[name] for name in sorted({name for text, name in places if text == "text"})),
+        threshold=numbers["threshold"],
+        least=int(numbers["least"]),
+        reach=int(numbers["reach"]),
+        caution=numbers["caution"],
+        steps=steps,
+        parts=sum(names.measures[rule.name].nodes for rule in statements.rules),
+    )
+
+
+class _Asked(NamedTuple):
+    """What a condition may ask for: places (text, table), the tables that it wants in the text itself, facts."""
+
+    places: frozenset[tuple[str, str]] = frozenset()
+    wanted: tuple[str, ...] = ()
+    facts: frozenset[str] = frozenset()
+
+    def __or__(self, other: "_Asked") -> "_Asked":
+        wanted = tuple(dict.fromkeys((*self.wanted, *other.wanted)))
+        return _Asked(self.places | other.places, wanted, self.facts | other.facts)
+
+
+def _tables(source: Source) -> Mapping[str, Table]:
+    made: dict[str, Table] = {}
+    faults: list[Fault] = []
+    for phrases in source.phrases:
+        try:
+            made[phrases.name] = table_of(phrases)
+        except BadRules as bad:
+            faults += bad.faults
+    if faults:
+        raise BadRules(faults)
+    return made
+
+
+def _asked(source: Source) -> Mapping[str, _Asked]:
+    """What each named expression and rule asks for, with what stands behind the names in it."""
+    found: dict[str, _Asked] = {}
+    for statement in source.order:
+        condition = statement.value if isinstance(statement, Let) else statement.when
+        found[statement.name] = _asks(condition, found)
+    return found
+
+
+def _asks(expression: Expression, named: Mapping[str, _Asked]) -> _Asked:
+    match expression:
+        case Constant():
+            return _Asked()
+        case Name(name=name):
+            return named.get(name) or _Asked(facts=frozenset({key_of(expression)}))
+        case Has(text=text, phrases=phrases):
+            return _Asked(frozenset({(text, phrases)}), (phrases,) if text == "text" else ())
+        case Not(part=part):
+            return _asks(part, named)._replace(wanted=())
+        case Both(parts=parts):
+            return reduce(_Asked.__or__, (_asks(part, named) for part in parts))
+        case Compare(left=left, right=right) | Sum(left=left, right=right):
+            return _asks(left, named) | _asks(right, named)
+
+
+def _rules(source: Source, tables: Mapping[str, Table], asked: Mapping[str, _Asked]) -> Mapping[str, Rule]:
+    builder, made = Builder(tables), dict[str, Rule]()
+    for statement in source.order:
+        condition = statement.value if isinstance(statement, Let) else statement.when
+        holds = builder.name(statement.name, condition)
+        if isinstance(statement, Statement):
+            wanted = tuple(tables[name] for name in asked[statement.name].wanted)
+            facts = asked[statement.name].facts
+            made[statement.name] = Rule(
+                statement.name, statement.why, statement.effect, statement.weight, holds, wanted, facts
+            )
+    return made
+
+
+def _prove(source: Source, made: Mapping[str, Rule]) -> None:
+    """Raises BadRules where an example of a rule comes out otherwise."""
+    faults: list[Fault] = []
+    if sum(len(example.text) for rule in source.rules for example in rule.examples) > MOST_EXAMPLES:
+        raise BadRules([Fault(Place(1, 1), f"more than {MOST_EXAMPLES} characters of examples")])
+    for rule in source.rules:
+        for example in rule.examples:
+            if (made[rule.name].holds(_seen(example)) is True) != example.catches:
+                what = "is not caught" if example.catches else "is caught"
+                faults.append(Fault(example.at, f"{rule.name}: the example {what}", _read(example)))
+    if faults:
+        raise BadRules(faults)
+
+
+def _seen(example: Example) -> Sight:
+    facts: dict[str, Value] = {}
+    for name, value in example.given:
+        truths = {"true": True, "false": False}
+        facts[key_of(name)] = value.value if isinstance(value, Constant) else truths.get(value.name, value.name)
+    before = None if example.before is None else normalise(example.before)
+    return Sight(example.text, normalise(example.text), facts, before)
+
+
+def _read(example: Example) -> str:
+    return f"it reads {normalise(example.text).text[:80]!r}"

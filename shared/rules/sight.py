@@ -1,0 +1,99 @@
+"""A content as the rules see it: its texts, what is known beside them, and what was found so far."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from shared.rules.hosts import hosts, lookalike
+from shared.rules.phrases import Table
+from shared.rules.vocabulary import Value
+from shared.text import Normalised
+
+_RUN = re.compile(r"([^\s哈啊呜嘿呵])\1{3,}")
+
+Truth = bool | None
+"""None: unknown, because a fact is."""
+Span = tuple[int, int] | None
+
+
+class Sight:
+    """One content. Whatever is asked is looked at once, and only when it is asked.
+
+    `written` is the text as it was written, `text` as it reads; both None where only facts are known. `facts` has what
+    was told, by key; what is not there is unknown.
+    """
+
+    __slots__ = ("_before", "before", "facts", "memo", "spans", "text", "written")
+
+    def __init__(
+        self,
+        written: str | None,
+        text: Normalised | None,
+        facts: Mapping[str, Value] | None = None,
+        before: Normalised | None = None,
+    ) -> None:
+        self.written: Final = written
+        self.text: Final = text
+        self.before: Final = before
+        self.facts: Final[dict[str, Value]] = dict(facts) if facts else {}
+        self.memo: Final[dict[str, Truth]] = {}
+        self.spans: Final[dict[Table, Span]] = {}
+        self._before: Final[dict[Table, Truth]] = {}
+
+    def look(self, tables: Iterable[Table]) -> None:
+        """Search for these tables at once: what most rules ask for, without a call for each of them."""
+        if self.text is None:
+            return
+        text, spans = self.text.text, self.spans
+        plain = text.isascii()
+        for table in tables:
+            match = None if plain and table.han else table.search(text)
+            spans[table] = match.span() if match else None
+
+    def fact(self, key: str) -> Value | None:
+        """What is known under a key; what the text tells by itself is read from it."""
+        if key not in self.facts and self.text is not None and self.written is not None and key in OF_TEXT:
+            self.facts[key] = OF_TEXT[key](self.written, self.text)
+        return self.facts.get(key)
+
+    def place(self, table: Table) -> Span:
+        """Where the text has one of the phrases first, in the text as it reads; None if nowhere or unknown."""
+        if table not in self.spans:
+            self.look((table,))
+        return self.spans.get(table)
+
+    def has(self, table: Table) -> Truth:
+        """Whether the text has one of the phrases."""
+        return None if self.text is None else self.place(table) is not None
+
+    def had(self, table: Table) -> Truth:
+        """Whether the revision before had one of them."""
+        if table not in self._before:
+            self._before[table] = None if self.before is None else table.search(self.before.text) is not None
+        return self._before[table]
+
+    def disguises(self, table: Table) -> Truth:
+        """Whether one of the phrases is written otherwise than it reads, width, case and blanks apart."""
+        if self.text is None or self.written is None:
+            return None
+        if self.place(table) is None:
+            return False
+        for match in table.pattern.finditer(self.text.text):
+            start, end = self.text.original(*match.span())
+            if _plain(self.written[start:end]) != _plain(match.group()):
+                return True
+        return False
+
+
+def _plain(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+OF_TEXT: Mapping[str, Callable[[str, Normalised], Value]] = {
+    "content.length": lambda _, seen: len(seen.text),
+    "content.run": lambda _, seen: max((len(m.group()) for m in _RUN.finditer(seen.text)), default=1),
+    "content.hosts": lambda _, seen: len(hosts(seen)),
+    "content.lookalike": lookalike,
+}
+"""Facts that nobody tells, since the text does."""
