@@ -1,7 +1,7 @@
 """The persons whose texts are gone: what a lane lets in of them, and what the command takes away."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -36,8 +36,10 @@ class Erased:
     def cleaned(self, input_: Input) -> Input:
         """The input without the texts of erased persons; their commands are refused."""
         payload = input_.payload
-        if not self._ids or payload is None:
+        if not self._ids:
             return input_
+        if payload is None:
+            return self._unquoted(input_)
         if isinstance(payload, Command):
             return replace(input_, handlers=(_REFUSE,)) if payload.person_id in self._ids else input_
         if not isinstance(payload, Event):
@@ -48,6 +50,14 @@ class Erased:
         # The record too: a handler that fails would quote it in a letter.
         record = input_.record and replace(input_.record, value=clean.model_dump_json().encode())
         return replace(input_, payload=clean, record=record)
+
+    def _unquoted(self, input_: Input) -> Input:
+        """An input that dies before any handler: what its letter will quote, without these texts."""
+        record = input_.record
+        if record is None or record.value is None:
+            return input_
+        value = _quotable(record.value, dict(record.headers).get("ce_type", b""), self._ids)
+        return input_ if value == record.value else replace(input_, record=replace(record, value=value or b""))
 
 
 def _refuse(command: Any, work: Any) -> None:
@@ -108,17 +118,23 @@ def _unsaid(record: list[Any], person: str) -> list[Any]:
 
 def _unquoted(letter: DeadLetter, person: str) -> DeadLetter:
     """A letter without the person's texts; one that cannot be read, and names the person, is cut and not replayed."""
-    value, headers = base64.b64decode(letter.value), dict(letter.headers)
-    if person.encode() not in value:
-        return letter
-    try:
-        quoted = EVENTS[base64.b64decode(headers["ce_type"]).decode()].model_validate_json(value)
-    except (KeyError, ValueError):
+    quoted, headers = base64.b64decode(letter.value), dict(letter.headers)
+    value = _quotable(quoted, base64.b64decode(headers.get("ce_type", "")), {person})
+    if value is None:
         return letter.model_copy(update={"value": "", "cut": True})
-    clean = without_texts(quoted, {person})
-    if clean is quoted:
-        return letter
-    return letter.model_copy(update={"value": base64.b64encode(clean.model_dump_json().encode()).decode()})
+    return letter if value == quoted else letter.model_copy(update={"value": base64.b64encode(value).decode()})
+
+
+def _quotable(value: bytes, type_: bytes, persons: Collection[str]) -> bytes | None:
+    """A record's body without the texts of these persons; None for one that cannot be read, and names one of them."""
+    if not any(person.encode() in value for person in persons):
+        return value
+    try:
+        event = EVENTS[type_.decode()].model_validate_json(value)
+    except (KeyError, ValueError):
+        return None
+    clean = without_texts(event, persons)
+    return value if clean is event else clean.model_dump_json().encode()
 
 
 async def _clean(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.contracts import partition_of
 from shared.contracts.topics import NOTE
 from shared.errors import Rejected, Transient
 from shared.flow import control
@@ -94,6 +95,25 @@ class EraseSuite:
         assert b"refused" in base64.b64decode(letter.value)
         assert SECRET.encode() not in base64.b64decode(letter.value)
         assert await silent(world)
+
+    async def test_what_nobody_can_take_is_not_quoted_either(self, world: World) -> None:
+        """A record that dies before any handler, new or replayed, leaves no word of the person in its letter."""
+        node = await world.start("notes")
+        good = await world.put(comment("n", "good", "of no meaning"))
+        stray = partition_of("n", world.partitions) + 1
+        whole = comment("n", "c", SECRET).model_dump_json().encode()
+        for number in range(2):
+            if number == 1:
+                await erased(world)
+            headers = [*good.headers(), ("ce_id", b"stray %d" % number)]
+            await world.raw(NOTE.name, stray % world.partitions, whole, headers)
+            await world.raw(NOTE.name, stray % world.partitions, whole[:-1], headers)
+            await world.quiet()
+        await replayed(world, node)
+        await world.quiet()
+        quoted = sorted(SECRET.encode() in base64.b64decode(letter.value) for letter in await letters(world))
+        assert quoted == [False] * (len(quoted) - 2) + [True] * 2, "those from before the erasure, which are out"
+        assert len(quoted) >= 2 + 2 + 2
 
     async def test_outboxes_are_cleaned(self, world: World) -> None:
         """What was committed and could not be sent yet is sent without the text; others' events as they were."""
