@@ -7,7 +7,7 @@ PY := .venv/bin/python
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack test test-containers simulate mutants check format
+.PHONY: help setup lock run feed trace stack test test-containers simulate mutants faults check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -57,6 +57,9 @@ simulate: setup ## thousands of broken worlds on all cores (SEEDS=n FIRST=n MUTA
 
 mutants: setup ## the lane without each of its safeguards: first seed that breaks (of SEEDS=n), and the plan that is kept
 	@exec $(PY) -m tests.simulation --mutants $(if $(SEEDS),--seeds='$(SEEDS)')
+
+faults: setup ## the long rounds of tests/faults, and their table docs/faults.md (N: times as many; ONLY=name)
+	@exec $(PY) -m tests.faults $(if $(N),--n='$(N)') $(if $(ONLY),--only='$(ONLY)')
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

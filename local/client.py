@@ -67,7 +67,7 @@ class Wire:
     """Sends requests and retries what is worth it: 503 after its `Retry-After`, 429, a broken connection.
 
     An async context. A retry has the same Idempotency-Key and a correlation id of its own, so that an event's
-    correlation id names the attempt that was applied.
+    correlation id names the attempt that was applied. `urls` is asked at each try.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Wire:
         patience: float = PATIENCE,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._urls, self._token, self.journal = dict(urls), token, journal
+        self._urls, self._token, self.journal = urls, token, journal
         self._patience = patience
         limits = httpx.Limits(max_connections=128, max_keepalive_connections=128)
         self._http = httpx.AsyncClient(timeout=30.0, limits=limits, transport=transport)

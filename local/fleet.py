@@ -3,9 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -46,6 +46,8 @@ class World:
     """Seconds until each escalation; None leaves the service's own."""
     log_level: str = "WARNING"
     launch: Launch = as_process
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the services that come last, and so hold."""
 
     def environment(self) -> dict[str, str]:
         """What is common to the four."""
@@ -61,7 +63,7 @@ class World:
         }
         if self.need_steps is not None:
             common["LIANYI_NEED_STEPS"] = json.dumps(list(self.need_steps))
-        return common
+        return {**common, **self.more}
 
 
 class Service:

@@ -14,6 +14,7 @@ pytest.register_assert_rewrite("tests.suites.database", "tests.suites.lane", "te
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kafka", default="", help="address of a fresh broker for the suites, in the place of their own")
     parser.addoption("--mongo", default="", help="URL of a fresh database server, likewise")
+    parser.addoption("--faults", type=float, default=0.0, help="rounds of tests/faults, times the full number; 0: few")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from local.client import Client, Refusal
 from local.ledger import Seen
+from local.processes import until
 from local.texts import CIRCLES, POSTS
 from local.witness import Witness
 from shared.contracts.groups import MemberJoined
@@ -19,8 +20,9 @@ NEED_STEPS = (20,)
 HASTE = 14.0
 """An answer comes at least so many seconds before its need is due, or not at all: so however long a service was
 away, it is never unclear whether the answer was in time."""
-HARMLESS = frozenset({"group-full", "need-closed", "unknown-comment"})
-"""Refusals that a careful caller meets: seats are taken, a question or its answer was hidden meanwhile."""
+HARMLESS = frozenset({"group-full", "need-closed", "unknown-comment", "unknown-content", "unknown-group"})
+"""Refusals that a careful caller meets: seats are taken, a question or its answer was hidden meanwhile, a service has
+not heard yet of a comment or a group."""
 
 _REMARKS = [remark for post in POSTS for remark in post.remarks]
 ADS = [remark.text for remark in _REMARKS if remark.ad]
@@ -59,6 +61,9 @@ class Crowd:
         self._open: deque[NeedOpened] = deque()
         self._said: deque[Said] = deque(maxlen=200)
         self._leaving = False
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._busy = 0
         witness.watchers.append(self._hear)
 
     def _hear(self, seen: Seen, _: float | None) -> None:
@@ -100,14 +105,31 @@ class Crowd:
             raise errors.exceptions[0] from None
 
     async def _live(self, people: list[str], rng: random.Random) -> None:
-        moves = (self._talk, self._ask, self._advertise, self._answer, self._advise, self._hand_over, self._move)
+        moves = (
+            *(self._talk, self._ask, self._advertise, self._answer, self._advise, self._hand_over),
+            *(self._move, self._chat, self._opine, self._report),
+        )
         while not self._leaving:
-            (move,) = rng.choices(moves, (24, 16, 10, 20, 10, 4, 16))
+            await self._awake.wait()
+            self._busy += 1
+            (move,) = rng.choices(moves, (24, 16, 10, 20, 10, 4, 16, 6, 4, 4))
             try:
                 await move(rng.choice(people), rng)
             except Refusal as refusal:
                 if refusal.reason not in HARMLESS:
                     raise
+            finally:
+                self._busy -= 1
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """Nobody is at anything while the block runs."""
+        self._awake.clear()
+        try:
+            await until(lambda: not self._busy)
+            yield
+        finally:
+            self._awake.set()
 
     # -- what they do ------------------------------------------------------------------------------------------
 
@@ -170,3 +192,16 @@ class Crowd:
         elif where not in self._waiting:
             told = await self._client.join(*where)
             (self._waiting if "state" in told else self.at).add(where)
+
+    async def _chat(self, person: str, rng: random.Random) -> None:
+        there = [group for who, group in sorted(self.at) if who == person]
+        if there:
+            await self._client.say(person, rng.choice(there), {"text": rng.choice(TALK)})
+
+    async def _opine(self, person: str, rng: random.Random) -> None:
+        await self._client.feedback(person, rng.choice(self.groups).id, "not_for_me")
+
+    async def _report(self, _: str, rng: random.Random) -> None:
+        if self._said:  # by somebody new each time: nobody may report much within an hour
+            reporter, said = f"reporter-{rng.getrandbits(64):x}", rng.choice(self._said)
+            await self._client.report(reporter, "comment", said.id, "other")

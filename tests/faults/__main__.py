@@ -1,0 +1,93 @@
+"""``make faults``: all rounds of the fault tests in full, and their table in docs/faults.md.
+
+python -m tests.faults [--n 1] [--only kill]     N times the full number of rounds, of the tests whose names match
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import kafka
+from local.database import program
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "faults.md"
+HEAD = """# Faults on real parts
+
+What the tests in `tests/faults` have come to: the four services as processes, Apache Kafka {kafka} and a database on
+disk ({database}), on {cores} cores, with a crowd that writes, asks, answers, joins and leaves all the time.
+`make faults` writes this page; `N=` multiplies the rounds, and a row says with which N it was made. `make test` plays a
+short round of each.
+
+- **inputs**: accepted commands, and records of all topics. **faults**: how often something was broken.
+- **lost**, **doubled**: facts that the accepted commands make certain and that did not come, or came twice, by an
+  independent reader of all topics. **otherwise**: what the APIs tell in the end, and a recount from commands and
+  records alone does not. Any of them fails the test.
+- **dead**: dead letters; each is of a record that the test planted, or the test fails.
+- **back**: seconds until all worked again, the median and the most, by what the test says: a process that is ready, or
+  new notes and messages that have gone all the way.
+
+| test | N | inputs | faults | lost | doubled | otherwise | dead | back, s | in all, s |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+FOOT = "\nAll rows together: {minutes:.0f} minutes.\n"
+ROW = re.compile(r"^\| `(\w+)` \|.*\| ([\d,]+) \|$", re.M)
+
+
+class Table:
+    """A pytest plugin that keeps the reports of the tests that have passed."""
+
+    def __init__(self, scale: float) -> None:
+        self._scale = scale
+        self.rows: dict[str, str] = {}
+        self.failed: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A row for each; a test that fails has none."""
+        if report.failed:
+            self.failed.append(report.nodeid)
+        elif report.when == "call":
+            for name, told in report.user_properties:
+                if name == "report":
+                    assert isinstance(told, dict)
+                    self.rows[told["test"]] = self._row(told)
+
+    def _row(self, told: dict[str, Any]) -> str:
+        back = f"{told['back']:.1f} ({told['back_most']:.1f})" if told["back_most"] else "–"
+        counts = (f"{told[name]:,}" for name in ("inputs", "faults", "lost", "doubled", "differing", "dead"))
+        return f"| `{told['test']}` | {self._scale:g} | {' | '.join(counts)} | {back} | {told['seconds']:,.0f} |\n"
+
+
+def written(before: str, table: Table) -> str:
+    """The page with the new rows; rows of tests that were not run now stay, those of tests that failed go."""
+    failed = {node.rpartition("::")[2].removeprefix("test_") for node in table.failed}
+    rows = {row[1]: f"{row[0]}\n" for row in ROW.finditer(before)} | table.rows
+    kept = [row for name, row in sorted(rows.items()) if name not in failed]
+    seconds = sum(int(row[2].replace(",", "")) for row in ROW.finditer("".join(kept)))
+    head = HEAD.format(kafka=kafka.VERSION, database=f"`{program().name}`", cores=os.cpu_count())
+    return head + "".join(kept) + FOOT.format(minutes=seconds / 60)
+
+
+def main() -> int:
+    """The command line; pytest's exit status."""
+    parser = argparse.ArgumentParser(prog="tests.faults", description=__doc__)
+    parser.add_argument("--n", type=float, default=1.0, help="times the full number of rounds")
+    parser.add_argument("--only", default="", help="tests whose names match, as pytest's -k")
+    asked = parser.parse_args()
+    table, began = Table(asked.n), time.monotonic()
+    chosen = ["-k", asked.only] if asked.only else []
+    status = int(pytest.main(["-s", "-v", f"--faults={asked.n}", *chosen, str(HERE)], plugins=[table]))
+    if table.rows or table.failed:
+        PAGE.write_text(written(PAGE.read_text("utf-8") if PAGE.exists() else "", table), "utf-8")
+    print(f"{PAGE.relative_to(HERE.parents[1])}: {len(table.rows)} rows; {(time.monotonic() - began) / 60:.1f} minutes")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
