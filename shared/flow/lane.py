@@ -52,6 +52,12 @@ class Lane(Steps, ABC):
         super().__init__(name, runtime)
         self.held = ""
         self._stored_up_to = 0
+        self._served = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end: all in hand is folded, all that is committed is sent, and noted as sent."""
+        return self._served and not self.outbox.size
 
     # -- what the kinds of lane fill in --------------------------------------------------------------------
 
@@ -87,15 +93,14 @@ class Lane(Steps, ABC):
 
     async def run(self) -> None:
         """Own the lane until ``stopping`` is set; at least one claim sends what a former owner left."""
-        served = False
-        while not served:
+        while not self._served:
             sender: asyncio.Task[None] | None = None
             try:
                 before = await self.claim()
                 await self._may_begin(before)
                 sender = asyncio.create_task(self.outbox.run(), name=f"{self.name}:outbox")
                 await self._serve()
-                served = True
+                self._served = True
             except Held as reason:
                 if not self.reclaims():
                     raise Fenced(self.name) from None
@@ -125,7 +130,8 @@ class Lane(Steps, ABC):
                     sender.cancel()
                     await asyncio.gather(sender, return_exceptions=True)
                 await self._close_session()
-            served = served or self.stopping.is_set()
+            if self.stopping.is_set():
+                break
         self.phase = "stopped"
 
     async def claim(self) -> Control:

@@ -46,8 +46,8 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    if any(lane.outbox.size for lane in lanes.values()):
-        raise Transient("what was replayed is not sent yet")
+    if not all(lane.finished for lane in lanes.values()):
+        raise Transient("not all of it is replayed and sent yet")
     return dict(sum((lane.counts for lane in lanes.values()), Counter()))
 
 

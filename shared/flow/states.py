@@ -63,8 +63,8 @@ async def republish(runtime: Runtime, states: Sequence[State]) -> dict[str, int]
         await lane.run()
     except Fenced as error:
         raise Transient("another command took over, or the lane is held") from error
-    if lane.outbox.size:
-        raise Transient("what was told again is not sent yet")
+    if not lane.finished:
+        raise Transient("not all of it is told again and sent yet")
     return lane.counts
 
 

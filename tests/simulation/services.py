@@ -30,6 +30,7 @@ from shared.contracts.recommend import ProfileTaught
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 from shared.errors import Rejected
 from shared.flow.documents import Document, Texts
+from shared.flow.known import is_known
 from shared.flow.parts import cut
 from shared.flow.ports import Database, View
 from shared.flow.router import Command, Reminder, Reply, Router
@@ -353,7 +354,7 @@ def moderation(turns: Turns) -> Router:
 
     def judged(event: ContentJudged, work: Work) -> str | None:
         known = work.get(Verdict, event.content_id)
-        if known is not None and known.v >= work.cause.sequence:
+        if is_known(known, work):
             return "known"
         read = Verdict(
             id=event.content_id,

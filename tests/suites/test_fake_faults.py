@@ -264,6 +264,25 @@ class TestOwners:
         assert await comments(world, "n0") == 5
         assert await replayed(world, node) == {}
 
+    async def test_a_replay_that_cannot_note_what_it_has_sent_says_so(self, world: FakeWorld) -> None:
+        """Its outbox would stop timers until another replay: it is not done before it is noted as sent."""
+        node = await world.start("notes")
+        await world.put(comment("n0", "c0", "bug"))
+        await world.quiet()
+
+        def passing(label: str) -> None:
+            world.servers["notes"].away |= label == "publish:acknowledged"
+
+        node.passing = passing
+        with pytest.raises(Transient):
+            await replayed(world, node)
+        node.passing = lambda label: None
+        world.servers["notes"].away = False
+        world.toy.broken = False
+        assert await replayed(world, node) == {"done": 1}
+        lanes = await world.documents("notes", LANES)
+        assert not any(lane["outbox"] for name, lane in lanes.items() if name.startswith("replay:"))
+
 
 class TestSlots:
     """A fixed number of slots over whatever processes live; nothing unsent stays behind."""

@@ -131,6 +131,35 @@ async def test_what_comes_after_it_is_higher_too(world: FakeWorld) -> None:
     assert len(str(max(new))) <= 18
 
 
+async def test_what_waited_in_an_outbox_is_above_the_lost_timeline(world: FakeWorld) -> None:
+    """A verdict that a rebuild took away, and that was not sent yet, is nowhere else: it is told, and read back."""
+    await world.start("notes")
+    node = await world.start("moderation")
+    node.publisher.away = True
+    await world.put(comment("n", "c", "spam"))
+    await world.until(lambda: any(lane.outbox.size for lane in node.process.lanes), "the verdict")
+    runtime = beside(world).runtime
+    await rebuild(runtime, KINDS["moderation"])
+
+    async def over() -> bool:
+        return not await progress(runtime.database)
+
+    await world.until(over, "the rebuild")
+    assert await verdicts(world) == {}
+    before = world.servers["moderation"].backup()
+    node.publisher.away = False
+    await world.quiet()
+    await world.put(judged(Verdict(id="c", note_id="n", hidden=False)), sequence=7)
+    await world.quiet()
+    assert await heard(world) == {"c": False}
+    await world.stop(node)
+    world.servers["moderation"].restore(before)
+    await restored(beside(world).runtime, STATES)
+    await world.start("moderation")
+    await world.quiet()
+    assert await verdicts(world) == await heard(world) == {"c": True}
+
+
 async def test_the_same_backup_twice(world: FakeWorld) -> None:
     """What was told after the first restore is a lost timeline as well: the second is above it."""
     before = await lost(world)
