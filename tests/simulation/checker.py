@@ -20,9 +20,11 @@ import json
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
+from shared.contracts import dead_topic
 from tests.simulation.end import Answered, End, Seen
 from tests.simulation.plan import READ, WEEK
 
@@ -30,10 +32,30 @@ SEATS = 3
 ECHOES = 5
 NOTICED = 15.0
 """Seconds after which a process that was not stopped has heard that it lost a lane, and what was sent is there."""
-PATIENCE = 6.0
+PATIENCE = timedelta(seconds=6)
+"""How long a question waits for an answer."""
 LIFTED = 1_000_000
-SLACK = 5.0
-"""Seconds that an answer must be earlier than its due time to count as surely in time, beyond the clocks' error."""
+REPLIES: dict[str, dict[str, Any]] = {
+    "post": {"status": 201, "comment_id": str, "text": str, "at": str},
+    "edit": {"status": 200, "edits": int},
+    "take": {"status": 201, "seat": int},
+    "shut": {"status": 200, "seats": int},
+    "answer": {"status": 202},
+}
+"""What each kind of command is answered."""
+REFUSALS = {
+    "post": {"exists", "person-erased"},
+    "edit": set[str](),
+    "take": {"taken-before", "full", "shut"},
+    "shut": {"shut-before"},
+    "answer": {"unknown-need"},
+}
+"""For what each may be refused."""
+TOLD = {
+    *("comment_posted", "note_reacted", "note_visibility_changed", "note_relayed", "advice_taken"),
+    *("need_opened", "need_answered", "need_escalated", "content_judged", "profile_taught", "dead_letter"),
+}
+"""Types of events, each of which a check counts."""
 
 
 def violations(end: End) -> list[str]:
@@ -118,6 +140,40 @@ def _once(told: list[Seen], field: str, wanted: set[str], most: set[str] | None 
 def _records(end: End, topic: int, type_: str) -> list[Seen]:
     name = READ["recommend"][topic]
     return [seen for seen in end.records[name] if seen.type.split(".")[2] == type_]
+
+
+def _replies(end: End) -> Iterator[str]:
+    """Each reply is that of the command that was asked, and each refusal has a reason that can be true."""
+    for a in end.answers:
+        shape = REPLIES[a.ask.kind]
+        for body in (a.body, a.repeated) if a.outcome == "accepted" else ():
+            if body is None:
+                continue
+            wrong = body.keys() != shape.keys() or body["status"] != shape["status"]
+            if wrong or any(not isinstance(body[name], kind) for name, kind in shape.items() if name != "status"):
+                yield f"{a.ask.kind} {a.ask.id} is told {body}"
+            if a.ask.kind == "post" and (body["comment_id"], body["text"]) != (a.ask.id, a.ask.words):
+                yield f"post {a.ask.id} is told of another: {body}"
+        if a.outcome == "refused" and a.body["type"] not in REFUSALS[a.ask.kind]:
+            yield f"{a.ask.kind} {a.ask.id} is refused: {a.body}"
+    opened = {seen.body["need_id"]: seen.came for seen in reversed(_records(end, 0, "need_opened"))}
+    told, erased = set(_told(end)), {person for _, person in end.erased}
+    for a in end.answers:
+        match a.body.get("type"):
+            case "exists" if a.ask.id not in told:
+                yield f"{a.ask.id} is said to exist"
+            case "person-erased" if a.ask.person not in erased:
+                yield f"{a.ask.id} is refused, and {a.ask.person} was not erased"
+            case "unknown-need" if opened.get(a.ask.id, a.last) < a.ask.at and not _restored(end, "notes"):
+                yield f"{a.ask.id} is unknown, and was opened at {opened[a.ask.id]}"
+        if a.outcome == "unknown" and not end.plan.faults and a.ask.patience >= 5.0:
+            yield f"{a.ask.kind} {a.ask.id} had no answer, and nothing was broken"
+
+
+def _types(end: End) -> Iterator[str]:
+    """Nothing is told that nobody counts."""
+    if unknown := {seen.type for told in end.records.values() for seen in told if seen.type.split(".")[2] not in TOLD}:
+        yield f"not counted: {sorted(unknown)}"
 
 
 def _posts(end: End) -> Iterator[str]:
@@ -208,8 +264,9 @@ def _edits(end: End) -> Iterator[str]:
         stored: dict[str, Any] = end.documents["notes"]["notes"].get(note, {"edits": 0})
         if not len(sure) <= stored["edits"] <= sum(a.outcome != "refused" for a in asked):
             yield f"{note}: {stored['edits']} edits, {len(sure)} accepted of {len(asked)}"
-        if len({_answer(end, a)["edits"] for a in sure}) != len(sure):
-            yield f"{note}: two callers were told the same count"
+        counts = {_answer(end, a)["edits"] for a in sure}
+        if len(counts) != len(sure) or not counts <= set(range(1, stored["edits"] + 1)):
+            yield f"{note}: callers were told {sorted(counts)} of {stored['edits']} edits"
     notes, told = end.documents["notes"]["notes"], _records(end, 0, "note_visibility_changed")
     yield from _states(end, "notes", told, "note_id", notes, says=lambda s, d: s.body["reasons"] == [str(d["edits"])])
     for note, document in notes.items():
@@ -270,6 +327,9 @@ def _seats(end: End) -> Iterator[str]:
             yield f"{note}: seats {takers}"
         sure = _ids(_sure(end, asked), "accepted")
         yield from _between(f"{note}: seats", sure, set(takers), _ids(asked, "accepted", "unknown"))
+        seats = {a.ask.id: _answer(end, a)["seat"] for a in _sure(end, asked)}
+        if wrong := {i: seat for i, seat in seats.items() if i in takers and takers[seat - 1 : seat] != [i]}:
+            yield f"{note}: seats {takers}, and told {wrong}"
         if len(takers) < SEATS and any(a.body.get("type") == "full" and not _lost(end, a.last) for a in asked):
             yield f"{note}: refused as full with {takers}"
     takers = {t for d in end.documents["notes"]["rows"].values() for t in d["takers"]}
@@ -309,6 +369,9 @@ def _needs(end: End) -> Iterator[str]:
         yield from _once(_records(end, 0, "need_answered"), "need_id", closed["answered"])
         yield from _once(_records(end, 0, "need_escalated"), "need_id", closed["escalated"])
     answers = _of(end, "answer")
+    if not _restored(end, "notes"):
+        sure, most = _ids(answers, "accepted"), _ids(answers, "accepted", "unknown")
+        yield from _once(_records(end, 0, "advice_taken"), "comment_id", sure, most)
     refused = {a.ask.id for a in answers if a.outcome == "refused" and not _answered_once(end, a)}
     if never := closed["answered"] - ({a.ask.id for a in answers} - refused):
         yield f"answered by nobody: {sorted(never)}"
@@ -329,10 +392,14 @@ def _timers(end: End) -> Iterator[str]:
     for id_, need in needs.items():
         if need is not None and need["rung"] != (need["state"] == "escalated"):
             yield f"{id_}: {need['state']}, and its timer fired {need['rung']} times"
+    asked = {(seen.body["comment_id"], seen.time) for seen in _records(end, 0, "comment_posted")}
+    for id_, need in needs.items():
+        if need is not None and (id_, need["due"] - PATIENCE) not in asked:
+            yield f"{id_}: due at {need['due']}, and not asked {PATIENCE} before"
     for seen in _records(end, 0, "need_escalated"):
         need = needs.get(seen.body["need_id"])
         due = _due(need) if need is not None else 0.0
-        if seen.came < due - 2 * end.plan.skew:
+        if seen.came < due - end.plan.skew:
             yield f"{seen.body['need_id']}: escalated at {seen.came}, due at {due}"
 
 
@@ -347,7 +414,8 @@ def _letters(end: End) -> Iterator[str]:
     Once the bug is mended, or the words that it dies of are gone, what comes is no letter any more.
     """
     sure, bugs = _wanting(end, "bug")
-    given = {(*s.place, "count_comment"): s.body["comment_id"] for s in _records(end, 0, "comment_posted")}
+    posted = [seen for seen in _records(end, 0, "comment_posted") if seen.came < end.looked]
+    given = {(*s.place, "count_comment"): s.body["comment_id"] for s in posted}
     torn_sure, torn = _wanting(end, "torn")
     mended = any(fault.kind == "mend" for fault in end.plan.faults)
     for service, letters in end.before_replay.items():
@@ -359,8 +427,29 @@ def _letters(end: End) -> Iterator[str]:
             least |= {place for place, id_ in given.items() if id_ in sure}
             least |= {(f"{id_}-torn-2", "echo_all") for id_ in torn_sure}
         found = {_place(letter) for letter in letters}
+        yield from _told_right(end, service)
         if not least <= found <= most:
             yield f"{service}: letters {sorted(found - most)} too many, {sorted(least - found)} missing"
+
+
+def _told_right(end: End, service: str) -> Iterator[str]:
+    """Until a replay an input has one letter of a handler, and it quotes the record at its place."""
+    topic = dead_topic(service).name
+    ids: dict[str, set[str]] = {}
+    quoted = {seen.place: seen.body for told in end.records.values() for seen in told}
+    erased = {person for _, person in end.erased}
+    for seen in end.records[topic]:
+        letter = seen.body
+        if seen.came < end.replayed.get(service, seen.came + 1):
+            ids.setdefault(letter["letter_id"], set()).add(seen.id)
+        if letter["reason"] not in ({"bug"} if letter["handler"] else {"envelope", "body"}):
+            yield f"{service}: {letter['letter_id']} for {letter['reason']}"
+        place = (letter["topic"], letter["partition"], letter["offset"])
+        if letter["handler"] and letter["topic"] != "timers":
+            body = json.loads(b64decode(letter["value"]))
+            if body != quoted[place] and body.get("author_id") not in erased:
+                yield f"{service}: {letter['letter_id']} quotes {body} and not {quoted[place]}"
+    yield from (f"{service}: {letter} was told as {sorted(of)}" for letter, of in ids.items() if len(of) > 1)
 
 
 def _replayed(end: End) -> Iterator[str]:
@@ -408,6 +497,10 @@ def _alarms(end: End) -> Iterator[str]:
             yield f"{service} {lane}: {reason}"
         if reason.startswith("dying") and len(end.letters[service]) < end.plan.deaths:
             yield f"{service} {lane}: {reason}, and there are {len(end.letters[service])} letters"
+    yield from (f"{lane} went on though it was held" for lane in end.moved)
+    bugs = [ask for ask in end.plan.asks if ask.text == "bug"]
+    if not end.plan.faults and len(bugs) == len(end.plan.asks) >= 4 * end.plan.deaths and not end.alarms:
+        yield f"{len(bugs)} inputs died, and nobody was told"
 
 
 def _place(letter: dict[str, Any]) -> tuple[Any, ...]:
@@ -436,6 +529,8 @@ def _nothing_left(end: End) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
+    _replies,
+    _types,
     _posts,
     _parts,
     _verdicts,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.flow.ports import Json
 from tests.simulation.plan import Ask, Plan
@@ -24,13 +25,14 @@ class Answered:
 
 @dataclass(frozen=True)
 class Seen:
-    """One record as a subscriber sees it; ``came`` in seconds."""
+    """One record as a subscriber sees it; ``came`` in seconds, ``time`` that of its cause."""
 
     place: tuple[str, int, int]
     id: str
     type: str
     sequence: int
     came: float
+    time: datetime
     body: Json
 
 
@@ -53,16 +55,20 @@ class End:
     records: dict[str, list[Seen]] = field(default_factory=dict)
     letters: dict[str, list[Json]] = field(default_factory=dict)
     before_replay: dict[str, list[Json]] = field(default_factory=dict)
-    replayed: bool = False
-    """Whether a dead letter may have been replayed before ``before_replay`` was looked at."""
+    replayed: dict[str, float] = field(default_factory=dict)
+    """By service: when a dead letter may have been replayed for the first time."""
     erased: dict[tuple[str, str], float] = field(default_factory=dict)
     """By service and person: when the erasure was done."""
     just_erased: dict[tuple[str, str], dict[str, dict[str, Json]]] = field(default_factory=dict)
     """What was stored at that moment, as ``documents``."""
     lost: list[Lost] = field(default_factory=list)
     """Every restore."""
+    looked: float = 0.0
+    """When the last letters were replayed, and something more was sent so that the views look again."""
     views: list[dict[str, int]] = field(default_factory=list)
     """Of each process that has one: how many edits its view knows of each note."""
+    moved: list[str] = field(default_factory=list)
+    """Lanes that went on while an operator held them."""
     alarms: list[tuple[str, str, str]] = field(default_factory=list)
     """Service, lane, reason of each hold that the operator found."""
     copied: set[tuple[str, int, int]] = field(default_factory=set)

@@ -3,8 +3,10 @@
 Data, not seeds: what a seed means changes with the generator. ``make simulate MUTANT=… SEED=…`` prints one.
 """
 
+from dataclasses import replace
+
 from shared.contracts.topics import NOTE
-from tests.simulation.plan import WEEK, Ask, Fault, Plan
+from tests.simulation.plan import NOTES, WEEK, Ask, Fault, Plan
 
 
 def world(
@@ -83,6 +85,18 @@ KEPT: dict[str, Plan] = {
         *(Ask(at, "edit", f"a{n}", "n0", keyed=False) for n, at in enumerate((2.0, 2.5, 12.0))),
         faults=(Fault(1.0, "restore", "notes", seconds=3.0),),
     ),
+    "callers of a batch told of each other": world(*(Ask(2.0, "take", f"a{n}", f"n{n % 2}") for n in range(6))),
+    "letters told twice": world(Ask(2.0, "post", "a0", "n0", "bug")),
+    # One process folds the edits, the other judges the comments.
+    "view that looks once": world(
+        *(Ask(2.0 + n, kind, f"{kind}{n}", NOTES[n], "hello") for n in range(4) for kind in ("post", "edit")),
+        moderation=2,
+    ),
+    "hold that fences nobody": world(
+        *(Ask(2.0 + n / 4, "post", f"a{n}", f"n{n % 4}", "hello") for n in range(20)),
+        faults=(Fault(3.0, "hold", "notes", what="note:0", seconds=4.0),),
+    ),
+    "no alarm of deaths": replace(world(*(Ask(2.0, "post", f"a{n}", "n0", "bug") for n in range(8))), deaths=2),
     # A part dies in the lost time; read again, the post has no words any more, and comes to no parts.
     "letter replayed without a note of it": world(
         Ask(15.0, "post", "a0", "n2", "torn", patience=0.3, person="cleo"),

@@ -61,8 +61,17 @@ class Operator:
         """Stop a lane for a drill, and let it go on."""
         database = self._world.database(fault.service)
         await insist(lambda: control.hold(database, fault.what, DRILL))
+        before, lost = await self._place(fault), len(self._end.lost)
         await asyncio.sleep(fault.seconds)
+        after = await self._place(fault)
+        if None not in (before, after) and before != after and len(self._end.lost) == lost:
+            self._end.moved.append(f"{fault.service} {fault.what}")
         await insist(lambda: control.release(database, fault.what))
+
+    async def _place(self, fault: Fault) -> object:
+        """How far the lane has come; None if it is not held any more."""
+        stored = (await self._world.documents(fault.service, LANES)).get(fault.what, {})
+        return (stored["batch"], stored["next"]) if stored.get("held") == DRILL else None
 
     async def rebuild(self, fault: Fault) -> None:
         """Rebuild a service; with ``which`` the command dies after so many of its steps, and is run again."""
@@ -91,7 +100,7 @@ class Operator:
 
     async def replay(self, service: str, dies: float = 0.0) -> None:
         """Feed a service's dead letters to the handlers that failed."""
-        self._end.replayed = True
+        self._end.replayed.setdefault(service, asyncio.get_running_loop().time())
         async with self.busy[service]:
             self._tell(f"replay {service}: {await self._command(service, self._replay, dies)}")
 
@@ -171,7 +180,7 @@ class Operator:
         if service in self._mute:
             await self._republish(service)
         if any(name.startswith("replay:") and lane["outbox"] for name, lane in stored.items()):
-            self._end.replayed = True
+            self._end.replayed.setdefault(service, asyncio.get_running_loop().time())
             await self._command(service, self._replay)
 
     async def _tell_over(self, node: Node) -> bool:

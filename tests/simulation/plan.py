@@ -13,6 +13,8 @@ FAULTY = 20.0
 TOPICS = (NOTE.name, NOTE_VERDICT.name, PROFILE.name)
 READ = {"notes": TOPICS[:2], "moderation": TOPICS[:2], "recommend": TOPICS}
 
+NOTES = ("n0", "n1", "n4", "n5")
+"""Two in each of the two partitions."""
 PERSONS = ("ann", "ben", "cleo")
 """Who posts; any of them may be erased."""
 TEXTS = ("hello", "hello", "spam", "why?", "why?", "bug", "many", "torn")
@@ -95,7 +97,7 @@ def asks(rng: random.Random) -> list[Ask]:
     made = []
     bursts = [rng.uniform(0.5, FAULTY) for _ in range(rng.choice([1, 3, 100]))]
     for n in range(rng.randint(8, 30)):
-        at, note_id = rng.choice(bursts), f"n{rng.randint(0, 3)}"
+        at, note_id = rng.choice(bursts), rng.choice(NOTES)
         keyed = rng.random() < 0.75
         patience = rng.choice([0.3, 1.0, 5.0, 20.0])
         kind = rng.choice(["post", "post", "post", "post", "edit", "take", "take", "shut"])

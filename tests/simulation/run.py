@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.contracts import Envelope, dead_topic
+from shared.contracts.topics import NOTE
 from shared.errors import Rejected, Transient
 from shared.flow import alarms
 from shared.flow.alarms import Poison
@@ -391,12 +392,16 @@ class _Run:
         return not any(lane.held for lane in lanes) and not await self.operator.held()
 
     async def _look(self) -> None:
-        """What the views hold, once each has looked again."""
+        """What the views hold, once each lane has folded something more."""
         await asyncio.sleep(services.LOOK)
-        for view in (view for node in self.world.nodes for view in node.runtime.views):
-            assert isinstance(view, services.FollowedView)
-            await view.refresh()
-            self.end.views.append({id_: document.edits for id_, document in view.documents.items()})
+        self.end.looked = asyncio.get_running_loop().time()
+        again = self.world.last_again(NOTE.name)
+        await self.world.quiet()
+        for node in self.world.nodes:
+            if again & {lane.partition for keys in node.process.keys.values() for lane in keys.lanes}:
+                for view in node.runtime.views:
+                    assert isinstance(view, services.FollowedView)
+                    self.end.views.append({id_: document.edits for id_, document in view.documents.items()})
 
     async def _no_rebuild(self) -> bool:
         return not [lane for service in SERVICES for lane in await progress(self.world.database(service))]
@@ -450,7 +455,15 @@ class _Run:
             records = await world.records(topic)
             end.poisoned += [(r.topic, r.partition, r.offset) for r in records if r.value == POISON]
             end.records[topic] = [
-                Seen(place, about.id, about.type, about.sequence, world.came[place], json.loads(record.value or b""))
+                Seen(
+                    place,
+                    about.id,
+                    about.type,
+                    about.sequence,
+                    world.came[place],
+                    about.time,
+                    json.loads(record.value or b""),
+                )
                 for record in records
                 if record.value != POISON
                 for place in [(record.topic, record.partition, record.offset)]

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from shared.flow import control, fold, keylane, process, reading, restored
+from shared.contracts import Event
+from shared.contracts.dead import DeadLetter
+from shared.flow import alarms, control, fold, keylane, process, reading, restored
 from shared.flow.apilane import ApiLane
 from shared.flow.control import Batch, Control, Ownership
-from shared.flow.documents import StoredReply, Timer
+from shared.flow.documents import Document, StoredReply, Timer
 from shared.flow.due import DueTimers
 from shared.flow.fold import Folded
 from shared.flow.inputs import Input
@@ -20,6 +22,7 @@ from shared.flow.ports import Delete, Fence, Insert, Json, Replace, Upsert, Writ
 from shared.flow.runtime import Runtime
 from shared.flow.slots import Slots
 from shared.flow.step import Steps
+from shared.flow.view import CollectionView
 from shared.flow.work import Work
 from tests.fakes.faults import FaultyDatabase
 from tests.simulation import services
@@ -187,6 +190,45 @@ def _letters_without_a_note() -> Any:
     return replaced(reading, "as_noted", all_letters)
 
 
+def _replies_of_others() -> Any:
+    settled = ApiLane.settled
+
+    def turned(self: ApiLane, folded: Folded, inputs: Sequence[Input]) -> None:
+        asked, answers = [i for i, _ in folded.answers], [a for _, a in folded.answers]
+        folded.answers[:] = zip(asked, answers[1:] + answers[:1], strict=True)
+        settled(self, folded, inputs)
+
+    return replaced(ApiLane, "settled", turned)
+
+
+def _letters_twice() -> Any:
+    emit = Work.emit
+
+    def twice(self: Work, event: Event, of: Document | None = None) -> None:
+        for _ in range(2 if isinstance(event, DeadLetter) else 1):
+            emit(self, event, of)
+
+    return replaced(Work, "emit", twice)
+
+
+def _no_second_look() -> Any:
+    refresh = CollectionView.refresh
+
+    async def once(self: CollectionView[Any]) -> None:
+        if self._looked is None:
+            await refresh(self)
+
+    return replaced(CollectionView, "refresh", once)
+
+
+def _held_in_name() -> Any:
+    return replaced(control, "_held", lambda reason: {"$set": {"held": reason}})
+
+
+def _no_alarm_of_deaths() -> Any:
+    return replaced(alarms.Deaths, "alarm", lambda self: "")
+
+
 def _no_floor() -> Any:
     async def nothing(*arguments: Any) -> None:
         return None
@@ -220,6 +262,11 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "doubles in a batch folded": _doubles_in_a_batch,
     "no rollback": _no_rollback,
     "no floor after a restore": _no_floor,
+    "callers of a batch told of each other": _replies_of_others,
+    "letters told twice": _letters_twice,
+    "view that looks once": _no_second_look,
+    "hold that fences nobody": _held_in_name,
+    "no alarm of deaths": _no_alarm_of_deaths,
     "letter replayed without a note of it": _letters_without_a_note,
 }
 """By name: what makes the lane so, as a context manager."""

@@ -1,6 +1,8 @@
 """Many broken worlds end as they must; with a safeguard taken away they do not."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 
@@ -28,6 +30,9 @@ def test_every_promise_is_kept_in_every_world() -> None:
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "steps never passed" not in done.stdout
+    (told,) = re.findall(r"commands (\{.*?\})", done.stdout)
+    answers = ast.literal_eval(told)
+    assert answers["accepted"] > 0.7 * sum(answers.values()), "a lane that refuses all keeps every promise"
 
 
 def test_a_seed_is_told_the_same_again() -> None:
@@ -49,8 +54,8 @@ def test_without_a_safeguard_a_promise_breaks(mutant: str, table: str) -> None:
 
 
 def test_every_safeguard_has_its_plan() -> None:
-    """Eighteen that the lane stands on, four more; the schedule of one is kept in test_fake_restored."""
-    assert len(MUTANTS) == 22
+    """Eighteen that the lane stands on, nine more; the schedule of one is kept in test_fake_restored."""
+    assert len(MUTANTS) == 27
     assert MUTANTS.keys() - KEPT.keys() == {"control document compared without the session"}
 
 
