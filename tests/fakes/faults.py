@@ -1,6 +1,7 @@
 """Faults between a process and its database or broker, real or not: what is refused, lost, doubled or late."""
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Literal, NoReturn
@@ -101,7 +102,8 @@ class FaultyPublisher:
             await asyncio.sleep(0.01)
             raise Transient("the broker is away", retry_after=0.05)
         if fault == "late":
-            task = asyncio.create_task(self._send_late(records))
+            # In a context of its own: it is on the wire, and comes even if its sender dies or stands still.
+            task = asyncio.get_running_loop().create_task(self._send_late(records), context=contextvars.Context())
             self.late.add(task)
             task.add_done_callback(self.late.discard)
             raise Transient("no acknowledgement", retry_after=0.05)

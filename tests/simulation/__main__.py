@@ -9,7 +9,7 @@ python -m tests.simulation --mutants [--seeds 2000]     all of them: the first s
 
 import argparse
 import gc
-import logging
+import hashlib
 import os
 import sys
 import time
@@ -20,11 +20,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-import structlog
 from rich.console import Console
 from rich.progress import track
 
 from tests.property.test_crashes import labels
+from tests.simulation import surprises
 from tests.simulation.checker import violations
 from tests.simulation.end import End
 from tests.simulation.kept import KEPT
@@ -57,6 +57,8 @@ class Report:
     labels: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    fingerprint: bytes = b""
+    """Of all worlds in the order of their seeds."""
 
     def add(self, other: "Report") -> None:
         self.seeds += other.seeds
@@ -65,6 +67,7 @@ class Report:
         self.labels += other.labels
         self.deaths += other.deaths
         self.answers += other.answers
+        self.fingerprint = hashlib.sha256(self.fingerprint + other.fingerprint).digest()
 
 
 def look(plan_: Plan) -> tuple[End | None, list[str]]:
@@ -99,6 +102,7 @@ def _some(seeds: range) -> Report:
             report.labels += end.labels
             report.deaths += end.deaths
             report.answers += Counter(a.outcome for a in end.answers)
+            report.fingerprint += end.fingerprint
         if broken:
             report.broken[seed] = broken[0]
     return report
@@ -138,6 +142,7 @@ def tell(report: Report, seconds: float, console: Console) -> None:
     for what, counted in (("passed", report.labels), ("died at", report.deaths)):
         if missing := set(known_labels()) - counted.keys():
             console.print(f"steps never {what}: {sorted(missing)}")
+    console.print(f"fingerprint: {report.fingerprint.hex()}")
     console.print(f"broken: {len(report.broken)} {dict(sorted(report.broken.items())[:10]) or ''}", markup=False)
 
 
@@ -183,8 +188,7 @@ def quiet() -> None:
     """Thousands of worlds full of trouble would log of nothing else, and what is imported need not be collected."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    logging.disable(logging.CRITICAL)
+    surprises.listen()
 
 
 def main() -> int:

@@ -61,7 +61,7 @@ TOLD = {
 def violations(end: End) -> list[str]:
     """Every broken promise, in words; empty when all is well."""
     if end.stuck:
-        return [f"stuck: {end.stuck}"]
+        return [f"stuck: {end.stuck}", *_surprises(end)]
     return [f"{check.__name__.strip('_')}: {broken}" for check in CHECKS for broken in check(end)]
 
 
@@ -516,6 +516,11 @@ def _idempotence(end: End) -> Iterator[str]:
             yield f"{a.ask.kind} {a.ask.id}: {a.body}, and under the same key {a.repeated}"
 
 
+def _surprises(end: End) -> Iterator[str]:
+    """No process met a bug, not even one that it then lived with."""
+    yield from end.surprises
+
+
 def _nothing_left(end: End) -> Iterator[str]:
     """What an outbox still holds after the end was sent; only that it was could not be noted any more."""
     sent = {seen.id for records in end.records.values() for seen in records}
@@ -547,4 +552,5 @@ CHECKS: tuple[Callable[[End], Iterator[str]], ...] = (
     _alarms,
     _idempotence,
     _nothing_left,
+    _surprises,
 )

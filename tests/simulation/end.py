@@ -1,5 +1,6 @@
 """What a world leaves for the checker: what was asked and answered, what is stored, what was published."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,9 +75,17 @@ class End:
     copied: set[tuple[str, int, int]] = field(default_factory=set)
     """Records that were there before, and were sent once more by nobody of ours."""
     poisoned: list[tuple[str, int, int]] = field(default_factory=list)
+    surprises: list[str] = field(default_factory=list)
+    """What ended a task of a process, or was logged as an error, and is none of the troubles that have a name."""
     stuck: str = ""
     story: list[str] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     """Labelled steps at which a process has died."""
     injected: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The same for two worlds in which the same happened, at the same times."""
+        told = (self.records, sorted(self.labels.items()), self.story, self.documents)
+        return hashlib.sha256(repr(told).encode()).digest()

@@ -107,4 +107,5 @@ KEPT: dict[str, Plan] = {
         ),
         notes=2,
     ),
+    "no rebuild": world(POST, faults=(Fault(5.0, "rebuild", "notes"),)),
 }

@@ -11,7 +11,7 @@ from typing import Any
 from shared.contracts import dead_topic
 from shared.errors import Rejected, Transient
 from shared.flow import control
-from shared.flow.documents import LANES
+from shared.flow.documents import LANES, Document
 from shared.flow.erased import erase
 from shared.flow.fold import Limits
 from shared.flow.ports import Conflict, Incoming
@@ -30,6 +30,12 @@ LOOK = 1.0
 DRILL = "a drill"
 """Why an operator holds a lane."""
 ALARMS = (control.DYING, control.HORIZON)
+SPOILT: dict[str, tuple[type[Document], str, Any]] = {
+    "notes": (services.Tally, "comments", 1_000),
+    "moderation": (services.Copy, "text", "~~~"),
+    "recommend": (services.Circle, "pairs", 1_000),
+}
+"""What a rebuild finds wrong: of one document a field that says more than it ever does."""
 
 
 class Operator:
@@ -74,7 +80,9 @@ class Operator:
         return (stored["batch"], stored["next"]) if stored.get("held") == DRILL else None
 
     async def rebuild(self, fault: Fault) -> None:
-        """Rebuild a service; with ``which`` the command dies after so many of its steps, and is run again."""
+        """Rebuild a service that has something to mend; with ``which`` the command dies after so many of its steps, and
+        is run again.
+        """
         steps = iter(range(fault.which)) if fault.which else None
 
         def told(step: str) -> None:
@@ -84,6 +92,7 @@ class Operator:
                 raise Transient("the command was killed")
 
         async with self.busy[fault.service]:
+            await self._spoil(fault.service)
             await self._rebuild(fault.service, told)
 
     async def erase(self, person: str, dies: float = 0.0) -> None:
@@ -128,7 +137,7 @@ class Operator:
             await self._erase(service, person)
         for service in SERVICES:
             lanes = (await self._world.documents(service, LANES)).values()
-            if any(stored.get("held") == control.REBUILD for stored in lanes):
+            if any(stored.get("held") == control.REBUILD for stored in lanes) or await self._is_spoilt(service):
                 await self._rebuild(service)
         for service in list(self._mute):
             await self._republish(service)
@@ -204,17 +213,31 @@ class Operator:
         self._mute.pop(service)
 
     async def _rebuild(self, service: str, told: Callable[[str], None] = lambda step: None) -> None:
-        """Refused for a lane that something else holds, it is tried again only where lanes wait for it half reset."""
-        while True:
+        """Refused for a lane that something else holds, it is tried again until it is done."""
+
+        async def anew(node: Node) -> Rejected | None:
             try:
-                await self._command(service, lambda node: rebuild(node.runtime, services.KINDS[service], told))
+                await rebuild(node.runtime, services.KINDS[service], told)
             except Rejected as refused:
-                self._tell(f"no rebuild: {refused.type}")
-                lanes = (await self._world.documents(service, LANES)).values()
-                if any(stored.get("held") == control.REBUILD for stored in lanes):
-                    await asyncio.sleep(LOOK)
-                    continue
-            return
+                return refused
+            return None
+
+        while (refused := await self._command(service, anew)) is not None:
+            self._tell(f"no rebuild: {refused.type}")
+            await asyncio.sleep(LOOK)
+
+    async def _spoil(self, service: str) -> None:
+        """Make one document wrong of what a rebuild makes anew: something to be mended."""
+        kind, name, wrong = SPOILT[service]
+        if ids := list(await self._world.documents(service, kind.COLLECTION)):
+            where, change = {"_id": self._rng.choice(ids)}, {"$set": {name: wrong}}
+            database = self._world.database(service)
+            await insist(lambda: database.modify(kind.COLLECTION, where, change))
+
+    async def _is_spoilt(self, service: str) -> bool:
+        kind, name, wrong = SPOILT[service]
+        found = await self._world.documents(service, kind.COLLECTION)
+        return any(stored[name] >= wrong for stored in found.values())
 
     async def _erase(self, service: str, person: str, dies: float = 0.0) -> None:
         kinds = services.KINDS[service]

@@ -19,7 +19,7 @@ from shared.flow.fold import Limits
 from shared.flow.ports import Json
 from shared.flow.rebuild import progress
 from shared.flow.router import Command
-from tests.simulation import services
+from tests.simulation import services, surprises
 from tests.simulation.end import Answered, End, Lost, Seen
 from tests.simulation.loop import StoppingLoop
 from tests.simulation.operator import Operator, insist
@@ -41,6 +41,7 @@ def run(plan: Plan) -> End:
     async def main() -> End:
         return await _Run(plan).to_the_end()
 
+    surprises.take()
     horizon = replaced(alarms, "INBOX_KEPT", timedelta(seconds=plan.horizon))
     with horizon, asyncio.Runner(loop_factory=StoppingLoop) as runner:
         return runner.run(main())
@@ -96,6 +97,7 @@ class _Run:
             await asyncio.gather(*clients, *faults, *self._watchers, return_exceptions=True)
         await self._collect()
         await world.close()
+        end.surprises += [*world.surprises, *surprises.take()]
         return end
 
     # -- processes -----------------------------------------------------------------------------------------
@@ -378,6 +380,7 @@ class _Run:
         self.world.patience = LIVENESS
         await self.world.until(self._all_owned, "every lane has an owner")
         await self.world.until(self._no_rebuild, "rebuilds are done")
+        await self.world.until(lambda: not self.world.wire, "what is late has come")
         while True:
             await self.world.until(self._none_held, "what is held is released, and goes on")
             await self.world.quiet()

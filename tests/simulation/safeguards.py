@@ -25,7 +25,7 @@ from shared.flow.step import Steps
 from shared.flow.view import CollectionView
 from shared.flow.work import Work
 from tests.fakes.faults import FaultyDatabase
-from tests.simulation import services
+from tests.simulation import operator, services
 
 
 @contextmanager
@@ -236,6 +236,13 @@ def _no_floor() -> Any:
     return replaced(restored, "_raise", nothing)
 
 
+def _no_rebuild() -> Any:
+    async def nothing(*arguments: Any) -> None:
+        return None
+
+    return replaced(operator, "rebuild", nothing)
+
+
 def _no_rollback() -> Any:
     return replaced(Work, "rollback", lambda self: None)
 
@@ -268,5 +275,6 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "hold that fences nobody": _held_in_name,
     "no alarm of deaths": _no_alarm_of_deaths,
     "letter replayed without a note of it": _letters_without_a_note,
+    "no rebuild": _no_rebuild,
 }
 """By name: what makes the lane so, as a context manager."""

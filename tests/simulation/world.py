@@ -55,9 +55,10 @@ class SlowDatabase(FakeDatabase):
 class SimulatedPublisher(FaultyPublisher):
     """What is late comes even if its sender is dead by then: it was on the wire."""
 
-    def __init__(self, inner: FakePublisher, broker: Broker) -> None:
+    def __init__(self, inner: FakePublisher, broker: Broker, wire: set["asyncio.Task[None]"]) -> None:
         super().__init__(inner)
         self._broker = broker
+        self.late = wire
 
     async def publish(self, records: Sequence[Record]) -> None:
         try:
@@ -85,9 +86,11 @@ class SimulatedWorld(FakeWorld):
         self.skew = skew
         self.poll = 0.25
         self.membership = asyncio.Lock()
+        """Held while the groups change, and while somebody stands still for whom a group would wait."""
         self.numbers: dict[Node, int] = {}
         self.copied: set[tuple[str, int, int]] = set()
-        """Held while the groups change, and while somebody stands still for whom a group would wait."""
+        self.wire: set[asyncio.Task[None]] = set()
+        """Sends of all processes, living or dead, that are still to come."""
 
     def make_broker(self) -> Broker:
         return TimedBroker(random.Random(self.rng.getrandbits(64)), self.partitions)
@@ -118,7 +121,7 @@ class SimulatedWorld(FakeWorld):
         return services.views(service, self.database(service))
 
     def make_faulty(self, service: str) -> FaultyPublisher:
-        return SimulatedPublisher(self.publisher(service), self.broker)
+        return SimulatedPublisher(self.publisher(service), self.broker, self.wire)
 
     async def join(self, node: Node) -> None:
         self.numbers.setdefault(node, len(self.numbers))

@@ -16,7 +16,7 @@ from shared.flow.alarms import Poison
 from shared.flow.documents import LANES
 from shared.flow.fold import Limits
 from shared.flow.keylane import KeyLane
-from shared.flow.ports import Database, Incoming, Json, Now, Publisher, Record, View
+from shared.flow.ports import Conflict, Database, Fenced, Incoming, Json, Now, Publisher, Record, View
 from shared.flow.process import Process
 from shared.flow.router import Command, Reply, Router
 from shared.flow.runtime import Runtime
@@ -49,6 +49,8 @@ class Node:
     passing: Callable[[str], None] = lambda label: None
     """Told of every label that it comes to."""
     tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+    surprises: list[str] = field(default_factory=list)
+    """Its world's."""
 
     def at(self, label: str) -> None:
         self.labels[label] += 1
@@ -67,8 +69,9 @@ class Node:
 
     def ended(self, task: "asyncio.Task[Any]") -> None:
         self.tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, so that a crash is not logged as a surprise
+        error = None if task.cancelled() else task.exception()  # looked at, so that asyncio does not log a crash
+        if error is not None and not isinstance(error, Crash | Transient | Conflict | Fenced):
+            self.surprises.append(f"{self.service} {task.get_name()}: {error!r}")
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -124,6 +127,8 @@ class World(ABC):
         self.poison = Poison()
         """Of the nodes that are started from now on."""
         self.nodes: list[Node] = []
+        self.surprises: list[str] = []
+        """What tasks of all nodes ended with, other than a crash and the troubles that have a name."""
         self._put = 0
 
     # -- what the kinds of world fill in -------------------------------------------------------------------
@@ -218,6 +223,7 @@ class World(ABC):
             at=at,
         )
         node = Node(service, runtime, Process(runtime, self.reads[service], slots), database, publisher)
+        node.surprises = self.surprises
         holder.append(node)
         return node
 
