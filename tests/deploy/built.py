@@ -57,6 +57,8 @@ def templates(manifests: Manifests) -> Iterator[tuple[Manifest, Manifest]]:
     """Everything that makes pods, with its pod template."""
     for manifest in of_kind(manifests, "Deployment", "Job", "StatefulSet", "DaemonSet"):
         yield manifest, manifest["spec"]["template"]
+    for manifest in of_kind(manifests, "CronJob"):
+        yield manifest, manifest["spec"]["jobTemplate"]["spec"]["template"]
 
 
 def containers(manifests: Manifests) -> Iterator[tuple[Manifest, Manifest]]:

@@ -14,7 +14,7 @@ import yaml
 
 from shared.contracts import TOPICS
 from tests.deploy import rules
-from tests.deploy.built import K8S, OVERLAYS, Manifest, Manifests, build, name_of, of_kind, overlay, parsed
+from tests.deploy.built import K8S, OVERLAYS, Manifest, Manifests, build, name_of, of_kind, overlay, parsed, templates
 
 EACH_OVERLAY = pytest.mark.parametrize("name", OVERLAYS)
 VERSIONS = ("1.32", "1.34", "1.37")
@@ -67,7 +67,7 @@ def test_the_api_takes_every_manifest(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["Deployment", "Job", "NetworkPolicy", "PodDisruptionBudget", "KafkaTopic", "KafkaUser"]
+    "kind", ["Deployment", "Job", "CronJob", "NetworkPolicy", "PodDisruptionBudget", "KafkaTopic", "KafkaUser"]
 )
 def test_a_field_that_the_api_does_not_know_is_found(kind: str) -> None:
     """The check of schemas is strict: a misspelt field in a spec fails it."""
@@ -110,7 +110,7 @@ def test_production_stands_the_loss_of_a_node() -> None:
 
 
 def pod(manifests: Manifests, kind: str = "Deployment") -> Any:
-    return of_kind(manifests, kind)[0]["spec"]["template"]["spec"]
+    return next(templates(of_kind(manifests, kind)))[1]["spec"]
 
 
 def container(manifests: Manifests, kind: str = "Deployment") -> Any:
@@ -127,6 +127,19 @@ def extra_topic(manifests: Manifests) -> None:
     manifests.append(stray)
 
 
+def put(name: str, value: str) -> Callable[[Manifests], None]:
+    def act(manifests: Manifests) -> None:
+        for found in of_kind(manifests, "ConfigMap"):
+            found["data"][name] = value
+
+    return act
+
+
+def policy(manifests: Manifests) -> Any:
+    """One that lets something through."""
+    return next(p["spec"] for p in of_kind(manifests, "NetworkPolicy") if "egress" in p["spec"])
+
+
 def unset(settings: str) -> Callable[[Manifests], None]:
     def act(manifests: Manifests) -> None:
         for found in of_kind(manifests, "ConfigMap"):
@@ -138,9 +151,20 @@ def unset(settings: str) -> Callable[[Manifests], None]:
 BREAKS: list[tuple[Callable[[Manifests], list[str]], Callable[[Manifests], Any], str]] = [
     (rules.images_are_pinned, lambda m: container(m).update(image="lianyi/groups"), "lianyi/groups"),
     (rules.images_are_pinned, lambda m: container(m, "Job").update(image="lianyi/groups:latest"), "latest"),
+    (
+        rules.images_are_pinned,
+        lambda m: container(m).update(image="registry.example:5000/lianyi/groups"),
+        "5000/lianyi/groups",
+    ),
     (rules.resources_are_bounded, lambda m: container(m)["resources"]["limits"].pop("memory"), "limits.memory"),
     (rules.pods_are_restricted, lambda m: container(m)["securityContext"].pop("readOnlyRootFilesystem"), "read-only"),
     (rules.pods_are_restricted, lambda m: pod(m, "Job")["securityContext"].update(runAsUser=0), "not root"),
+    (rules.pods_are_restricted, lambda m: container(m)["securityContext"].update(runAsUser=0), "undoes"),
+    (
+        rules.pods_are_restricted,
+        lambda m: container(m, "CronJob")["securityContext"].update(seccompProfile={"type": "Unconfined"}),
+        "undoes",
+    ),
     (rules.pods_are_restricted, lambda m: pod(m).pop("automountServiceAccountToken"), "no token"),
     (rules.pods_are_restricted, lambda m: pod(m).update(hostNetwork=True), "nothing of the host"),
     (rules.pods_are_restricted, lambda m: pod(m)["volumes"].append({"name": "h", "hostPath": {}}), "volumes"),
@@ -151,6 +175,7 @@ BREAKS: list[tuple[Callable[[Manifests], list[str]], Callable[[Manifests], Any],
         "/healthz",
     ),
     (rules.probes_are_answered, lambda m: container(m)["ports"][0].update(containerPort=8080), "8080"),
+    (rules.probes_are_answered, put("LIANYI_PORT", "8080"), "ports"),
     (rules.settings_are_known, lambda m: container(m)["env"].append({"name": "LIANYI_SPEED", "value": "9"}), "SPEED"),
     (rules.settings_are_known, unset("LIANYI_ISSUER"), "issuer: Field required"),
     (
@@ -158,11 +183,34 @@ BREAKS: list[tuple[Callable[[Manifests], list[str]], Callable[[Manifests], Any],
         lambda m: container(m)["env"].append({"name": "LIANYI_API_SLOTS", "value": "0"}),
         "api_slots",
     ),
-    (rules.secrets_stay_outside, lambda m: container(m)["env"][0].update(value="x", valueFrom={}), "in the open"),
+    (rules.secrets_stay_outside, lambda m: container(m)["env"][0].update(value="x", valueFrom={}), "own secret"),
+    (
+        rules.secrets_stay_outside,
+        lambda m: container(m)["env"][0]["valueFrom"]["secretKeyRef"].update(name="notes-mongo"),
+        "LIANYI_MONGO is not",
+    ),
+    (
+        rules.secrets_stay_outside,
+        lambda m: container(m)["env"][2]["valueFrom"]["secretKeyRef"].update(name="lianyi-notes"),
+        "LIANYI_KAFKA_PASSWORD is not",
+    ),
     (rules.secrets_stay_outside, lambda m: m.append({"kind": "Secret", "metadata": {"name": "s"}}), "Secret/s"),
     (rules.mounted_files_are_named, lambda m: container(m).pop("volumeMounts"), "ca.crt is not mounted"),
     (rules.a_service_is_whole, lambda m: drop(m, "PodDisruptionBudget"), "no PodDisruptionBudget"),
     (rules.a_service_is_whole, lambda m: container(m, "Job").update(args=["run"]), "Job"),
+    (rules.a_service_is_whole, lambda m: drop(m, "CronJob"), "no CronJob"),
+    (
+        rules.jobs_wait_for_their_day,
+        lambda m: of_kind(m, "Job")[0]["spec"].update(activeDeadlineSeconds=900),
+        "gives up",
+    ),
+    (rules.jobs_wait_for_their_day, lambda m: of_kind(m, "Job")[0]["spec"].pop("backoffLimit"), "gives up"),
+    (rules.jobs_wait_for_their_day, lambda m: of_kind(m, "CronJob")[0]["spec"].pop("suspend"), "by the clock"),
+    (
+        rules.selectors_meet_their_pods,
+        lambda m: of_kind(m, "Service")[0]["spec"]["ports"][0].update(targetPort="metrics"),
+        "leads to metrics",
+    ),
     (
         rules.selectors_meet_their_pods,
         lambda m: of_kind(m, "Service")[0]["spec"]["selector"].pop("app.kubernetes.io/name"),
@@ -170,15 +218,22 @@ BREAKS: list[tuple[Callable[[Manifests], list[str]], Callable[[Manifests], Any],
     ),
     (rules.selectors_meet_their_pods, lambda m: pod(m).pop("topologySpreadConstraints"), "is not spread"),
     (rules.traffic_is_named, lambda m: m.remove(next(p for p in m if name_of(p).endswith("/nothing-else"))), "denies"),
+    (rules.traffic_is_named, lambda m: policy(m)["egress"].append({}), "opens all ports"),
+    (rules.traffic_is_named, lambda m: policy(m)["egress"][1]["ports"].pop(0), "no way to port 9093"),
+    (rules.traffic_is_named, lambda m: policy(m)["egress"].pop(0), "no way to port 53"),
+    (rules.traffic_is_named, put("LIANYI_JWKS", "http://issuer:8400/jwks.json"), "no way to port 8400"),
+    (rules.traffic_is_named, lambda m: policy(m)["ingress"][0].pop("from"), "lets anybody in"),
     (
         rules.traffic_is_named,
-        lambda m: next(p for p in m if "egress" in p.get("spec", {}))["spec"]["egress"].append({}),
-        "opens all ports",
+        lambda m: policy(m)["ingress"][0].update({"from": [{"namespaceSelector": {}}]}),
+        "anybody",
     ),
+    (rules.a_stop_has_time, put("LIANYI_GRACE_SECONDS", "60"), "killed"),
+    (rules.a_stop_has_time, put("LIANYI_API_SLOTS", "3"), "api slots"),
     (
-        rules.traffic_is_named,
-        lambda m: next(p for p in m if "ingress" in p.get("spec", {}))["spec"]["ingress"][0].pop("from"),
-        "lets anybody in",
+        rules.a_stop_has_time,
+        lambda m: of_kind(m, "PodDisruptionBudget")[0]["spec"].update(maxUnavailable=0),
+        "holds a drain",
     ),
     (rules.a_stop_has_time, lambda m: pod(m).update(terminationGracePeriodSeconds=30), "killed"),
     (rules.a_stop_has_time, lambda m: of_kind(m, "Deployment")[0]["spec"].update(replicas=64), "api slots"),
