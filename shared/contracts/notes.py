@@ -192,7 +192,10 @@ class NeedEscalated(Event, topic=NOTE, name="need_escalated", order="state"):
 
 
 class NeedWithdrawn(Event, topic=NOTE, name="need_withdrawn", order="state"):
-    """The question is gone (its comment was hidden), so nobody needs to answer it."""
+    """The question is gone, so nobody needs to answer it; it opens again if the question comes back.
+
+    Its comment was hidden or deleted, or an edit of it asks no more; or the note was deleted.
+    """
 
     need_id: Id
     note_id: Id

@@ -124,6 +124,23 @@ def test_the_broker_fits_into_its_memory() -> None:
     assert 2 * int(heap) <= 1024
 
 
+def test_compose_asks_for_health_often_and_then_seldom() -> None:
+    """Whatever stays up is started again when it dies, and says whether it is well: every 30 s once it is."""
+    for name, service in composed()["services"].items():
+        if name not in ONCE:
+            assert service["restart"] == "unless-stopped", name
+            asked = service["healthcheck"]
+            assert (asked["interval"], asked["start_interval"], asked["start_period"]) == ("30s", "5s", "60s"), name
+
+
+def test_compose_builds_our_images_and_asks_nobody_for_them() -> None:
+    """Each image of ours is built by one container, and the others that use it never pull it from a stranger."""
+    ours = [s for s in composed()["services"].values() if s["image"].startswith("lianyi/")]
+    assert {s["pull_policy"] for s in ours if "build" not in s} == {"never"}
+    assert {s["pull_policy"] for s in ours if "build" in s} == {"build"}
+    assert {s["image"] for s in ours} == {s["image"] for s in ours if "build" in s}
+
+
 def test_compose_says_order_and_health() -> None:
     """Whoever is waited for says when it is healthy; each service waits for the topics and its own migration."""
     services = composed()["services"]

@@ -95,15 +95,33 @@ def test_no_name_is_there_twice(name: str) -> None:
 
 
 def test_production_stands_the_loss_of_a_node() -> None:
-    """Three processes of each service, never two on a node, and a record that is acknowledged is on two brokers."""
+    """Three processes of each service spread evenly over nodes, also after a rollout; a record is on two brokers."""
     manifests = parsed(overlay("prod"))
     for owner in of_kind(manifests, "Deployment"):
         (node, *_) = owner["spec"]["template"]["spec"]["topologySpreadConstraints"]
         assert owner["spec"]["replicas"] >= 3
         assert (node["topologyKey"], node["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "DoNotSchedule")
+        assert (node["maxSkew"], node["matchLabelKeys"]) == (1, ["pod-template-hash"])
     for topic in of_kind(manifests, "KafkaTopic"):
         assert topic["spec"]["replicas"] >= 3
         assert topic["spec"]["config"]["min.insync.replicas"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("image", "pinned"),
+    [
+        ("lianyi/notes:0.1.0", True),
+        ("registry.example/lianyi/notes:0.1.0", True),
+        ("registry.example:5000/lianyi/notes:v0.1.0-rc.1", True),
+        (f"registry.example:5000/lianyi/notes@sha256:{'0a' * 32}", True),
+        ("registry.example:5000/lianyi/notes", False),
+        ("registry.example:5000/lianyi/notes:latest", False),
+        ("lianyi/notes:5000", False),
+    ],
+)
+def test_the_port_of_a_registry_is_no_tag(image: str, pinned: bool) -> None:
+    """What follows a registry's name is its port, and pins nothing."""
+    assert bool(rules.PINNED.fullmatch(image)) is pinned
 
 
 # -- each rule, broken once ---------------------------------------------------------------------------------
