@@ -15,7 +15,7 @@ from faststream.kafka.schemas import Topic
 
 from shared.assignor import LaneAssignor
 from shared.brokers import Brokers
-from shared.consumer import KeyConsumer, decoder, parser
+from shared.consumer import SOON, KeyConsumer, decoder, parser
 from shared.errors import Transient
 from shared.flow.ports import Record
 from shared.flow.process import Process
@@ -122,7 +122,7 @@ class Bus:
             await self._renew(producer)
             if isinstance(error, MessageSizeTooLargeError | InvalidTopicError | TopicAuthorizationFailedError):
                 raise  # it will not pass by itself: the outbox logs it, keeps it and tries again
-            raise Transient(f"kafka: {type(error).__name__}", retry_after=0.2) from error
+            raise Transient(f"kafka: {type(error).__name__}", retry_after=SOON) from error
 
     async def reachable(self) -> bool:
         """Whether a broker answers now."""
@@ -169,7 +169,7 @@ class Bus:
                 except KafkaError as error:
                     with contextlib.suppress(KafkaError):
                         await producer.stop()
-                    raise Transient(f"kafka: {type(error).__name__}") from error
+                    raise Transient(f"kafka: {type(error).__name__}", retry_after=SOON) from error
                 self._producer = producer
             return self._producer
 

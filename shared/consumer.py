@@ -19,6 +19,9 @@ from shared.flow.process import KeyLanes, Process
 
 log = structlog.get_logger()
 
+SOON = 0.2
+"""Seconds after which a broker that gave no answer is asked again."""
+
 
 class Guarded:
     """A consumer's ``getmany`` that hands an undecodable record to ``isolate`` and goes on."""
@@ -174,7 +177,7 @@ async def _reached(waiting: Any) -> Any:
     try:
         return await waiting
     except (KafkaError, IllegalStateError) as error:
-        raise Transient(f"kafka: {type(error).__name__}") from error
+        raise Transient(f"kafka: {type(error).__name__}", retry_after=SOON) from error
 
 
 def incoming(record: Any) -> Incoming:

@@ -246,5 +246,5 @@ def _translated(error: BaseException) -> BaseException:
     if code in (_DUPLICATE, _WRITE_CONFLICT, _NO_SUCH_TRANSACTION):
         return Conflict(type(error).__name__)
     if isinstance(error, _AWAY) or any(map(error.has_error_label, _PASSING)):
-        return Transient(type(error).__name__)
+        return Transient(type(error).__name__, retry_after=0.1)  # the driver has waited already
     return error

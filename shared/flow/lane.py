@@ -18,6 +18,7 @@ from .alarms import too_late
 from .control import Control, Ownership
 from .documents import LANES
 from .inputs import Input
+from .patience import MOST_PATIENCE
 from .ports import Conflict, Fenced, Session, UnknownCommit
 from .runtime import Runtime
 from .step import Steps
@@ -120,7 +121,7 @@ class Lane(Steps, ABC):
             except Transient as error:
                 self.trouble("transient", error.reason)
                 self.waits((), 0.0)
-                await self._pause(error.retry_after)
+                await self._pause(max(error.retry_after, MOST_PATIENCE))
             except Exception:
                 self.trouble("failed")
                 log.exception("lane_failed", lane=self.name)

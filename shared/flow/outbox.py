@@ -10,6 +10,7 @@ from shared.errors import Transient
 
 from .alarms import expired
 from .control import Batch
+from .patience import patience
 from .runtime import Runtime
 
 log = structlog.get_logger()
@@ -93,8 +94,8 @@ class Outbox:
             except Transient as error:
                 if tries == 0:
                     log.warning("publish_waits", batch=batch.number, reason=error.reason)
-                tries = min(tries + 1, 6)
-                await asyncio.sleep(min(5.0, max(error.retry_after, 0.05 * 2**tries)) * self._rng.uniform(0.5, 1.0))
+                tries += 1
+                await asyncio.sleep(patience(error, tries) * self._rng.uniform(0.5, 1.0))
                 continue
             except Exception:
                 # A record that the client itself refuses is a bug; it must be seen, and nothing may be skipped.

@@ -15,6 +15,7 @@ from .documents import DEAD, INBOX, Timer
 from .fold import Folded, fold
 from .inputs import Death, Input, fingerprint
 from .outbox import Outbox
+from .patience import patience
 from .ports import Conflict, Delete, Fenced, Insert, UnknownCommit, Upsert, Write
 from .runtime import Runtime
 from .work import Work
@@ -122,8 +123,8 @@ class Steps:
                     raise
                 if self.waits(inputs, asyncio.get_running_loop().time() - began):
                     return len(inputs)
-                tries = min(tries + 1, 6)
-                await self._pause(max(error.retry_after, 0.05 * 2**tries))
+                tries += 1
+                await self._pause(patience(error, tries))
             except Exception as error:
                 # What the database refuses for its content (a number too large, a stored document that is no
                 # longer of its kind) must not hold up its neighbours.

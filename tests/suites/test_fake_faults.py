@@ -1,7 +1,7 @@
 """What lanes promise when processes die, sleep or change places, and when time passes: on the fakes alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -605,6 +605,44 @@ class TestTimers:
         await world.until(lambda: self._is(world, "escalated"), "escalated")
         await world.quiet()
         assert (await world.types(NOTE.name))["need_escalated"] == 1
+
+
+class TestTheWayBack:
+    """However long the world was away, and however often it was tried: a lane sees soon that it is back."""
+
+    SOON = 1.0
+    """Seconds: a try and a step."""
+    AWAY = 60.0
+
+    async def test_from_a_database_that_was_away(self, world: FakeWorld) -> None:
+        """What came meanwhile is folded."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.database.away = True
+        await world.put(comment("n0", "c"))
+        await asyncio.sleep(self.AWAY)
+        node.database.away = False
+        assert await self._seconds(world, lambda: comments(world, "n0")) < self.SOON
+
+    async def test_from_a_broker_that_was_away(self, world: FakeWorld) -> None:
+        """What was committed meanwhile is sent."""
+        node = await world.start("notes")
+        await world.until(lambda: node.process.slots.ready, "a slot")
+        node.publisher.away = True
+        await world.submit(node, post(1))
+        await asyncio.sleep(self.AWAY)
+        node.publisher.away = False
+        assert await self._seconds(world, lambda: world.records(NOTE.name)) < self.SOON
+
+    async def _seconds(self, world: FakeWorld, there: Callable[[], Awaitable[object]]) -> float:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+
+        async def is_there() -> bool:
+            return bool(await there())
+
+        await world.until(is_there, "an effect")
+        return clock() - began
 
 
 class TestViews:

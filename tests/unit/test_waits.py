@@ -1,0 +1,32 @@
+"""How soon whoever met a server that is away tries again."""
+
+from typing import NoReturn
+
+import pymongo.errors as driver
+import pytest
+
+from shared.errors import Transient
+from shared.flow.patience import MOST_PATIENCE, patience
+from shared.mongo import reached
+
+AWAY = (driver.AutoReconnect, driver.NetworkTimeout, driver.ServerSelectionTimeoutError, driver.NotPrimaryError)
+
+
+@pytest.mark.parametrize("kind", AWAY)
+async def test_a_database_that_did_not_answer_is_asked_again_at_once(kind: type[driver.PyMongoError]) -> None:
+    """The driver has waited for it already: a lane that waited as long again would be the last to see it back."""
+
+    async def asked() -> NoReturn:
+        raise kind("away")
+
+    with pytest.raises(Transient) as told:
+        await reached(asked())
+    assert patience(told.value, 1) == 0.1
+
+
+def test_tries_become_rarer_up_to_two_in_a_second() -> None:
+    """However often it was in vain: the wait grows, and ends growing; who asks for more gets more."""
+    passing = Transient(retry_after=0.05)
+    waits = [patience(passing, tries) for tries in range(1, 2_000)]
+    assert waits[0] < waits[1] < waits[-1] == max(waits) == MOST_PATIENCE
+    assert patience(Transient(retry_after=2.0), 1) == 2.0
