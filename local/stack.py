@@ -66,7 +66,7 @@ def pick(choice: str = "", cache: Path = CACHE) -> tuple[Kind, str]:
 
 
 @asynccontextmanager
-async def running(kind: Kind, why: str = "asked for", runs: Path = RUNS) -> AsyncIterator[Stack]:
+async def running(kind: Kind, why: str = "asked for", runs: Path = RUNS, more: str = "") -> AsyncIterator[Stack]:
     """Both servers, answering, in a fresh directory under `runs`: `async with running(*pick(""))`.
 
     At exit, however it comes about, there is no process and no directory; after kill -9 the kernel takes
@@ -75,7 +75,7 @@ async def running(kind: Kind, why: str = "asked for", runs: Path = RUNS) -> Asyn
     async with workspace(runs) as directory:
         home = directory / "broker"
         home.mkdir()
-        broker = Kafka(home) if kind == "local" else Embedded(home)
+        broker = Kafka(home, more=more) if kind == "local" else Embedded(home)
         database = Database(directory / "database")
         try:
             await together(broker.start(), database.start())

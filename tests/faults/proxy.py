@@ -1,4 +1,4 @@
-"""A TCP proxy that makes a network's faults: latency, resets, blackholes, and replies of commits that are lost.
+"""A TCP proxy that makes a network's faults: latency, resets, blackholes, and commits whose fate is unknown.
 
 It runs in the test's own process, before a broker or a database. (What PyPI has is a client of a Go program, or knows
 latency alone.)
@@ -11,7 +11,9 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
+
+import bson
 
 from local.places import free_port
 
@@ -22,8 +24,10 @@ _OP_MSG = 2013
 _HEAD = struct.Struct("<iiii")
 """Of each message of MongoDB's protocol: length with this head, its id, the id that it answers, its kind."""
 _COMMIT = b"commitTransaction\0"
-_FIRST_KEY = _HEAD.size + 4 + 1 + 4 + 1
-"""Where the first key of an OP_MSG stands: behind flags, kind of section, length of the document, type of value."""
+_BODY = _HEAD.size + 4 + 1
+"""Where the document of an OP_MSG begins: behind flags and kind of section."""
+_FIRST_KEY = _BODY + 4 + 1
+"""And its first key: behind length and type."""
 
 
 class Way:
@@ -79,7 +83,7 @@ class Proxy:
 
     def __init__(self, upstream: int, port: int = 0, tap: Callable[[], Tap] = Tap) -> None:
         self.port = port or free_port()
-        self._upstream, self._tap = upstream, tap
+        self.upstream, self._tap = upstream, tap
         self.up, self.down = Way(random.Random()), Way(random.Random())
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,7 +128,7 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self.up.passes()  # the kernel has taken the connection already: in a hole nobody answers on it
-            answers, server = await asyncio.open_connection("127.0.0.1", self._upstream)
+            answers, server = await asyncio.open_connection("127.0.0.1", self.upstream)
         except OSError:
             _reset(writer)
             return
@@ -207,25 +211,40 @@ class Connection:
                 raise ConnectionResetError
 
 
-class Commits:
-    """Replies of MongoDB's commits: the next `losing` of them are lost, and the connection with them.
+Transaction = tuple[bytes, int]
+"""Id of the session, number in it."""
 
-    The commit itself has been done by then, which its client cannot know. `tap` is for the proxy.
+
+class Commits:
+    """Commits of MongoDB's transactions that go wrong; `tap` is for the proxy.
+
+    Of the next `losing` transactions, so many `tries` of the commit are lost, and the connection with them: on the
+    way `down` the reply, when the commit has been done, on the way `up` the request. Its client cannot tell which.
     """
 
     def __init__(self) -> None:
-        self.losing = self.lost = self.seen = 0
+        self.losing = 0
+        self.tries = 1
+        self.way: Literal["up", "down"] = "down"
+        self.lost = 0
+        """How many tries were."""
+        self._left: dict[Transaction, int] = {}
 
     def tap(self) -> Tap:
         """For one connection."""
         return _Commits(self)
 
-    def loses(self) -> bool:
-        """Whether a reply that has come is lost."""
-        self.seen += 1
-        if self.losing <= 0:
+    def loses(self, way: Literal["up", "down"], transaction: Transaction) -> bool:
+        """Whether this message is lost: a commit, or its reply."""
+        if way != self.way:
             return False
-        self.losing -= 1
+        if self.losing > 0 and transaction not in self._left:
+            self.losing -= 1
+            self._left[transaction] = self.tries
+        left = self._left.get(transaction, 0)
+        if left == 0:
+            return False
+        self._left[transaction] = left - 1
         self.lost += 1
         return True
 
@@ -233,7 +252,7 @@ class Commits:
 class _Commits(Tap):
     def __init__(self, of: Commits) -> None:
         self._of = of
-        self._asked: set[int] = set()
+        self._asked: dict[int, Transaction] = {}
 
     async def piece(self, reader: asyncio.StreamReader) -> bytes:
         """A whole message."""
@@ -242,16 +261,16 @@ class _Commits(Tap):
 
     def up(self, piece: bytes) -> bool:
         _, id_, _, kind = _HEAD.unpack_from(piece)
-        if kind == _OP_MSG and piece.startswith(_COMMIT, _FIRST_KEY):
-            self._asked.add(id_)
-        return True
+        if kind != _OP_MSG or not piece.startswith(_COMMIT, _FIRST_KEY):
+            return True
+        body = bson.decode(piece[_BODY:])
+        transaction = self._asked[id_] = (bytes(body["lsid"]["id"]), body["txnNumber"])
+        return not self._of.loses("up", transaction)
 
     def down(self, piece: bytes) -> bool:
         _, _, answered, _ = _HEAD.unpack_from(piece)
-        if answered not in self._asked:
-            return True
-        self._asked.discard(answered)
-        return not self._of.loses()
+        transaction = self._asked.pop(answered, None)
+        return transaction is None or not self._of.loses("down", transaction)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

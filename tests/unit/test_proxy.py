@@ -1,6 +1,7 @@
 """The proxy of the fault tests: what it carries, and the faults it makes."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,10 +23,16 @@ class Server:
 
     def __init__(self) -> None:
         self.heard = asyncio.Queue[bytes]()
-        self.port = 0
+        self.met = self.port = 0
+
+    async def hears(self) -> bytes:
+        """The next piece."""
+        async with asyncio.timeout(SOON):
+            return await self.heard.get()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until the other end is done, or gone."""
+        self.met += 1
         try:
             while piece := await reader.read(65_536):
                 self.heard.put_nowait(piece)
@@ -87,7 +94,7 @@ async def test_the_end_of_one_side_reaches_the_other() -> None:
         writer.write_eof()
         async with asyncio.timeout(SOON):
             assert await reader.read() == b"last words"
-            assert [await server.heard.get() for _ in range(2)] == [b"last words", b""]
+            assert [await server.hears() for _ in range(2)] == [b"last words", b""]
 
 
 async def test_latency_is_paid_on_both_ways() -> None:
@@ -110,7 +117,7 @@ async def test_a_reset_is_felt_at_both_ends_and_the_next_connection_is_whole() -
             async with asyncio.timeout(SOON):
                 with pytest.raises(ConnectionResetError):
                     await ends[0].read(1)
-                assert [await server.heard.get() for _ in range(2)] == [b"one", b"reset"]
+                assert [await server.hears() for _ in range(2)] == [b"one", b"reset"]
         async with connected(proxy) as ends:
             assert await _says(ends, b"two") == b"two"
 
@@ -120,11 +127,16 @@ async def test_a_hole_on_the_way_back_swallows_the_answer_alone() -> None:
     async with served(Server()) as server, Proxy(server.port) as proxy, connected(proxy) as ends:
         with proxy.down.hole():
             ends[1].write(b"asked")
-            async with asyncio.timeout(SOON):
-                assert await server.heard.get() == b"asked"
+            assert await server.hears() == b"asked"
             await _nothing(ends[0])
         async with asyncio.timeout(SOON):
             assert await ends[0].readexactly(5) == b"asked"
+
+
+def _gone(writer: asyncio.StreamWriter) -> None:
+    """Its process has died with the connection open and something unread in it: a reset instead of an end."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def test_what_was_sent_into_a_hole_arrives_though_its_sender_has_given_up() -> None:
@@ -132,16 +144,14 @@ async def test_what_was_sent_into_a_hole_arrives_though_its_sender_has_given_up(
     async with served(Server()) as server, Proxy(server.port) as proxy:
         async with connected(proxy) as ends:
             await _says(ends, b"before")
-            assert await server.heard.get() == b"before"
+            assert await server.hears() == b"before"
             with proxy.up.hole():
                 ends[1].write(b"too late")
-                await ends[1].drain()
-                ends[1].close()
+                _gone(ends[1])
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(NEVER):
                         await server.heard.get()
-        async with asyncio.timeout(SOON):
-            assert await server.heard.get() == b"too late"
+        assert await server.hears() == b"too late"
 
 
 async def test_in_a_full_hole_a_new_connection_gets_no_answer_and_reaches_nobody() -> None:
@@ -151,9 +161,8 @@ async def test_in_a_full_hole_a_new_connection_gets_no_answer_and_reaches_nobody
             async with connected(proxy) as ends:
                 ends[1].write(b"hello")
                 await _nothing(ends[0])
-                assert server.heard.empty()
-        async with asyncio.timeout(SOON):
-            assert await server.heard.get() == b"hello"
+                assert not server.met
+        assert await server.hears() == b"hello"
 
 
 async def test_where_no_server_listens_the_connection_is_reset() -> None:
@@ -194,18 +203,51 @@ async def _asks(ends: Ends, message: bytes) -> int:
     return int(struct.unpack_from("<i", head, 8)[0])
 
 
+def _commit(id_: int, number: int) -> bytes:
+    """A try of the commit of a transaction."""
+    return _message(id_, {"commitTransaction": 1, "lsid": {"id": bson.Binary(b"s" * 16, 4)}, "txnNumber": number})
+
+
+async def _unanswered(proxy: Proxy, message: bytes) -> None:
+    async with connected(proxy) as ends:
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await _asks(ends, message)
+
+
 async def test_the_reply_of_a_commit_is_lost_and_the_commit_is_not() -> None:
     """The server has done it, the connection is cut before its answer; all other messages are answered."""
     commits = Commits()
     async with served(Mongo()) as server, Proxy(server.port, tap=commits.tap) as proxy:
         commits.losing = 1
         insert = _message(7, {"insert": "commitTransaction", "commitTransaction": 1})
-        commit = _message(8, {"commitTransaction": 1, "lsid": {}})
         async with connected(proxy) as ends:
             assert await _asks(ends, insert) == 7
-            with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-                await _asks(ends, commit)
-        assert [await server.heard.get() for _ in range(2)] == [insert, commit]
+        await _unanswered(proxy, _commit(8, 1))
+        assert [await server.hears() for _ in range(2)] == [insert, _commit(8, 1)]
         async with connected(proxy) as ends:
-            assert await _asks(ends, commit) == 8
-        assert (commits.seen, commits.lost, commits.losing) == (2, 1, 0)
+            assert await _asks(ends, _commit(9, 1)) == 9
+        assert (commits.lost, commits.losing) == (1, 0)
+
+
+async def test_every_try_of_a_transaction_is_lost_and_another_transaction_goes_through() -> None:
+    """So many tries that a caller gives up; the next transaction on the same session is not of it."""
+    commits = Commits()
+    async with served(Mongo()) as server, Proxy(server.port, tap=commits.tap) as proxy:
+        commits.losing, commits.tries = 1, 2
+        await _unanswered(proxy, _commit(1, 5))
+        async with connected(proxy) as ends:
+            assert await _asks(ends, _commit(2, 6)) == 2
+        await _unanswered(proxy, _commit(3, 5))
+        async with connected(proxy) as ends:
+            assert await _asks(ends, _commit(4, 5)) == 4
+
+
+async def test_a_commit_that_is_lost_on_its_way_does_not_reach_the_server() -> None:
+    """What its client sees is the same as when the reply is lost."""
+    commits = Commits()
+    async with served(Mongo()) as server, Proxy(server.port, tap=commits.tap) as proxy:
+        commits.losing, commits.way = 1, "up"
+        await _unanswered(proxy, _commit(1, 5))
+        async with connected(proxy) as ends:
+            assert await _asks(ends, _commit(2, 5)) == 2
+        assert await server.hears() == _commit(2, 5)
