@@ -1,7 +1,10 @@
 """A subscriber of Lianyi, whole: which questions wait, what is liked, and whom to thank for good advice.
 
     pip install confluent-kafka ./shared/contracts
-    python samples/consumer.py --kafka localhost:9092 --database helpdesk.db
+    python samples/consumer.py --kafka localhost:29092 --database helpdesk.db
+
+That is for the broker of docker-compose. Where a broker asks who comes, `--user` and `--ca`, and the password in the
+environment as KAFKA_PASSWORD; what a subscriber has to be allowed stands in subscriber.yaml beside this file.
 
 Delivery is at least once, and after a crash older news may come after newer. So there are three habits, one for each
 order of events, and one rule: what is kept and what tells a double from news change in one transaction, and the offset
@@ -10,8 +13,10 @@ a database that they share; a file, as here, is for one.
 """
 
 import argparse
+import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 
@@ -85,19 +90,31 @@ def take(message: Message, db: sqlite3.Connection) -> None:
         db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?)", (*place, str(error)))
 
 
+def access(user: str, ca: str) -> dict[str, str]:
+    """How to speak to the brokers: with a user by SCRAM-SHA-512, with certificates by TLS."""
+    told = {"security.protocol": f"{'SASL_' if user else ''}{'SSL' if ca else 'PLAINTEXT'}"}
+    if user:
+        password = os.environ.get("KAFKA_PASSWORD") or sys.exit("a user has a password: KAFKA_PASSWORD")
+        told |= {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": user, "sasl.password": password}
+    return told | ({"ssl.ca.location": ca} if ca else {})
+
+
 def main() -> None:
     """Reads until SIGTERM or Ctrl-C. Any error ends it: start it again, nothing is lost."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kafka", required=True, help="bootstrap servers")
     parser.add_argument("--database", required=True, help="file of the database")
     parser.add_argument("--group", default="helpdesk", help="consumer group")
+    parser.add_argument("--user", default="", help="who we are to the brokers; its password is in KAFKA_PASSWORD")
+    parser.add_argument("--ca", default="", help="file of the certificates to trust; with it we speak by TLS")
     chosen = parser.parse_args()
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: stop.append(caught))
     db = sqlite3.connect(chosen.database)
     db.executescript(TABLES)
-    settings = {"bootstrap.servers": chosen.kafka, "group.id": chosen.group, "auto.offset.reset": "earliest"}
+    settings = {"bootstrap.servers": chosen.kafka, **access(chosen.user, chosen.ca)}
+    settings |= {"group.id": chosen.group, "auto.offset.reset": "earliest"}
     # A dead reader's partitions go to another one after these ten seconds.
     consumer = Consumer(settings | {"enable.auto.commit": False, "session.timeout.ms": 10_000})
     consumer.subscribe([NOTE.name])

@@ -25,6 +25,25 @@ _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]*")
 _ABOUT = """What the services of Lianyi tell each other, and whoever else subscribes. Delivery is at least once; what \
 a reader does about doubles and order stands with each message, the rest in README.md beside this file."""
 
+_SCRAM = "#/components/securitySchemes/scram"
+_SERVERS: Json = {
+    "one_machine": {
+        "host": "localhost:29092",
+        "protocol": "kafka",
+        "description": "The broker of docker-compose, for programs of the host. It asks nobody who comes.",
+    },
+    "cluster": {
+        "host": "kafka-kafka-bootstrap.lianyi.svc:9093",
+        "protocol": "kafka-secure",
+        "description": "The broker of the manifests, by TLS: its CA is in the Secret `kafka-cluster-ca-cert`.",
+        "security": [{"$ref": _SCRAM}],
+    },
+}
+_USERS: Json = {
+    "type": "scramSha512",
+    "description": "A KafkaUser for each subscriber: samples/subscriber.yaml is one to copy.",
+}
+
 
 def document() -> Json:
     """The whole document; the same on every machine."""
@@ -40,11 +59,13 @@ def document() -> Json:
         "asyncapi": "3.0.0",
         "info": {"title": "Lianyi", "version": project["version"], "description": _ABOUT},
         "defaultContentType": "application/json",
+        "servers": _SERVERS,
         "channels": {name: _channel(topic) for name, topic in TOPICS.items()},
         "operations": {f"{name}.send": _operation(topic) for name, topic in TOPICS.items()},
         "components": {
             "messages": {type_: _message(model) for type_, model in published().items()},
             "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {_SCRAM.rpartition("/")[2]: _USERS},
         },
     }
 
