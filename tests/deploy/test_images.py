@@ -130,6 +130,7 @@ def test_compose_asks_for_health_often_and_then_seldom() -> None:
         if name not in ONCE:
             assert service["restart"] == "unless-stopped", name
             asked = service["healthcheck"]
+            assert asked["test"][0] == "CMD", name
             assert (asked["interval"], asked["start_interval"], asked["start_period"]) == ("30s", "5s", "60s"), name
 
 
