@@ -95,6 +95,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "How are the processes?": (
         Panel("Processes that answer", f"sum by (service) (up{{{CHOSEN}}})", "{{service}}"),
+        Panel("Processes that are ready", f"sum by (service) (lianyi_service_ready{{{CHOSEN}}})", "{{service}}"),
         Panel("Memory", f"process_resident_memory_bytes{{{CHOSEN}}}", "{{service}} {{instance}}", "bytes"),
         Panel("CPU", f"rate(process_cpu_seconds_total{{{CHOSEN}}}[5m])", "{{service}} {{instance}}", "percentunit"),
         Panel("Starts, 1 hour", f"changes(process_start_time_seconds{{{CHOSEN}}}[1h])", "{{service}} {{instance}}"),

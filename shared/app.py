@@ -41,6 +41,7 @@ from shared.flow.work import Scope
 from shared.http import Red, application
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, Index, migrate, migrated
 from shared.mongo import MongoDatabase
+from shared.readiness import Readiness
 from shared.settings import Settings, load
 from shared.telemetry import LaneGauges, Metrics, configure_logging
 
@@ -202,7 +203,7 @@ class Server:
         self._bus = Bus(settings.brokers, app.name, settings.instance)
         self._desk = Desk(settings.command_seconds)
         self._process: Process | None = None
-        self._waiting = "starting"
+        self._readiness = Readiness(self._metrics.ready, self._database.ping, self._bus.reachable)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -214,7 +215,8 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         parts = self._app.build(self._settings, self._database, self._desk)
         # The scrape runs on the loop too: it reads the lanes, which nothing else may change meanwhile.
-        scrape = self._listen(make_asgi_app(self._metrics.registry), self._settings.metrics_port)
+        told = self._readiness.before(make_asgi_app(self._metrics.registry))
+        scrape = self._listen(told, self._settings.metrics_port)
         scraping = asyncio.create_task(scrape.serve(), name="metrics")
         http = self._listen(self._api(parts), self._settings.port)
         serving = asyncio.create_task(http.serve(), name="http")
@@ -239,13 +241,13 @@ class Server:
             log.info("stopped")
 
     async def _start(self, parts: Parts) -> None:
-        self._waiting = "the database does not answer"
+        self._readiness.waiting = "the database does not answer"
         await _until(self._database.ping, "waiting_for_mongo")
-        self._waiting = "migrations are not done"
+        self._readiness.waiting = "migrations are not done"
         while not await self._migrated():
             log.warning("waiting_for_migrations")
             await asyncio.sleep(WAIT)
-        self._waiting = "the broker does not answer, or topics are missing"
+        self._readiness.waiting = "the broker does not answer, or topics are missing"
         runtime = await _wired(self._app, self._settings, parts, (self._database, self._bus, self._metrics))
         reads: dict[str, list[str]] = {}
         for topic in topics_read_by(self._app.name):
@@ -254,7 +256,8 @@ class Server:
         for gauges in (LaneGauges(process.reports, runtime.scope.lanes), *parts.gauges):
             self._metrics.registry.register(gauges)
         process.start()
-        self._process, self._desk.slots = process, process.slots
+        self._process = self._readiness.process = process
+        self._desk.slots = process.slots
         await self._bus.consume(process)
         log.info("started", lanes=runtime.scope.lanes, port=self._settings.port)
 
@@ -309,12 +312,5 @@ class Server:
         return JSONResponse({"stuck": stuck}, 503 if stuck else 200)
 
     async def _readyz(self) -> Response:
-        missing = self._process.ready() if self._process else [self._waiting]
-        if self._process is not None:
-            try:
-                await asyncio.wait_for(self._database.ping(), 2.0)
-            except (Transient, TimeoutError):
-                missing.append("the database does not answer")
-            if not await self._bus.reachable():
-                missing.append("the broker does not answer")
+        missing = await self._readiness.missing()
         return JSONResponse({"missing": missing}, 503 if missing else 200)

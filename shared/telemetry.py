@@ -75,6 +75,7 @@ class Metrics:
         )
         self.build = Gauge("lianyi_service_up", "1 while the process runs.", ["service"], **made)
         self.build.labels(service).set(1)
+        self.ready = Gauge("lianyi_service_ready", "1 while /readyz finds nothing missing; 0 until the start.", **made)
         ProcessCollector(registry=self.registry)  # memory, CPU, open files, start: `process_…`, on Linux
 
 

@@ -67,7 +67,7 @@ async def readyz(service: Service) -> tuple[int, str]:
 
 
 async def says(service: Service, what: str) -> None:
-    """Waits until /readyz is a 503 that names it; the process lives all the time, and its liveness is good."""
+    """Waits until /readyz is a 503 that names it; the process lives all the time, and its metrics say not ready."""
 
     async def named() -> bool:
         status, body = await readyz(service)
@@ -76,6 +76,7 @@ async def says(service: Service, what: str) -> None:
     await wait_for(named, SOON, f"/readyz names {what!r}", service.child)
     async with httpx.AsyncClient(timeout=10.0) as http:
         assert (await http.get(f"{service.url}/livez")).status_code == 200
+        assert "\nlianyi_service_ready 0.0\n" in (await http.get(service.metrics)).text
 
 
 async def logs(child: Child, *words: str) -> None:
@@ -90,6 +91,8 @@ async def logs(child: Child, *words: str) -> None:
 async def ready(service: Service) -> None:
     """Waits until it is ready; dying meanwhile is a failure."""
     await wait_for(service.ready, AGAIN, f"{service.name} is ready", service.child)
+    async with httpx.AsyncClient(timeout=10.0) as http:
+        assert "\nlianyi_service_ready 1.0\n" in (await http.get(service.metrics)).text
 
 
 class Posting:
