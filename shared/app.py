@@ -11,10 +11,10 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import uvicorn
@@ -46,6 +46,7 @@ from shared.settings import Settings, load
 from shared.telemetry import LaneGauges, Metrics, configure_logging
 
 log = structlog.get_logger()
+T = TypeVar("T")
 WAIT = 1.0
 VERSION = "0.1.0"
 
@@ -122,8 +123,7 @@ def main(app: App, argv: Sequence[str] | None = None) -> int:
 async def _migrate(app: App, settings: Settings) -> int:
     """Wait for the database, then make what is missing."""
     async with _database(app, settings) as database:
-        await _until(database.ping, "waiting_for_mongo")
-        made = await migrate(database, app.all_indexes, app.all_collections)
+        made = await _until(lambda: migrate(database, app.all_indexes, app.all_collections))
         log.info("migrated", made=made)
     return 0
 
@@ -174,13 +174,12 @@ async def _wired(app: App, settings: Settings, parts: Parts, world: tuple[MongoD
     )
 
 
-async def _until(attempt: Callable[[], Any], waiting: str) -> None:
+async def _until(attempt: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
-            await attempt()
-            return
+            return await attempt()
         except Transient as error:
-            log.warning(waiting, reason=error.reason)
+            log.warning("waiting_for_mongo", reason=error.reason)
             await asyncio.sleep(WAIT)
 
 
@@ -241,10 +240,9 @@ class Server:
             log.info("stopped")
 
     async def _start(self, parts: Parts) -> None:
-        self._readiness.waiting = "the database does not answer"
-        await _until(self._database.ping, "waiting_for_mongo")
-        self._readiness.waiting = "migrations are not done"
-        while not await self._migrated():
+        self._readiness.waiting = "the database does not answer, or refuses us"
+        while not await _until(self._migrated):
+            self._readiness.waiting = "migrations are not done"
             log.warning("waiting_for_migrations")
             await asyncio.sleep(WAIT)
         self._readiness.waiting = "the broker does not answer, or topics are missing"
@@ -271,10 +269,7 @@ class Server:
         await self._database.close()
 
     async def _migrated(self) -> bool:
-        try:
-            return await migrated(self._database, self._app.all_indexes, self._app.all_collections)
-        except Transient:
-            return False
+        return await migrated(self._database, self._app.all_indexes, self._app.all_collections)
 
     # -- HTTP ----------------------------------------------------------------------------------------------
 

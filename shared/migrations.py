@@ -20,7 +20,8 @@ from shared.flow.documents import (
     Timer,
 )
 from shared.flow.ports import Conflict
-from shared.mongo import MongoDatabase, reached
+from shared.mongo import MongoDatabase
+from shared.mongo_faults import reached
 
 _VERSIONS = "migrations"
 _LOCK_KEPT = timedelta(seconds=60)

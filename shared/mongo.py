@@ -1,13 +1,13 @@
 """The one place that builds a MongoDB client and knows the driver: motor, or pymongo's own asynchronous client.
 
-Majority writes with the journal, majority reads from the primary, UTC datetimes; faults as in ``shared.flow.ports``.
+Majority writes with the journal, majority reads from the primary, UTC datetimes; faults by ``shared.mongo_faults``.
 """
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pymongo.errors as driver
 import structlog
@@ -19,17 +19,13 @@ from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import split_options
 from pymongo.write_concern import WriteConcern
 
-from shared.errors import Transient
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
+from shared.mongo_faults import reached, translated
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 MODIFY_MS = 2_000
 """Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
-_WRITE_CONFLICT, _DUPLICATE, _NO_SUCH_TRANSACTION = 112, 11000, 251
-_PASSING = ("TransientTransactionError", "RetryableWriteError")
-_AWAY = (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WaitQueueTimeoutError, driver.ConfigurationError)
 MongoDriver = Literal["motor", "pymongo"]
 _CLIENTS: dict[MongoDriver, Any] = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
 
@@ -150,10 +146,10 @@ class MongoDatabase:
             self._at("commit:written")
         except BaseException as error:
             await _abort(raw)
-            translated = _translated(error)
-            if translated is error:
+            ours = translated(error)
+            if ours is error:
                 raise
-            raise translated from error
+            raise ours from error
         await self._finish(raw)
         self._at("commit:sent")
 
@@ -179,7 +175,7 @@ class MongoDatabase:
                     error, driver.ConnectionFailure
                 )
                 if not unknown and not asked:
-                    raise _translated(error) from error
+                    raise translated(error) from error
                 # From here on an error tells of this attempt only: an earlier one may have been applied, and
                 # a server that was restarted in between no longer knows the transaction.
                 asked = True
@@ -225,26 +221,3 @@ async def _abort(session: Any) -> None:
 async def _settled(answer: Any) -> Any:
     """What the drivers give in two ways: one at once, the other as something to await."""
     return await answer if inspect.isawaitable(answer) else answer
-
-
-async def reached(waiting: Awaitable[T]) -> T:
-    """Await the driver; its errors become ours."""
-    try:
-        return await waiting
-    except driver.PyMongoError as error:
-        raise _translated(error) from error
-
-
-def _translated(error: BaseException) -> BaseException:
-    """Driver errors as Conflict or Transient (a configuration was checked: DNS does not answer); others are bugs."""
-    if not isinstance(error, driver.PyMongoError):
-        return error
-    code = getattr(error, "code", None)
-    if isinstance(error, driver.BulkWriteError):
-        codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
-        code = next(iter(codes & {_DUPLICATE, _WRITE_CONFLICT}), code)
-    if code in (_DUPLICATE, _WRITE_CONFLICT, _NO_SUCH_TRANSACTION):
-        return Conflict(type(error).__name__)
-    if isinstance(error, _AWAY) or any(map(error.has_error_label, _PASSING)):
-        return Transient(type(error).__name__, retry_after=0.1)  # the driver has waited already
-    return error

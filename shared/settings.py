@@ -4,6 +4,7 @@ Read once at start from the environment (prefix ``LIANYI_``), frozen after. No o
 """
 
 import ipaddress
+import os
 import re
 import ssl
 import sys
@@ -35,6 +36,7 @@ NeedSteps = Annotated[
 ]
 """When a need escalates, in every service that has needs."""
 NEED_STEPS = (7_200, 43_200, 86_400)
+PREFIX = "LIANYI_"
 
 
 def _certificates(path: str) -> str:
@@ -77,7 +79,12 @@ class KafkaSettings(BaseSettings):
     """What a client of Kafka needs to know."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LIANYI_", frozen=True, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     kafka: Annotated[str, AfterValidator(_bootstrap)] = Field(
@@ -144,18 +151,38 @@ class Settings(KafkaSettings):
 S = TypeVar("S", bound=KafkaSettings)
 
 
+# fmt: off
+OF_SERVICES = frozenset((
+    "answer_seconds", "flood_per_hour", "flood_per_minute", "floor", "hot", "need_steps", "relapse_hidden",
+    "removed_seconds", "repeated_places", "reports_for_review", "reports_per_hour", "retry_seconds", "suggestions",
+    "text_model", "threshold", "tier_days", "tiers", "view_seconds", "waiting_most",
+))
+# fmt: on
+"""What single services add. The others of one environment (a ConfigMap, an env file) pass it over as not misspelt."""
+
+
 def load(kind: type[S]) -> S:
-    """The settings, or the end of the process with one line for each variable that is missing or malformed."""
+    """The settings, or the end of the process with one line for each variable that is missing, malformed or none."""
+    told = [f"{name}: there is no such setting" for name in _unknown(kind)]
     try:
-        return kind()
+        made = kind()
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
             name, *within = map(str, fault["loc"])
             place = f"{'.'.join(within)}: " if within else ""
-            sys.stderr.write(f"setting LIANYI_{name.upper()}: {place}{fault['msg'].removeprefix('Value error, ')}\n")
-        raise SystemExit(2) from None
+            told.append(f"{PREFIX}{name.upper()}: {place}{fault['msg'].removeprefix('Value error, ')}")
     except SettingsError as error:
         # A list or object that is no JSON fails before the model sees it; the message names the field.
         field = re.search(r'field "(\w+)"', str(error))
-        sys.stderr.write(f"setting LIANYI_{field[1].upper() if field else '?'}: it is not valid JSON\n")
-        raise SystemExit(2) from None
+        told.append(f"{PREFIX}{field[1].upper() if field else '?'}: it is not valid JSON")
+    else:
+        if not told:
+            return made
+    sys.stderr.writelines(f"setting {line}\n" for line in told)
+    raise SystemExit(2) from None
+
+
+def _unknown(kind: type[KafkaSettings]) -> list[str]:
+    """Variables of the environment that look like ours and are nobody's: misspelt, they would be passed over."""
+    known = {PREFIX + name.upper() for name in {*kind.model_fields, *Settings.model_fields, *OF_SERVICES}}
+    return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)

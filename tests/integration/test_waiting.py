@@ -1,6 +1,7 @@
 """A service whose broker or database is away: it waits, says so, and goes on by itself."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 
 from local import kafka
 from local.client import Client, NoAnswerError, Wire, minted
@@ -188,6 +190,51 @@ async def test_readyz_of_a_starting_service_names_what_it_waits_for(issuer: Issu
             await stack.database.start()
             await logs(notes.child, "waiting_for_migrations")
             assert "migrations" in (await readyz(notes))[1]
+
+
+@asynccontextmanager
+async def guarded(directory: Path) -> AsyncIterator[Database]:
+    """A database that lets nobody in but the user `notes` with the password `opensesame`."""
+    database = Database(directory / "database")
+    async with ended(database):
+        await database.start()
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(database.address)
+        async with client:
+            await client.admin.command("createUser", "notes", pwd="opensesame", roles=["root"])
+        await database.kill()
+        database.child.argv.append("--auth")
+        await database.start()
+        yield database
+
+
+async def test_a_database_that_refuses_is_waited_for(issuer: Issuer, tmp_path: Path) -> None:
+    """No user, or another password: a line that names the setting and nothing in it; `run` and `migrate` live on."""
+    async with guarded(tmp_path) as database:
+        stack = Stack("embedded", "a test's", tmp_path, Embedded(tmp_path), database)
+        async with ended(stack.broker):
+            await stack.broker.start()
+            for number, user in enumerate(("", "notes:openbarley@")):
+                (directory := tmp_path / str(number)).mkdir()
+                notes, early = logging_in(user, stack, issuer, directory)
+                async with ended(notes.child, early):
+                    notes.child.start()
+                    early.start()
+                    await says(notes, "database")
+                    for child in (notes.child, early):
+                        await logs(child, "waiting_for_mongo")
+                        (line, *_) = child.log.read_text().splitlines()
+                        assert "LIANYI_MONGO" in json.loads(line)["reason"]
+                        assert "openbarley" not in child.log.read_text()
+                        assert child.alive
+            _, right = logging_in("notes:opensesame@", stack, issuer, tmp_path)
+            await right.finish(SOON)
+
+
+def logging_in(user: str, stack: Stack, issuer: Issuer, directory: Path) -> tuple[Service, Child]:
+    """`run` and `migrate` of notes, told this user of the database."""
+    notes = Service("notes", World(stack, issuer), directory)
+    notes.child.env["LIANYI_MONGO"] = stack.mongo.replace("//", f"//{user}")
+    return notes, migration(notes, directory)
 
 
 # -- later -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from shared.contracts import TOPICS
 from shared.errors import Transient
 from shared.mongo import MongoDatabase, MongoDriver
-from shared.settings import KafkaSettings, Settings, load
+from shared.settings import OF_SERVICES, KafkaSettings, Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
@@ -43,6 +43,9 @@ MALFORMED = [
     ("groups", "LIANYI_JWKS", "http://issuer example/jwks.json"),
     ("groups", "LIANYI_JWKS", "https://user:password@issuer.example/jwks.json"),
     ("groups", "LIANYI_ISSUER", ""),
+    ("groups", "LIANYI_ISSUER", "   "),
+    ("groups", "LIANYI_API_SLOT", "300"),
+    ("recommend", "LIANYI_WAITING_MOSTLY", "300"),
     ("groups", "LIANYI_HOST", ""),
     ("groups", "LIANYI_HOST", "all of them"),
     ("groups", "LIANYI_HOST", "256.0.0.1"),
@@ -112,6 +115,31 @@ def test_what_is_malformed_is_named(
     (line,) = complaints(settings_of(service), capsys)
     assert line.startswith(f"setting {name}: ")
     assert len(value) < 5 or value not in line
+
+
+def test_what_another_service_knows_is_not_misspelt(environment: pytest.MonkeyPatch) -> None:
+    """All services may be given one environment; what any of them reads is accepted by each, and by `shared.admin`."""
+    kinds = [settings_of(service) for service in SERVICES]
+    assert {name for kind in kinds for name in kind.model_fields.keys() - Settings.model_fields.keys()} == OF_SERVICES
+    environment.setenv("LIANYI_WAITING_MOST", "5")
+    environment.setenv("LIANYI_API_SLOTS", "5")
+    for kind in kinds:
+        load(kind)
+    load(KafkaSettings)
+
+
+def test_blanks_around_a_value_are_no_part_of_it(environment: pytest.MonkeyPatch) -> None:
+    """As files of variables leave them."""
+    environment.setenv("LIANYI_ISSUER", " issuer ")
+    assert load(Settings).issuer == "issuer"
+
+
+def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt variable and the one that is missing for it: a line each."""
+    environment.delenv("LIANYI_KAFKA")
+    environment.setenv("LIANYI_KAFAK", "a:9092")
+    told = ["setting LIANYI_KAFAK: there is no such setting", "setting LIANYI_KAFKA: Field required"]
+    assert complaints(Settings, capsys) == told
 
 
 @pytest.mark.parametrize("url", ["mongodb://db", "mongodb://a:1,b:2/", "mongodb+srv://db.example/?"])

@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import Transient
 from shared.flow.patience import MOST_PATIENCE, patience
-from shared.mongo import reached
+from shared.mongo_faults import reached
 
 AWAY = (driver.AutoReconnect, driver.NetworkTimeout, driver.ServerSelectionTimeoutError, driver.NotPrimaryError)
 
