@@ -101,11 +101,10 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         place = TopicPartition(topic, partition)
         return int((await _reached(self._consumer.beginning_offsets([place])))[place])
 
-    async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:
+    async def ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Ends as the broker tells them now."""
-        places = [TopicPartition(topic, partition) for topic in topics]
-        found = await _reached(self._consumer.end_offsets(places))
-        return {place.topic: int(offset) for place, offset in found.items()}
+        found = await _reached(self._consumer.end_offsets([TopicPartition(*place) for place in places]))
+        return {(place.topic, place.partition): int(offset) for place, offset in found.items()}
 
     def high(self, topic: str, partition: int) -> int | None:
         """End as the last fetch told it."""

@@ -103,8 +103,12 @@ class LaneGauges(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """One sample a lane and gauge."""
         lag = GaugeMetricFamily("lianyi_lane_lag_records", "Records waiting in the lane.", labels=["lane"])
-        late = GaugeMetricFamily("lianyi_lane_lag_seconds", "Age of the oldest waiting record.", labels=["lane"])
-        unsent = GaugeMetricFamily("lianyi_lane_outbox_seconds", "Age of the oldest unsent batch.", labels=["lane"])
+        late = GaugeMetricFamily(
+            "lianyi_lane_lag_seconds", "Time for which a record has waited, or may have.", labels=["lane"]
+        )
+        unsent = GaugeMetricFamily(
+            "lianyi_lane_outbox_seconds", "Age of the oldest unsent batch, of ops commands too.", labels=["lane"]
+        )
         held = GaugeMetricFamily("lianyi_lane_held", "1 while an operator or an alarm holds the lane.", labels=["lane"])
         idle = GaugeMetricFamily("lianyi_lane_idle_seconds", "Time since the lane last moved.", labels=["lane"])
         part = GaugeMetricFamily(

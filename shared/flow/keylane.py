@@ -9,6 +9,7 @@ from shared.telemetry import LaneReport
 
 from . import control
 from .alarms import Deaths
+from .backlog import Backlog
 from .control import Control
 from .due import Due, DueTimers
 from .fold import Folded
@@ -33,7 +34,7 @@ class KeyLane(Lane):
         super().__init__(f"{key}:{partition}", runtime)
         self.partition = partition
         self.topics = tuple(topics)
-        self._source = source
+        self._source, self.backlog = source, Backlog()
         self._queue = Waiting(runtime.limits.inputs)
         self._due = Due()
         self._wake = asyncio.Event()
@@ -239,10 +240,9 @@ class KeyLane(Lane):
 
     def report(self) -> LaneReport:
         """How the lane stands, with what waits in it."""
-        ends = {topic: self._source.high(topic, self.partition) for topic in self.topics}
-        waiting = sum(max(0, end - self.done.get(topic, end)) for topic, end in ends.items() if end is not None)
+        waiting = self.backlog.records(self.done, lambda topic: self._source.high(topic, self.partition))
         first = self._hand[0] if self._hand else self._decoded(self._queue.first) if self._queue else None
-        oldest = max(0.0, (self.runtime.now() - first.cause.at).total_seconds()) if first else 0.0
+        oldest = self.backlog.age(self.runtime.now(), self.done, first.cause.at if first else None)
         left = self._mute.left(self.done)
         return replace(super().report(), lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
 

@@ -175,8 +175,8 @@ class Source(Protocol):
         """Offset of the oldest record that is still there, or of the next one to come."""
         ...
 
-    async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:
-        """Offset of the next record to come, asked of the broker now. Raises Transient."""
+    async def ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Offset of the next record to come, by (topic, partition), asked of the broker now. Raises Transient."""
         ...
 
     def seek(self, topic: str, partition: int, offset: int) -> None:

@@ -14,6 +14,7 @@ from .documents import LANES, Timer, from_mongo
 from .due import DueTimers
 from .keylane import KeyLane
 from .lane import Lane, Runtime
+from .outlook import Outlook
 from .parts import PART
 from .ports import Incoming, Json, Source
 from .slots import Slots
@@ -26,6 +27,8 @@ TIMER_POLL = 0.5
 MOST_TIMERS = 500
 OWNER_POLL = 1.0
 """Seconds after which a lane with nothing to commit hears that it was taken over, or set back by a rebuild."""
+OUTLOOK_POLL = 5.0
+"""Seconds between looks at what nobody is told of: the ends of topics, and what commands have left unsent."""
 
 
 class KeyLanes:
@@ -113,6 +116,7 @@ class Process:
         self.slots = Slots(slots, runtime)
         self._tasks: list[asyncio.Task[None]] = []
         self._sources: dict[str, Source] = {}
+        self._outlook = Outlook(runtime, lambda key: self.keys[key].lanes, self._sources)
         self._stopping = False
         self._parts = max(1, runtime.limits.writes // PART)
         """Parts of large inputs that a lane is given at once: about a batch."""
@@ -122,7 +126,9 @@ class Process:
         self._tasks = [
             asyncio.create_task(self.slots.run(), name="slots"),
             asyncio.create_task(self._watch(self._hand_over_due, TIMER_POLL), name="timers"),
-            asyncio.create_task(self._watch(self._look_for_owners, OWNER_POLL), name="owners"),
+            asyncio.create_task(self._watch(self._outlook.owners, OWNER_POLL), name="owners"),
+            asyncio.create_task(self._watch(self._outlook.left, OUTLOOK_POLL), name="left"),
+            asyncio.create_task(self._watch(self._outlook.ends, OUTLOOK_POLL), name="ends"),
         ]
 
     def assigned(self, key: str, held: Mapping[str, set[int]], source: Source) -> None:
@@ -146,13 +152,14 @@ class Process:
         return [*self.slots.lanes, *(lane for keys in self.keys.values() for lane in keys.lanes)]
 
     def reports(self) -> list[LaneReport]:
-        """How every lane stands, and which this process holds in part: another must have the rest of them."""
+        """How every lane stands; which are here in part, so that another must have the rest; what commands left."""
         parts = [f"{key}:{number}" for key, keys in self.keys.items() for number in sorted(keys.partial)]
         held = self.slots.held.items()
         return [
             *(lane.report() for lane in self.lanes),
             *(LaneReport(part, "partial", 0, 0, 0, 0, "") for part in parts),
             *(LaneReport(slot, "held", 0, 0, 0, 0, reason) for slot, reason in held),
+            *self._outlook.reports(),
         ]
 
     def stuck(self) -> list[str]:
@@ -175,12 +182,6 @@ class Process:
                 log.warning("watch_waits", watch=look.__name__, reason=error.reason)
             except Exception:
                 log.exception("watch_failed", watch=look.__name__)
-
-    async def _look_for_owners(self) -> None:
-        lanes = {lane.name: lane for keys in self.keys.values() for lane in keys.lanes}
-        where: Json = {"_id": {"$in": sorted(lanes)}}
-        for stored in await self.runtime.database.find(LANES, where, fields=("epoch",)) if lanes else []:
-            lanes[stored["_id"]].look(stored["epoch"])
 
     # -- timers --------------------------------------------------------------------------------------------
 
@@ -210,8 +211,8 @@ class Process:
         await asyncio.gather(*(self._hand_over(takers[name], timers) for name, timers in ready.items() if timers))
 
     async def _hand_over(self, lane: KeyLane, timers: tuple[Timer, ...]) -> None:
-        ends = await self._sources[lane.key].ends(lane.topics, lane.partition)
-        lane.remind(DueTimers(timers, ends))
+        ends = await self._sources[lane.key].ends([(topic, lane.partition) for topic in lane.topics])
+        lane.remind(DueTimers(timers, {topic: end for (topic, _), end in ends.items()}))
 
     async def _due(self, names: Sequence[str]) -> list[Timer]:
         """Timers of these lanes whose time has come, oldest first; not more than a few batches."""

@@ -10,11 +10,13 @@ from shared.errors import Transient
 
 from . import control
 from .control import Control
+from .documents import LANES
 from .fold import Folded
 from .inputs import Input
 from .lane import Lane, Runtime
 from .letters import of_letter
 from .ports import Fenced, Incoming
+from .work import Scope
 
 
 async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str, int]:
@@ -30,13 +32,19 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
     """
     lanes: dict[int, ReplayLane] = {}
     tasks: list[asyncio.Task[None]] = []
+
+    def lane_of(partition: int) -> ReplayLane:
+        if partition not in lanes:
+            lane = lanes[partition] = ReplayLane(partition, runtime)
+            tasks.append(asyncio.create_task(lane.run(), name=lane.name))
+        return lanes[partition]
+
     try:
+        for stored in await runtime.database.load(LANES, list(names := replay_lanes(runtime.scope))):
+            if stored["outbox"]:  # its letters may be gone from the topic by now
+                lane_of(names[stored["_id"]])
         async for letter in letters:
-            lane = lanes.get(letter.partition)
-            if lane is None:
-                lane = lanes[letter.partition] = ReplayLane(letter.partition, runtime)
-                tasks.append(asyncio.create_task(lane.run(), name=lane.name))
-            await lane.put(letter)
+            await lane_of(letter.partition).put(letter)
         for lane in lanes.values():
             lane.stop()
         await asyncio.gather(*tasks)
@@ -51,11 +59,20 @@ async def replay(runtime: Runtime, letters: AsyncIterator[Incoming]) -> dict[str
     return dict(sum((lane.counts for lane in lanes.values()), Counter()))
 
 
+def replay_lanes(scope: Scope) -> dict[str, int]:
+    """The lanes in which letters of this service are replayed, with the partition of each."""
+    return {_name(number): number for number in range(scope.partitions[dead_topic(scope.service).name])}
+
+
+def _name(partition: int) -> str:
+    return f"replay:{partition}"
+
+
 class ReplayLane(Lane):
     """Letters of one partition of the dead topic, kept until they are settled."""
 
     def __init__(self, partition: int, runtime: Runtime) -> None:
-        super().__init__(f"replay:{partition}", runtime)
+        super().__init__(_name(partition), runtime)
         self.counts: Counter[str] = Counter()
         self._topic = dead_topic(runtime.scope.service).name
         self._letters: deque[Incoming] = deque()

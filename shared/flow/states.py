@@ -23,6 +23,8 @@ from .work import Cause, Work
 log = structlog.get_logger()
 
 HOURLY = timedelta(hours=1)
+REPUBLISH = "republish:0"
+"""The lane of a republication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class RepublishLane(Lane):
     """Documents of one kind after the other, in the order of their ids; its position is the last of them."""
 
     def __init__(self, runtime: Runtime, states: Sequence[State]) -> None:
-        super().__init__("republish:0", runtime)
+        super().__init__(REPUBLISH, runtime)
         self._states = states
         self._state, self._after = 0, ""
         self.counts: dict[str, int] = {}

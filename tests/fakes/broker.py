@@ -165,9 +165,9 @@ class Consumer:
         await self._reach()
         return self._broker.topics[topic][partition].first
 
-    async def ends(self, topics: Iterable[str], partition: int) -> dict[str, int]:
+    async def ends(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         await self._reach()
-        return {topic: self._broker.topics[topic][partition].end for topic in topics}
+        return {(topic, number): self._broker.topics[topic][number].end for topic, number in places}
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         if (topic, partition) in self.positions:

@@ -13,8 +13,9 @@ from shared.errors import Transient
 from shared.flow import control
 from shared.flow.documents import LANES, Timer, to_mongo
 from shared.flow.fold import Limits
-from shared.flow.ports import Upsert
+from shared.flow.ports import Incoming, Upsert
 from shared.flow.process import MOST_TIMERS
+from shared.flow.replay import replay
 from shared.flow.router import Reply
 from shared.flow.slots import Slots
 from shared.flow.step import Steps
@@ -42,6 +43,76 @@ def post(n: int, note_id: str = "n0") -> PostComment:
 async def slot_of(world: FakeWorld, node: Node) -> str:
     await world.until(lambda: node.process.slots.ready, "a slot")
     return node.process.slots.lanes[0].name
+
+
+class TestSilence:
+    """What nobody hands over, and what nobody sends any more, is seen all the same."""
+
+    async def test_a_consumer_that_receives_nothing_lags(self, world: FakeWorld) -> None:
+        """The broker has a record and the lane does not: it counts from when that was seen until it is folded."""
+        node = await world.start("notes")
+        await world.quiet()
+        world.consumer(node).blocked = True
+        await asyncio.sleep(60)
+        assert lag(node) == 0
+        await world.put(comment("n0", "c0"))
+        await world.until(lambda: lag(node) > 100, "it lags")
+        assert node.lane(0).report().lag_records == 1
+        assert node.lane(1).report().lag_seconds == 0
+        world.consumer(node).blocked = False
+        world.broker.wake()
+        await world.quiet()
+        assert lag(node) == 0
+
+    async def test_a_broker_that_does_not_tell_is_no_empty_topic(self, world: FakeWorld) -> None:
+        """Away, or with the right to read withdrawn: lanes lag until it tells again that nothing waits."""
+        node = await world.start("notes")
+        await world.quiet()
+        world.broker.away = True
+        await world.until(lambda: min(lane.report().lag_seconds for lane in node.process.keys["note"].lanes) > 100)
+        world.broker.away = False
+        await world.until(lambda: lag(node) == 0, "it was told")
+
+    async def test_what_a_killed_replay_left_is_told(self, world: FakeWorld) -> None:
+        """Every process reports its age, as of an unsent outbox; the next replay sends it, also without its letters."""
+        node = await world.start("notes")
+        await world.put(comment("n0", "c0", "bug"))
+        await world.quiet()
+        ops = world.make("notes", router=None, limits=None, slots=0, views=())
+        ops.publisher.away = True
+        await asyncio.wait({killed := asyncio.create_task(replayed(world, ops))}, timeout=1)
+        killed.cancel()
+        assert len(await letters(world)) == 1
+        await world.until(lambda: [age > 100 for age in left(node).values()] == [True], "it is told")
+        assert await replay(node.runtime, no_letters()) == {}
+        await world.until(lambda: left(node) == {}, "it is sent")
+        assert len(await letters(world)) == 2  # what failed again
+
+    async def test_a_replay_that_is_held_is_told(self, world: FakeWorld) -> None:
+        """A lane of its own alarm that no process works in: the reason stands in the report until the release."""
+        node = await world.start("notes")
+        await world.quiet()
+        await control.make(node.runtime.database, "replay:1")
+        await control.hold(node.runtime.database, "replay:1", "horizon: old")
+        await world.until(lambda: [r.held for r in node.process.reports() if r.phase == "left"] == ["horizon: old"])
+        await control.release(node.runtime.database, "replay:1")
+        await world.until(lambda: left(node) == {}, "released")
+
+
+def lag(node: Node) -> float:
+    return max(report.lag_seconds for report in node.process.reports())
+
+
+def left(node: Node) -> dict[str, float]:
+    """Age of what commands have left unsent, by lane."""
+    return {report.name: report.outbox_seconds for report in node.process.reports() if report.phase == "left"}
+
+
+async def no_letters() -> AsyncIterator[Incoming]:
+    """A dead topic of which all is older than what the broker keeps."""
+    none: tuple[Incoming, ...] = ()
+    for letter in none:
+        yield letter
 
 
 class TestGaps:
