@@ -3,14 +3,14 @@
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, NoReturn
 
 from shared.errors import Transient
 from shared.flow.ports import Conflict, Database, Json, Publisher, Record, Session, UnknownCommit, Write
 
 CommitFault = Literal["refused", "conflict", "applied, reply lost", "not applied, reply lost"]
-SendFault = Literal["lost", "doubled", "late", "acknowledgement lost", "acknowledged never"]
+SendFault = Literal["lost", "doubled", "late", "acknowledgement lost", "acknowledged never", "acknowledged late"]
 
 
 class FaultyDatabase:
@@ -29,6 +29,8 @@ class FaultyDatabase:
         """While cleared, the loss of a reply is not noticed."""
         self.unanswered = asyncio.Event()
         self.transactions: list[Sequence[Write]] = []
+        self.met: Callable[[str], None] = lambda fault: None
+        """Told of each fault of the list that a commit meets."""
 
     async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
         await self._reach()
@@ -65,6 +67,8 @@ class FaultyDatabase:
             self.waiting.clear()
         await self._reach()
         fault = self.commits.popleft() if self.commits else None
+        if fault is not None:
+            self.met(fault)
         if fault == "refused":
             raise Transient("the commit was refused", retry_after=0.05)
         if fault == "conflict":
@@ -95,10 +99,17 @@ class FaultyPublisher:
         self.faults: deque[SendFault] = deque()
         self.away = False
         self.late: set[asyncio.Task[None]] = set()
+        self.refused = 0
+        """Batches that could not be sent because it was away."""
+        self.met: Callable[[str], None] = lambda fault: None
+        """Told of each fault of the list that a batch meets."""
 
     async def publish(self, records: Sequence[Record]) -> None:
         fault = self.faults.popleft() if self.faults else None
+        if fault is not None:
+            self.met(fault)
         if self.away or fault == "lost":
+            self.refused += self.away
             await asyncio.sleep(0.01)
             raise Transient("the broker is away", retry_after=0.05)
         if fault == "late":
@@ -114,7 +125,13 @@ class FaultyPublisher:
             raise Transient("no acknowledgement", retry_after=0.05)
         elif fault == "acknowledged never":
             await asyncio.Event().wait()
+        elif fault == "acknowledged late":
+            await asyncio.sleep(self.delay())
+
+    def delay(self) -> float:
+        """Seconds by which what is late is late."""
+        return 0.3
 
     async def _send_late(self, records: Sequence[Record]) -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.delay())
         await self.inner.publish(records)

@@ -27,7 +27,8 @@ from tests.property.test_crashes import labels
 from tests.simulation import surprises
 from tests.simulation.checker import violations
 from tests.simulation.end import End
-from tests.simulation.kept import KEPT
+from tests.simulation.faults import told
+from tests.simulation.kept import FOUND, KEPT
 from tests.simulation.least import fewest, least, literal
 from tests.simulation.plan import Plan, plan
 from tests.simulation.run import run
@@ -54,6 +55,8 @@ class Report:
     seeds: int = 0
     broken: dict[int, str] = field(default_factory=dict)
     injected: Counter[str] = field(default_factory=Counter)
+    drawn: Counter[str] = field(default_factory=Counter)
+    drained: float = 0.0
     labels: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -64,6 +67,8 @@ class Report:
         self.seeds += other.seeds
         self.broken |= other.broken
         self.injected += other.injected
+        self.drawn += other.drawn
+        self.drained = max(self.drained, other.drained)
         self.labels += other.labels
         self.deaths += other.deaths
         self.answers += other.answers
@@ -99,6 +104,8 @@ def _some(seeds: range) -> Report:
         report.seeds += 1
         if end is not None:
             report.injected += end.injected
+            report.drawn += end.drawn
+            report.drained = max(report.drained, end.drained)
             report.labels += end.labels
             report.deaths += end.deaths
             report.answers += Counter(a.outcome for a in end.answers)
@@ -136,7 +143,8 @@ def tell(report: Report, seconds: float, console: Console) -> None:
         f"{report.seeds} worlds in {seconds:.0f} s, {report.seeds / seconds:.1f} a second; "
         f"{report.injected.total()} faults; commands {dict(sorted(report.answers.items()))}"
     )
-    console.print("faults: " + ", ".join(f"{kind} {n}" for kind, n in sorted(report.injected.items())))
+    console.print("faults that acted, of those drawn: " + told(report.injected, report.drawn))
+    console.print(f"all done at most {report.drained:.1f} s after the last fault")
     console.print("steps passed: " + ", ".join(f"{label} {n}" for label, n in sorted(report.labels.items())))
     console.print("steps died at: " + ", ".join(f"{label} {n}" for label, n in sorted(report.deaths.items())))
     for what, counted in (("passed", report.labels), ("died at", report.deaths)):
@@ -167,6 +175,12 @@ def mutants(seeds: range, console: Console) -> bool:
         good &= end.startswith("breaks ")
         told = f"{mutant:<47}  seed {found:<6}  kept: {len(plan_.asks):>2} commands, {len(plan_.faults)} faults  {end}"
         console.print(told[:TOLD_WIDTH], highlight=False, markup=False, soft_wrap=True)
+    for name, plan_ in FOUND.items():
+        broken = [line for n in range(LATENCIES) for line in look(replace(plan_, seed=plan_.seed + n))[1]]
+        good &= not broken
+        console.print(
+            f"found: {name:<70}  {broken or 'mended'}"[:TOLD_WIDTH], highlight=False, markup=False, soft_wrap=True
+        )
     return good
 
 

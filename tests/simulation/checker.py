@@ -147,7 +147,7 @@ def _replies(end: End) -> Iterator[str]:
     for a in end.answers:
         shape = REPLIES[a.ask.kind]
         for body in (a.body, a.repeated) if a.outcome == "accepted" else ():
-            if body is None:
+            if body is None or (a.ask.insists and body.get("type") == "exists"):
                 continue
             wrong = body.keys() != shape.keys() or body["status"] != shape["status"]
             if wrong or any(not isinstance(body[name], kind) for name, kind in shape.items() if name != "status"):
@@ -262,7 +262,7 @@ def _edits(end: End) -> Iterator[str]:
         asked = [a for a in _of(end, "edit") if a.ask.note_id == note]
         sure = _sure(end, asked)
         stored: dict[str, Any] = end.documents["notes"]["notes"].get(note, {"edits": 0})
-        if not len(sure) <= stored["edits"] <= sum(a.outcome != "refused" for a in asked):
+        if not len(sure) <= stored["edits"] <= sum(a.tries if a.ask.insists else 1 for a in asked):
             yield f"{note}: {stored['edits']} edits, {len(sure)} accepted of {len(asked)}"
         counts = {_answer(end, a)["edits"] for a in sure}
         if len(counts) != len(sure) or not counts <= set(range(1, stored["edits"] + 1)):
@@ -511,7 +511,10 @@ def _place(letter: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _idempotence(end: End) -> Iterator[str]:
+    quiet = _quiet(end)
     for a in end.answers:
+        if a.misused not in ("", "idempotency-key-reused") and not _lost(end, a.at) and a.ask.id not in quiet:
+            yield f"{a.ask.kind} {a.ask.id}: its key for another body gave {a.misused}"
         if a.repeated is not None and a.repeated != a.body and not _lost(end, a.at):
             yield f"{a.ask.kind} {a.ask.id}: {a.body}, and under the same key {a.repeated}"
 

@@ -20,6 +20,10 @@ class Answered:
     """When it was answered."""
     repeated: Json | None = None
     """What the same key gave once more."""
+    tries: int = 0
+    """How often it may have been folded, without a key."""
+    misused: str = ""
+    """What its key gave for another body."""
     last: float = 0.0
     """When it was answered for the last time, and not only because of an erasure."""
 
@@ -82,7 +86,11 @@ class End:
     labels: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     """Labelled steps at which a process has died."""
+    drawn: Counter[str] = field(default_factory=Counter)
+    """Faults that were meant to act, by kind; those that did are ``injected``."""
     injected: Counter[str] = field(default_factory=Counter)
+    drained: float = 0.0
+    """Seconds from the end of all faults to the end of all work."""
 
     @property
     def fingerprint(self) -> bytes:

@@ -5,7 +5,7 @@ Data, not seeds: what a seed means changes with the generator. ``make simulate M
 
 from dataclasses import replace
 
-from shared.contracts.topics import NOTE
+from shared.contracts.topics import NOTE, NOTE_VERDICT
 from tests.simulation.plan import NOTES, WEEK, Ask, Fault, Plan
 
 
@@ -108,4 +108,45 @@ KEPT: dict[str, Plan] = {
         notes=2,
     ),
     "no rebuild": world(POST, faults=(Fault(5.0, "rebuild", "notes"),)),
+    "sessions of the dead left open": world(
+        Ask(19.5, "post", "a0", "n0", "hello"), faults=(Fault(19.0, "crash", "notes", 0, "commit:written"),)
+    ),
+    "leases of a minute": world(
+        Ask(19.5, "post", "a0", "n0", "hello"), faults=(Fault(19.0, "crash", "notes", 0, "publish:before"),)
+    ),
 }
+
+FOUND: dict[str, Plan] = {
+    "a replay that could not note what it had sent": world(
+        Ask(11.34, "post", "a11", "n0", "hello", patience=0.3, person="ben"),
+        Ask(13.11, "post", "a12", "n3", "bug", patience=1.0, person="ben"),
+        Ask(13.36, "post", "a0", "n2", "hello", patience=20.0, again=True, person="ben"),
+        faults=(
+            Fault(2.38, "poison", which=0, what=NOTE_VERDICT.name, seconds=1),
+            Fault(4.53, "crash", "recommend", 8, "publish:before"),
+            Fault(15.44, "broker away", seconds=1.0),
+            Fault(15.53, "replay", "moderation", seconds=0.2),
+            Fault(16.92, "database away", "moderation", seconds=1.0),
+        ),
+        notes=2,
+        moderation=2,
+    ),
+    "a verdict in the outbox of a backup, gone from the database": world(
+        Ask(3.6, "post", "a9", "n0", "bug", patience=1.0, again=True, person="cleo"),
+        faults=(
+            Fault(1.4, "cut", "moderation", 4, seconds=9.0),
+            Fault(4.9, "rebuild", "moderation"),
+            Fault(8.2, "restore", "moderation", seconds=0.5),
+        ),
+        notes=3,
+    ),
+    "a full outbox that is too old to be sent": replace(
+        world(
+            *(Ask(2.0 + n / 10, "post", f"a{n}", f"n{n % 4}", "why?") for n in range(30)),
+            faults=(Fault(1.5, "cut", "notes", seconds=15.0),),
+        ),
+        outbox=2_000,
+        horizon=8.0,
+    ),
+}
+"""What the worlds have found in the lane, by what it was: no promise may break there any more."""

@@ -107,11 +107,13 @@ class Operator:
         """Whether an erasure of a person has begun."""
         return any(person == whose for _, whose in (*self._unfinished, *self._end.erased))
 
-    async def replay(self, service: str, dies: float = 0.0) -> None:
-        """Feed a service's dead letters to the handlers that failed."""
+    async def replay(self, service: str, dies: float = 0.0) -> bool:
+        """Feed a service's dead letters to the handlers that failed; returns whether there were any."""
         self._end.replayed.setdefault(service, asyncio.get_running_loop().time())
         async with self.busy[service]:
-            self._tell(f"replay {service}: {await self._command(service, self._replay, dies)}")
+            done = await self._command(service, self._replay, dies)
+        self._tell(f"replay {service}: {done}")
+        return bool(done)
 
     async def put_back(self, lost: Lost, backup: Mapping[str, Mapping[str, bytes]]) -> None:
         """Set the database of a service that does not run back to a backup, up to a service that runs.

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 
@@ -20,10 +20,15 @@ PERSONS = ("ann", "ben", "cleo")
 TEXTS = ("hello", "hello", "spam", "why?", "why?", "bug", "many", "torn")
 """What posts say: nothing, spam, a question; they are too much for one handler, or are many things, or both."""
 
+LATER = ("erase", "replay", "rebuild", "rewind", "resend")
+"""Faults that need something to be there."""
+
 
 @dataclass(frozen=True)
 class Ask:
-    """A client's command. ``keyed``: with an idempotency key, and again until there is an answer."""
+    """A client's command. ``keyed``: with an idempotency key, and again until there is an answer; one that ``insists``
+    comes again without a key, too. ``again``: once more with the same key; ``misuses``: and then with another body.
+    """
 
     at: float
     kind: str
@@ -34,6 +39,8 @@ class Ask:
     patience: float = 5.0
     again: bool = False
     person: str = "p"
+    insists: bool = False
+    misuses: bool = False
 
     @property
     def words(self) -> str:
@@ -78,7 +85,8 @@ def plan(seed: int, labels: tuple[str, ...]) -> Plan:
     kinds = sorted(MAKERS)
     chosen = [rng.choice(kinds)] if seed % 5 == 0 else kinds
     count = rng.choice([1, 2, 3, 6]) if seed % 5 == 0 else rng.choice([0, 1, 2, 4, 8, 12, 20])
-    faults = [MAKERS[rng.choice(chosen)](rng, labels) for _ in range(count)]
+    commands = asks(rng)
+    faults = [_timed(MAKERS[rng.choice(chosen)](rng, labels), commands, rng) for _ in range(count)]
     return Plan(
         seed=seed,
         nodes=nodes,
@@ -87,7 +95,7 @@ def plan(seed: int, labels: tuple[str, ...]) -> Plan:
         outbox=rng.choice([2_000, 20_000, 1_000_000]),
         deaths=rng.choice([50, 50, 2]),
         horizon=rng.choice([WEEK, WEEK, WEEK, 8.0]),
-        asks=tuple(sorted(asks(rng), key=lambda a: a.at)),
+        asks=tuple(sorted(commands, key=lambda a: a.at)),
         faults=tuple(sorted(faults, key=lambda f: f.at)),
     )
 
@@ -103,7 +111,9 @@ def asks(rng: random.Random) -> list[Ask]:
         kind = rng.choice(["post", "post", "post", "post", "edit", "take", "take", "shut"])
         text = rng.choice(TEXTS) if kind == "post" else ""
         person = rng.choice(PERSONS) if kind == "post" else "p"
-        made.append(Ask(at, kind, f"a{n}", note_id, text, keyed, patience, rng.random() < 0.2, person))
+        again, rare = rng.random() < 0.2, rng.random() < 0.3
+        insists, misuses = rare and not keyed and kind in ("post", "edit"), rare and keyed and kind == "post"
+        made.append(Ask(at, kind, f"a{n}", note_id, text, keyed, patience, again, person, insists, misuses))
         if text == "why?" and rng.random() < 0.7:
             made.append(Ask(at + rng.uniform(0.2, 8.0), "answer", f"a{n}", note_id, "", keyed, patience))
     return made
@@ -114,7 +124,8 @@ def _kill(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 
 def _crash(rng: random.Random, labels: tuple[str, ...]) -> Fault:
-    return Fault(_at(rng), "crash", rng.choice(SERVICES), rng.randrange(9), rng.choice(labels), rng.choice([0.0, 2.0]))
+    service = rng.choice(SERVICES)
+    return Fault(_at(rng), "crash", service, rng.randrange(9), rng.choice(_passed(service, labels)))
 
 
 def _freeze(rng: random.Random, labels: tuple[str, ...]) -> Fault:
@@ -122,8 +133,9 @@ def _freeze(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 
 def _zombie(rng: random.Random, labels: tuple[str, ...]) -> Fault:
-    what = rng.choice(["", "commit:before", *labels])
-    return Fault(_at(rng), "zombie", rng.choice(SERVICES), rng.randrange(9), what, rng.choice([1.0, 9.0, 12.0]))
+    service = rng.choice(SERVICES)
+    what = rng.choice(["", "commit:before", *_passed(service, labels)])
+    return Fault(_at(rng), "zombie", service, rng.randrange(9), what, rng.choice([1.0, 9.0, 12.0]))
 
 
 def _lag(rng: random.Random, labels: tuple[str, ...]) -> Fault:
@@ -167,7 +179,7 @@ def _commit(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 
 def _send(rng: random.Random, labels: tuple[str, ...]) -> Fault:
-    what = rng.choice(["lost", "doubled", "late", "acknowledgement lost", "acknowledged never"])
+    what = rng.choice(["lost", "doubled", "late", "acknowledgement lost", "acknowledged late", "acknowledged never"])
     return Fault(_at(rng), "send", rng.choice(SERVICES), rng.randrange(9), what)
 
 
@@ -181,8 +193,8 @@ def _resend(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 
 def _poison(rng: random.Random, labels: tuple[str, ...]) -> Fault:
-    """``seconds`` is how many of them come."""
-    return Fault(_at(rng), "poison", which=rng.randrange(2), what=rng.choice(TOPICS), seconds=rng.choice([1, 1, 4]))
+    """``seconds`` is how many of them come; ``which`` says in which partition, and of which of four kinds."""
+    return Fault(_at(rng), "poison", which=rng.randrange(8), what=rng.choice(TOPICS), seconds=rng.choice([1, 1, 4]))
 
 
 def _rebuild(rng: random.Random, labels: tuple[str, ...]) -> Fault:
@@ -191,9 +203,11 @@ def _rebuild(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 
 def _restore(rng: random.Random, labels: tuple[str, ...]) -> Fault:
-    """At ``at`` a backup is taken, ``seconds`` later it is put back; with ``what`` one process sleeps through it."""
-    what = rng.choice(["", "", "one sleeps"])
-    return Fault(_at(rng), "restore", rng.choice(SERVICES), rng.randrange(9), what, rng.choice([0.0, 0.5, 3.0, 10.0]))
+    """At ``at`` a backup is taken, ``seconds`` later it is put back; with ``what`` one process sleeps through it,
+    from a label on if it comes by.
+    """
+    what = rng.choice(["", "", "asleep", "commit:before"])
+    return Fault(_at(rng), "restore", rng.choice(SERVICES), rng.randrange(9), what, rng.choice([0.5, 3.0, 3.0, 10.0]))
 
 
 def _erase(rng: random.Random, labels: tuple[str, ...]) -> Fault:
@@ -212,6 +226,20 @@ def _mend(rng: random.Random, labels: tuple[str, ...]) -> Fault:
 
 def _at(rng: random.Random) -> float:
     return rng.uniform(0.0, FAULTY)
+
+
+def _timed(fault: Fault, commands: list[Ask], rng: random.Random) -> Fault:
+    """Half of the faults come when somebody asks for something, or when what was asked for is there."""
+    if rng.random() < 0.5:
+        return fault
+    after = rng.uniform(0.0, 4.0) if fault.kind in LATER else rng.uniform(-0.3, 0.3)
+    at = rng.choice([command for command in commands if command.kind == "post"] or commands).at
+    return replace(fault, at=min(max(0.0, at + after), FAULTY))
+
+
+def _passed(service: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels that processes of a service come to: only one service is asked by clients."""
+    return labels if service == "notes" else tuple(label for label in labels if label != "reply:sent")
 
 
 MAKERS: dict[str, Callable[[random.Random, tuple[str, ...]], Fault]] = {

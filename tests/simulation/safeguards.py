@@ -6,11 +6,12 @@ Named after what is done instead. Eighteen are those that the design stands on; 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 from shared.contracts import Event
 from shared.contracts.dead import DeadLetter
-from shared.flow import alarms, control, fold, keylane, process, reading, restored
+from shared.flow import alarms, apilane, control, fold, keylane, process, reading, restored
 from shared.flow.apilane import ApiLane
 from shared.flow.control import Batch, Control, Ownership
 from shared.flow.documents import Document, StoredReply, Timer
@@ -243,6 +244,17 @@ def _no_rebuild() -> Any:
     return replaced(operator, "rebuild", nothing)
 
 
+def _sessions_left_open() -> Any:
+    async def nothing(self: FaultyDatabase, id_: bytes) -> None:
+        return None
+
+    return replaced(FaultyDatabase, "kill_session", nothing)
+
+
+def _long_leases() -> Any:
+    return replaced(apilane, "LEASE", timedelta(seconds=60))
+
+
 def _no_rollback() -> Any:
     return replaced(Work, "rollback", lambda self: None)
 
@@ -276,5 +288,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "no alarm of deaths": _no_alarm_of_deaths,
     "letter replayed without a note of it": _letters_without_a_note,
     "no rebuild": _no_rebuild,
+    "sessions of the dead left open": _sessions_left_open,
+    "leases of a minute": _long_leases,
 }
 """By name: what makes the lane so, as a context manager."""

@@ -22,7 +22,11 @@ from tests.suites.world import OWNER, Node
 
 DELIVERY = 30.0
 """Seconds after which a producer gives a record up that nobody acknowledges."""
-POISON = b"{not json"
+BROKEN, WRONG = b"{not json", b'{"comment_id": 7}'
+POISONS = (BROKEN, WRONG)
+"""Values that nobody can read: no JSON, and not what the type says."""
+UNKNOWN = b'{"unheard": "of"}'
+"""The value of a record of a type that nobody knows, and everybody passes over."""
 DELAYS = (0.0, 0.0, 0.0, 0.001, 0.002, 0.02)
 """Seconds that a round trip takes."""
 
@@ -67,8 +71,11 @@ class SimulatedPublisher(FaultyPublisher):
         except TimeoutError:
             raise Transient("no acknowledgement") from None
 
+    def delay(self) -> float:
+        return self._broker.rng.choice([0.3, 3.0, 5.0])
+
     async def _send_late(self, records: Sequence[Record]) -> None:
-        await asyncio.sleep(self._broker.rng.choice([0.3, 3.0]))
+        await asyncio.sleep(self.delay())
         for record in records:
             key = record.key.encode()
             self._broker.append(record.topic, record.partition, key, record.value, record.envelope.headers())
@@ -184,14 +191,17 @@ class SimulatedWorld(FakeWorld):
     def loop(self) -> StoppingLoop:
         return cast("StoppingLoop", asyncio.get_running_loop())
 
-    def rewind(self, service: str, topic: str) -> None:
-        """The groups of a service get a whole topic once more."""
+    def rewind(self, service: str, topic: str) -> int:
+        """The groups of a service get a whole topic once more; returns how many records that are."""
+        again = 0
         for (owner, _), group in self.groups.items():
             for _, consumer in group.members if owner == service else ():
                 for place in consumer.positions:
                     if place[0] == topic:
+                        again += consumer.positions[place]
                         consumer.positions[place] = 0
                 consumer.more.set()
+        return again
 
     def resend(self, topic: str, which: int) -> int:
         """Copies of some records come to the end of their partitions; returns how many."""
@@ -210,17 +220,16 @@ class SimulatedWorld(FakeWorld):
         found = set()
         for number, log in enumerate(self.broker.topics[topic]):
             folded = [r for r in log.records if ("ce_type", services.TYPES[topic].encode()) in r.headers]
-            for last in [record for record in folded if record.value != POISON][-1:]:
+            for last in [record for record in folded if record.value not in POISONS][-1:]:
                 offset = self.broker.append(topic, number, last.key, last.value or b"", last.headers)
                 self.copied.add((topic, number, offset))
                 found.add(number)
         return found
 
     async def spoil(self, topic: str, which: int) -> None:
-        """A record that nobody of ours would make: no envelope, or no body."""
+        """A record that nobody of ours would make: no envelope, no body or that of another, or an unknown type."""
         self._put += 1
-        type_ = services.TYPES[topic]
-        owner = TOPICS[topic].owner
+        owner, kind = TOPICS[topic].owner, which // 2
+        type_ = services.TYPES[topic] if kind < 3 else f"lianyi.{owner}.unheard_of.v1"
         about = Envelope(f"poison-{self._put}", type_, f"/lianyi/{owner}", self.now(), "n", 0, "test", "test")
-        headers = about.headers() if which else []
-        await self.raw(topic, which, POISON, headers)
+        await self.raw(topic, which % 2, (BROKEN, BROKEN, WRONG, UNKNOWN)[kind], about.headers() if kind else [])
