@@ -108,6 +108,18 @@ KEPT: dict[str, Plan] = {
         notes=2,
     ),
     "no rebuild": world(POST, faults=(Fault(5.0, "rebuild", "notes"),)),
+    # A process sleeps just before a commit, through a restore, and wakes.
+    "restore that fences nobody": world(
+        Ask(1.0, "edit", "a0", "n0"),
+        Ask(3.0, "edit", "a1", "n0", keyed=False),
+        faults=(Fault(2.0, "restore", "notes", 0, "commit:before", 0.5),),
+    ),
+    # The same, of an owner that claimed after the backup: the restore counts to the very same epoch.
+    "control document compared without the session": world(
+        Ask(1.0, "edit", "a0", "n0"),
+        Ask(7.0, "edit", "a1", "n0", keyed=False),
+        faults=(Fault(2.0, "restore", "notes", 0, "commit:before", 3.0), Fault(2.2, "kill", "notes")),
+    ),
     "sessions of the dead left open": world(
         Ask(19.5, "post", "a0", "n0", "hello"), faults=(Fault(19.0, "crash", "notes", 0, "commit:written"),)
     ),
@@ -142,8 +154,9 @@ FOUND: dict[str, Plan] = {
     ),
     "a full outbox that is too old to be sent": replace(
         world(
-            *(Ask(2.0 + n / 10, "post", f"a{n}", f"n{n % 4}", "why?") for n in range(30)),
-            faults=(Fault(1.5, "cut", "notes", seconds=15.0),),
+            *(Ask(2.0 + n / 4, "post", f"a{n}", "n0", "hello") for n in range(40)),
+            faults=(Fault(1.5, "cut", "moderation", seconds=15.0),),
+            inputs=5,
         ),
         outbox=2_000,
         horizon=8.0,

@@ -1,6 +1,6 @@
 """The lane's safeguards, each with a switch that takes it away: a simulation that still passes then checks nothing.
 
-Named after what is done instead. Eighteen are those that the design stands on; four more are of the fold and restores.
+Named after what is done instead. Eighteen are those that the design stands on; others are of the fold, holds, restores.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,12 +14,12 @@ from shared.contracts.dead import DeadLetter
 from shared.flow import alarms, apilane, control, fold, keylane, process, reading, restored
 from shared.flow.apilane import ApiLane
 from shared.flow.control import Batch, Control, Ownership
-from shared.flow.documents import Document, StoredReply, Timer
+from shared.flow.documents import LANES, Document, StoredReply, Timer
 from shared.flow.due import DueTimers
 from shared.flow.fold import Folded
 from shared.flow.inputs import Input
 from shared.flow.outbox import Outbox
-from shared.flow.ports import Delete, Fence, Insert, Json, Replace, Upsert, Write
+from shared.flow.ports import Database, Delete, Fence, Insert, Json, Replace, Upsert, Write
 from shared.flow.runtime import Runtime
 from shared.flow.slots import Slots
 from shared.flow.step import Steps
@@ -244,6 +244,19 @@ def _no_rebuild() -> Any:
     return replaced(operator, "rebuild", nothing)
 
 
+def _restored_without_a_fence() -> Any:
+    async def lifts(database: Database, lane: str, above: Mapping[int, int], floor: int) -> bool:
+        (stored,) = await database.load(LANES, [lane])
+        batches = [{**b, "r": [_lifted(record, above, floor - 1) for record in b["r"]]} for b in stored["outbox"]]
+        return await database.modify(LANES, {"_id": lane}, {"$set": {"outbox": batches}}) is not None
+
+    return replaced(restored, "_fence", lifts)
+
+
+def _lifted(record: Sequence[Any], above: Mapping[int, int], last: int) -> Sequence[Any]:
+    return restored._lifted(record, above, last) if restored._is_state(record) else record
+
+
 def _sessions_left_open() -> Any:
     async def nothing(self: FaultyDatabase, id_: bytes) -> None:
         return None
@@ -288,6 +301,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "no alarm of deaths": _no_alarm_of_deaths,
     "letter replayed without a note of it": _letters_without_a_note,
     "no rebuild": _no_rebuild,
+    "restore that fences nobody": _restored_without_a_fence,
     "sessions of the dead left open": _sessions_left_open,
     "leases of a minute": _long_leases,
 }
