@@ -79,10 +79,11 @@ class Clients:
         return False
 
     async def _misuse(self, answered: Answered, key: str) -> None:
-        """Use the key once more, for another body."""
+        """Use the key once more, for what has no effect if a restore has taken the key's reply away."""
+        other = services.Answer(person_id="p", need_id="nobody's")
         while not answered.misused:
             try:
-                reply = await self._submit(_command(answered.ask), key, b"other", PATIENCE)
+                reply = await self._submit(other, key, b"other", PATIENCE)
                 answered.misused = f"{reply.status}"
             except Rejected as refused:
                 answered.misused = refused.type

@@ -111,8 +111,8 @@ def asks(rng: random.Random) -> list[Ask]:
         kind = rng.choice(["post", "post", "post", "post", "edit", "take", "take", "shut"])
         text = rng.choice(TEXTS) if kind == "post" else ""
         person = rng.choice(PERSONS) if kind == "post" else "p"
-        again, rare = rng.random() < (0.2 if keyed else 0.5), rng.random() < 0.3
-        insists, misuses = again and not keyed and kind in ("post", "edit"), rare and keyed and kind == "post"
+        again, rare = rng.random() < (0.2 if keyed else 0.5), rng.random() < 0.13
+        insists, misuses = again and not keyed and kind in ("post", "edit"), rare and keyed
         patience = rng.choice([0.05, 0.1, 0.3]) if insists else patience
         made.append(Ask(at, kind, f"a{n}", note_id, text, keyed, patience, again, person, insists, misuses))
         if text == "why?" and rng.random() < 0.7:
