@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.errors import Rejected, Transient
 from shared.flow.router import Command
-from tests.simulation import services
+from tests.simulation import kinds
 from tests.simulation.end import Answered
 from tests.simulation.operator import Operator
 from tests.simulation.plan import Ask
@@ -80,7 +80,7 @@ class Clients:
 
     async def _misuse(self, answered: Answered, key: str) -> None:
         """Use the key once more, for what has no effect if a restore has taken the key's reply away."""
-        other = services.Answer(person_id="p", need_id="nobody's")
+        other = kinds.Answer(person_id="p", need_id="nobody's")
         while not answered.misused:
             try:
                 reply = await self._submit(other, key, b"other", PATIENCE)
@@ -111,12 +111,12 @@ class Clients:
 def _command(ask: Ask) -> Command:
     match ask.kind:
         case "post":
-            return services.Post(person_id=ask.person, comment_id=ask.id, note_id=ask.note_id, text=ask.words)
+            return kinds.Post(person_id=ask.person, comment_id=ask.id, note_id=ask.note_id, text=ask.words)
         case "edit":
-            return services.Edit(person_id="p", note_id=ask.note_id)
+            return kinds.Edit(person_id="p", note_id=ask.note_id)
         case "take":
-            return services.Take(person_id=ask.id, note_id=ask.note_id)
+            return kinds.Take(person_id=ask.id, note_id=ask.note_id)
         case "shut":
-            return services.Shut(person_id="p", note_id=ask.note_id)
+            return kinds.Shut(person_id="p", note_id=ask.note_id)
         case _:
-            return services.Answer(person_id="p", need_id=ask.id)
+            return kinds.Answer(person_id="p", need_id=ask.id)

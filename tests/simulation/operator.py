@@ -19,7 +19,7 @@ from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
 from shared.flow.restored import restored
 from shared.flow.states import republish
-from tests.simulation import services
+from tests.simulation import kinds, services
 from tests.simulation.end import End, Lost
 from tests.simulation.plan import SERVICES, Fault
 from tests.simulation.world import SimulatedWorld
@@ -31,9 +31,9 @@ DRILL = "a drill"
 """Why an operator holds a lane."""
 ALARMS = (control.DYING, control.HORIZON)
 SPOILT: dict[str, tuple[type[Document], str, Any]] = {
-    "notes": (services.Tally, "comments", 1_000),
-    "moderation": (services.Copy, "text", "~~~"),
-    "recommend": (services.Circle, "pairs", 1_000),
+    "notes": (kinds.Tally, "comments", 1_000),
+    "moderation": (kinds.Copy, "text", "~~~"),
+    "recommend": (kinds.Circle, "pairs", 1_000),
 }
 """What a rebuild finds wrong: of one document a field that says more than it ever does."""
 
@@ -219,7 +219,7 @@ class Operator:
 
         async def anew(node: Node) -> Rejected | None:
             try:
-                await rebuild(node.runtime, services.KINDS[service], told)
+                await rebuild(node.runtime, kinds.KINDS[service], told)
             except Rejected as refused:
                 return refused
             return None
@@ -242,8 +242,8 @@ class Operator:
         return any(stored[name] >= wrong for stored in found.values())
 
     async def _erase(self, service: str, person: str, dies: float = 0.0) -> None:
-        kinds = services.KINDS[service]
-        await self._command(service, lambda node: erase(node.database, kinds, person, node.runtime.now()), dies)
+        stored = kinds.KINDS[service]
+        await self._command(service, lambda node: erase(node.database, stored, person, node.runtime.now()), dies)
         self._end.erased[service, person] = asyncio.get_running_loop().time()
         self._end.just_erased[service, person] = await self._world.stored(service)
         self._unfinished.pop((service, person), None)

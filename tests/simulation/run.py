@@ -13,7 +13,7 @@ from shared.flow.alarms import Poison
 from shared.flow.documents import LANES, Timer
 from shared.flow.ports import Json
 from shared.flow.rebuild import progress
-from tests.simulation import services, surprises
+from tests.simulation import kinds, services, surprises
 from tests.simulation.clients import Clients
 from tests.simulation.deployment import Deployment
 from tests.simulation.end import Answered, End, Seen
@@ -120,7 +120,7 @@ class _Run:
         for node in self.world.nodes:
             if again & {lane.partition for keys in node.process.keys.values() for lane in keys.lanes}:
                 for view in node.runtime.views:
-                    assert isinstance(view, services.FollowedView)
+                    assert isinstance(view, kinds.FollowedView)
                     self.end.views.append({id_: document.edits for id_, document in view.documents.items()})
 
     async def _no_rebuild(self) -> bool:

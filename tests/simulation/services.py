@@ -9,8 +9,7 @@ recommend   two topics in one lane: a comment and its verdict meet, whichever co
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import ClassVar
+from datetime import timedelta
 
 from msgspec.structs import replace
 
@@ -29,14 +28,36 @@ from shared.contracts.notes import (
 from shared.contracts.recommend import ProfileTaught
 from shared.contracts.topics import NOTE, NOTE_VERDICT, PROFILE
 from shared.errors import Rejected
-from shared.flow.documents import Document, Texts
 from shared.flow.known import is_known
 from shared.flow.parts import cut
 from shared.flow.ports import Database, View
-from shared.flow.router import Command, Reminder, Reply, Router
+from shared.flow.router import Reply, Router
 from shared.flow.states import State
-from shared.flow.view import CollectionView
 from shared.flow.work import Work
+from tests.simulation.kinds import (
+    Answer,
+    CheckNeed,
+    Circle,
+    Comment,
+    Copy,
+    Door,
+    Echo,
+    EchoAll,
+    Edit,
+    Followed,
+    FollowedView,
+    Need,
+    Note,
+    Pair,
+    Post,
+    Remembered,
+    Row,
+    Seen,
+    Shut,
+    Take,
+    Tally,
+    Verdict,
+)
 
 READS: dict[str, dict[str, tuple[str, ...]]] = {
     "notes": {"note": (NOTE.name, NOTE_VERDICT.name)},
@@ -55,162 +76,6 @@ ECHOES = 5
 """Effects of a large post, two in a part."""
 TORN = "torn-2"
 """How the first effect of a part ends that dies of the bug."""
-
-
-class Note(Document, frozen=True, kw_only=True):
-    """Changed by commands of all api lanes: the exception to the single writer."""
-
-    COLLECTION = "notes"
-    REBUILT = False
-    edits: int = 0
-
-
-class Row(Document, frozen=True, kw_only=True):
-    """Who has a seat. Whoever shuts the door counts them, and must guard the row."""
-
-    COLLECTION = "rows"
-    REBUILT = False
-    takers: tuple[str, ...] = ()
-
-
-class Door(Document, frozen=True, kw_only=True):
-    """Whether seats may still be taken; shut, how many were. Whoever takes one must guard the door."""
-
-    COLLECTION = "doors"
-    REBUILT = False
-    open: bool = True
-    seats: int = 0
-
-
-class Comment(Document, frozen=True, kw_only=True):
-    COLLECTION = "comments"
-    REBUILT = False
-    TEXTS: ClassVar[Texts] = {"person": ("text",)}
-    note_id: str
-    person: str
-    text: str
-
-
-class Tally(Document, frozen=True, kw_only=True):
-    COLLECTION = "tallies"
-    REBUILT = True
-    comments: int = 0
-
-
-class Remembered(Document, frozen=True, kw_only=True):
-    COLLECTION = "remembered"
-    REBUILT = True
-    times: int = 0
-
-
-class Need(Document, frozen=True, kw_only=True):
-    COLLECTION = "needs"
-    REBUILT = False
-    note_id: str
-    due: datetime
-    state: str = "open"
-    rung: int = 0
-
-
-class Echo(Document, frozen=True, kw_only=True):
-    """One of the many effects of a large post."""
-
-    COLLECTION = "echoes"
-    REBUILT = False
-    times: int = 0
-
-
-class Seen(Document, frozen=True, kw_only=True):
-    COLLECTION = "seen"
-    REBUILT = True
-    sequence: int = 0
-    hidden: bool = False
-
-
-class Copy(Document, frozen=True, kw_only=True):
-    """What is judged."""
-
-    COLLECTION = "copies"
-    REBUILT = True
-    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
-    author_id: str
-    text: str
-
-
-class Verdict(Document, frozen=True, kw_only=True):
-    """A decision: a rebuild reads it back."""
-
-    COLLECTION = "verdicts"
-    REBUILT = True
-    note_id: str
-    author_id: str
-    hidden: bool
-    rules: str
-
-
-class Followed(Document, frozen=True, kw_only=True):
-    COLLECTION = "followed"
-    REBUILT = True
-    FOLLOWED = True
-    sequence: int = 0
-    edits: int = 0
-
-
-class Pair(Document, frozen=True, kw_only=True):
-    COLLECTION = "pairs"
-    REBUILT = True
-    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
-    author_id: str = ""
-    text: str = ""
-    posted: bool = False
-    judged: bool = False
-
-
-class Circle(Document, frozen=True, kw_only=True):
-    COLLECTION = "circles"
-    REBUILT = True
-    pairs: int = 0
-
-
-KINDS: dict[str, tuple[type[Document], ...]] = {
-    "notes": (Note, Row, Door, Comment, Tally, Remembered, Need, Echo, Seen),
-    "moderation": (Copy, Verdict, Followed),
-    "recommend": (Pair, Circle),
-}
-
-
-class FollowedView(CollectionView[Followed]):
-    """All notes that are followed, in memory; a verdict names its version."""
-
-
-class Post(Command, frozen=True, kw_only=True):
-    comment_id: str
-    note_id: str
-    text: str
-
-
-class Edit(Command, frozen=True, kw_only=True):
-    note_id: str
-
-
-class Take(Command, frozen=True, kw_only=True):
-    note_id: str
-
-
-class Shut(Command, frozen=True, kw_only=True):
-    note_id: str
-
-
-class Answer(Command, frozen=True, kw_only=True):
-    need_id: str
-
-
-class CheckNeed(Reminder, frozen=True, kw_only=True):
-    need_id: str
-
-
-class EchoAll(Reminder, frozen=True, kw_only=True):
-    ids: tuple[str, ...]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from tests.fakes.broker import Broker, Consumer, FakePublisher
 from tests.fakes.database import FakeDatabase
 from tests.fakes.faults import FaultyPublisher
 from tests.fakes.world import FakeWorld
-from tests.simulation import services
+from tests.simulation import kinds, services
 from tests.simulation.loop import StoppingLoop
 from tests.suites.world import OWNER, Node
 
@@ -119,8 +119,8 @@ class SimulatedWorld(FakeWorld):
 
     async def stored(self, service: str) -> dict[str, dict[str, Json]]:
         """All that a service keeps, by collection and id."""
-        kinds: tuple[type[Document], ...] = (*services.KINDS[service], StoredReply, Timer)
-        collections = [*(kind.COLLECTION for kind in kinds), LANES, DEAD, RESTORED]
+        every: tuple[type[Document], ...] = (*kinds.KINDS[service], StoredReply, Timer)
+        collections = [*(kind.COLLECTION for kind in every), LANES, DEAD, RESTORED]
         return {name: await self.documents(service, name) for name in collections}
 
     def views(self, service: str) -> tuple[View, ...]:
