@@ -103,7 +103,7 @@ class _Run:
             await self.world.quiet()
             await self.world.until(self._no_timers)
             await self.world.quiet()
-            if await self._none_held():
+            if await self._none_held() and await self._no_timers():
                 return
 
     async def _none_held(self) -> bool:
