@@ -3,9 +3,6 @@
 from .documents import RESTORED
 from .ports import Database
 
-LIFTED = 1_000_000
-"""So far below the floor may stand what waited in outboxes when the database was restored."""
-
 
 class Floor:
     """The sequence from which this service counts on, in memory, as of the last claim of any lane of this process.

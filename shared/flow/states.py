@@ -134,7 +134,8 @@ class RepublishLane(Lane):
     def _tell(self, restate: Restate, work: Work) -> str:
         state = self._states[restate.state]
         document = work.get(state.kind, restate.id)
-        event = state.tell(document) if document is not None else None
+        # Of version 0 is what a rebuild has made, and whose decision it has not read yet.
+        event = state.tell(document) if document is not None and document.v else None
         if event is None or document is None:
             return "nothing"
         try:

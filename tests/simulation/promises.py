@@ -63,7 +63,7 @@ def replies(end: End) -> Iterator[str]:
     told, erased = set(told_posts(end)), {person for _, person in end.erased}
     for a in end.answers:
         match a.body.get("type"):
-            case "exists" if a.ask.id not in told:
+            case "exists" if a.ask.id not in told and not was_lost(end, a.last):
                 yield f"{a.ask.id} is said to exist"
             case "person-erased" if a.ask.person not in erased:
                 yield f"{a.ask.id} is refused, and {a.ask.person} was not erased"
