@@ -25,6 +25,8 @@ from tests.simulation.plan import SERVICES, Fault
 from tests.simulation.world import SimulatedWorld
 from tests.suites.world import OWNER, Node
 
+OPEN = 60.0
+"""Seconds after which a server ends the transaction of a process that is dead."""
 LOOK = 1.0
 """Seconds between two looks at what is held."""
 DRILL = "a drill"
@@ -58,8 +60,14 @@ class Operator:
         """Services whose database was put back, and which may not run yet."""
         self._mute: dict[str, None] = {}
         """Services whose backup was taken in a rebuild, and which are to be republished when it is over."""
+        self._running, self._cut_at = 0, -OPEN
         self.busy = {service: asyncio.Lock() for service in SERVICES}
         """Held by a command that wants the database to stay what it is, or wants no process."""
+
+    def tied(self) -> float:
+        """Seconds from now for which what a killed command has open may lock documents, if all are killed now."""
+        left = self._cut_at + OPEN - asyncio.get_running_loop().time()
+        return OPEN if self._running else max(0.0, left)
 
     # -- what a fault asks for -----------------------------------------------------------------------------
 
@@ -265,6 +273,7 @@ class Operator:
             context = contextvars.copy_context()
             context.run(OWNER.set, node)
             task = asyncio.get_running_loop().create_task(_run(act, node), context=context)
+            self._running += 1
             try:
                 async with asyncio.timeout(dies or None):
                     return await asyncio.shield(task)
@@ -274,6 +283,9 @@ class Operator:
             except (Transient, Conflict):
                 await asyncio.sleep(0.2)
             finally:
+                if not task.done():
+                    self._cut_at = asyncio.get_running_loop().time()
+                self._running -= 1
                 await _end(node)
                 self._end.labels += node.labels
 

@@ -26,7 +26,7 @@ from tests.simulation.world import POISONS, UNKNOWN, SimulatedWorld
 
 LIVENESS = 45.0
 """Seconds after the last fault within which everything is done: less than a server leaves a dead process's transaction
-open.
+open. Lanes kill the session of whom they follow; what a killed command has open is waited for beside it.
 """
 
 
@@ -66,7 +66,7 @@ class _Run:
             await asyncio.wait(faults, timeout=60.0) if faults else None
             self._tell("all heals")
             healed = asyncio.get_running_loop().time()
-            async with asyncio.timeout(LIVENESS):
+            async with asyncio.timeout(LIVENESS + self.operator.tied()):
                 await self.faults.heal(faults)
                 await asyncio.gather(*clients)
                 await self._still()
