@@ -40,8 +40,10 @@ class Clients:
         ask = answered.ask
         await asyncio.sleep(ask.at)
         key = f"{ask.kind}-{ask.id}" if ask.keyed else None
+        before = self._operator.restores("notes")
         while await self._try(answered, key):
-            continue
+            if key is None and self._operator.restores("notes") != before:
+                break  # what it had done, and was told, may be lost: done again without a key it is told as another
         if ask.misuses and key and answered.outcome == "accepted":
             await self._misuse(answered, key)
         self._tell(f"{ask.kind} {ask.id} {ask.note_id} {ask.text!r} is {answered.outcome} {answered.body}")

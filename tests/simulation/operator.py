@@ -64,6 +64,10 @@ class Operator:
         self.busy = {service: asyncio.Lock() for service in SERVICES}
         """Held by a command that wants the database to stay what it is, or wants no process."""
 
+    def restores(self, service: str) -> int:
+        """How often the database of a service has been set back."""
+        return sum(lost.service == service for lost in self._end.lost)
+
     def tied(self) -> float:
         """Seconds from now for which what a killed command has open may lock documents, if all are killed now."""
         left = self._cut_at + OPEN - asyncio.get_running_loop().time()
