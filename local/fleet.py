@@ -36,6 +36,10 @@ def as_process(service: str, variables: Iterable[str]) -> list[str]:
     return [sys.executable, "-m", f"services.{service}"]
 
 
+OFF = ("flood", "repeated", "crowd_copies", "host_campaign", "newcomer_disguise", "newcomer_offer", "newcomer_rush")
+"""Rules of moderation about how fast and how new: where months are played in minutes everybody is both."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Where the services find what they need, and how fast a need escalates."""
@@ -58,8 +62,7 @@ class World:
             "LIANYI_ISSUER": self.issuer.issuer,
             "LIANYI_AUDIENCE": self.issuer.audience,
             "LIANYI_LOG_LEVEL": self.log_level,
-            # A feed plays months in minutes, and its few texts of our own again and again.
-            **dict.fromkeys(("LIANYI_FLOOD_PER_MINUTE", "LIANYI_FLOOD_PER_HOUR", "LIANYI_REPEATED_PLACES"), "10000"),
+            "LIANYI_RULES_OFF": json.dumps(OFF),
         }
         if self.need_steps is not None:
             common["LIANYI_NEED_STEPS"] = json.dumps(list(self.need_steps))

@@ -1,22 +1,29 @@
-"""HTTP of moderation: verdicts for those they concern, reports of people, decisions of staff."""
+"""HTTP of moderation: verdicts for those they concern, reports of people, decisions of staff, changes of rules."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BaseModel, Field, StringConstraints
 
-from services.moderation.core import MODEL, SIGNS, Content, Kind, ReportReason
+from services.moderation.core import MODEL, Content, Kind, ReportReason
 from services.moderation.core.content import STAFF
-from services.moderation.handlers import DecideContent, ReportContent
+from services.moderation.core.policy import RULES, change_id
+from services.moderation.handlers import ApproveRules, DecideContent, ProposeRules, ReportContent, RollBackRules
 from services.moderation.store import Store
+from services.moderation.view import RulesView as Rules
 from shared.auth import require
 from shared.desk import Calling, Desk
 from shared.errors import Rejected
+from shared.flow.documents import Document
 from shared.http import Body, Cursor, Id, Page, Paging, Someone, page, problems
+from shared.rules import EXAMPLE, MOST_SOURCE
 
+V = TypeVar("V", bound=BaseModel)
 SCOPE = "moderation"
 SOME_ID = "0b9f8a52-6c1d-4e55-9d0a-3a6f0d6f7c11"
+BESIDE = {STAFF: "管理员的决定", MODEL: "文中这些字句很像管理员判定为广告的内容"}
+"""What stands among the reasons and is no rule."""
 UNKNOWN_CONTENT = {404: ["unknown-content"]}
 
 
@@ -38,6 +45,70 @@ class NewVerdict(Body):
 
 class Reported(BaseModel):
     content_id: str
+
+
+class NewRules(Body):
+    """A whole set of rules, and why it should replace the one in force."""
+
+    # As it was written: faults are told by line and column.
+    source: Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=MOST_SOURCE)] = Field(
+        examples=[EXAMPLE]
+    )
+    note: str = Field(min_length=1, max_length=500, examples=["新的刷单话术, 见昨天的举报."])
+
+
+class Undo(Body):
+    """Why the last change is taken back."""
+
+    note: str = Field(min_length=1, max_length=500, examples=["误伤了报价的帖子."])
+
+
+class Drafted(BaseModel):
+    draft_id: str
+    rules: str = Field(description="Version that it would have.")
+    replaces: str = Field(description="Version that it is made for: only that one can it replace.")
+    steps: int = Field(description="Characters compared at one place of a text, at most.")
+    parts: int = Field(description="Parts of conditions that are looked at for a text, at most.")
+    count: int = Field(description="How many rules.")
+
+
+class Changed(BaseModel):
+    number: int
+    rules: str
+    replaces: str
+
+
+class ChangeView(BaseModel):
+    """One change of the rules."""
+
+    number: int
+    way: Literal["approved", "rolled_back"]
+    rules: str = Field(description="Version of the set since.")
+    replaces: str
+    note: str
+    author_id: str = Field(description="Who wrote the set; empty for that of the release.")
+    by_id: str = Field(description="Who approved it, or rolled back.")
+    at: datetime
+
+
+class DraftView(BaseModel):
+    """A set that waits for somebody else to approve it."""
+
+    draft_id: str
+    rules: str
+    replaces: str
+    source: str
+    note: str
+    author_id: str
+    at: datetime
+
+
+class RulesView(BaseModel):
+    """The rules in force."""
+
+    rules: str = Field(description="Version of the set that this process judges by, with what is switched off.")
+    number: int = Field(description="Of the last change; 0: the rules of the release.")
+    source: str
 
 
 class Decided(BaseModel):
@@ -91,12 +162,10 @@ class CaseView(BaseModel):
     since: datetime
 
 
-def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
-    """The routes of moderation. ``why`` says of each rule what it means."""
+def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
+    """The routes of moderation. The rules in force say what each of them means to an author."""
     api = APIRouter(prefix="/v1", tags=["moderation"])
     staff = [Depends(require(SCOPE))]
-    why = {**why, STAFF: "管理员的决定", MODEL: "文中这些字句很像管理员判定为广告的内容"}
-    why |= {sign: words for sign, (_, words) in SIGNS.items()}
 
     @api.get("/verdicts/{content_id}", responses=problems(404, types=UNKNOWN_CONTENT))
     async def read_verdict(content_id: Id, who: Someone) -> VerdictView:
@@ -144,6 +213,68 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
         found = await store.under_review(after, window.read)
         return page([case(c) for c in found], window.limit, lambda c: Cursor(c.since, c.verdict.content_id))
 
+    @api.get("/rules", dependencies=staff, responses=problems(403))
+    async def read_rules() -> RulesView:
+        """The set that this process judges by: another process may be a second behind."""
+        await rules.refresh()
+        known = rules.documents.get(RULES)
+        return RulesView(rules=rules.rules.version, number=known.number if known else 0, source=rules.rules.source)
+
+    @api.get("/rules/changes", dependencies=staff, responses=problems(400, 403))
+    async def read_changes(window: Paging) -> Page[ChangeView]:
+        """Who changed the rules, the last change first."""
+        found = await store.changes((window.after.at, window.after.id) if window.after else None, window.read)
+        items = [_view(ChangeView, change, rules=change.version) for change in found]
+        return page(items, window.limit, lambda c: Cursor(c.at, change_id(c.number)))
+
+    @api.get("/rules/drafts", dependencies=staff, responses=problems(400, 403))
+    async def read_drafts(window: Paging) -> Page[DraftView]:
+        """What was proposed within 30 days, the last first; those made for other rules than are in force too."""
+        found = await store.drafts((window.after.at, window.after.id) if window.after else None, window.read)
+        items = [_view(DraftView, d, draft_id=d.id, rules=d.version, replaces=d.base) for d in found]
+        return page(items, window.limit, lambda d: Cursor(d.at, d.draft_id))
+
+    @api.post(
+        "/rules/drafts",
+        status_code=201,
+        response_model=Drafted,
+        dependencies=staff,
+        responses=problems(400, 403, 409, 422, 503, types={409: ["rules-in-force"], 422: ["bad-rules"]}),
+    )
+    async def propose(body: NewRules, call: Calling) -> Response:
+        """Propose a set of rules. One that is none is refused with line, column, what and hint for each fault."""
+        command = ProposeRules(
+            person_id=call.person, draft_id=call.new_id("rule-draft"), source=body.source, note=body.note
+        )
+        return await desk.handle(command, call)
+
+    @api.post(
+        "/rules/drafts/{draft_id}/approve",
+        response_model=Changed,
+        dependencies=staff,
+        responses=problems(
+            400,
+            403,
+            404,
+            409,
+            503,
+            types={403: ["own-draft"], 404: ["unknown-draft"], 409: ["rules-changed-since"]},
+        ),
+    )
+    async def approve(draft_id: Id, call: Calling) -> Response:
+        """Put a draft into force. Somebody else than who proposed it does so."""
+        return await desk.handle(ApproveRules(person_id=call.person, draft_id=draft_id), call)
+
+    @api.post(
+        "/rules/changes/{number}/rollback",
+        response_model=Changed,
+        dependencies=staff,
+        responses=problems(400, 403, 409, 422, 503, types={409: ["rules-changed-since"]}),
+    )
+    async def roll_back(number: Annotated[int, Path(ge=1, le=999_999)], body: Undo, call: Calling) -> Response:
+        """Take back the last change, named by its number: what it replaced is in force again."""
+        return await desk.handle(RollBackRules(person_id=call.person, number=number, note=body.note), call)
+
     def case(content: Content) -> CaseView:
         assert content.review_since is not None
         return CaseView(
@@ -155,7 +286,7 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
         )
 
     def view(content: Content) -> VerdictView:
-        said, told = content.decision, content.reasons
+        said, why = content.decision, {**rules.rules.why, **BESIDE}
         return VerdictView(
             content_id=content.id,
             kind=content.kind,
@@ -166,7 +297,7 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
             score=content.score,
             reasons=tuple(
                 ReasonView(rule=r.rule, why=why.get(r.rule, ""), weight=r.weight, start=r.start, end=r.end)
-                for r in told
+                for r in content.reasons
             ),
             rules=content.rules,
             model=content.model,
@@ -177,3 +308,9 @@ def routes(desk: Desk, store: Store, why: dict[str, str]) -> APIRouter:
         )
 
     return api
+
+
+def _view(kind: type[V], document: Document, **renamed: str) -> V:
+    """A document as the API shows it."""
+    fields = {name: getattr(document, name) for name in kind.model_fields if name not in renamed}
+    return kind(**fields, **renamed)

@@ -2,15 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from services.moderation.api import routes
-from services.moderation.commands import load, score, train
-from services.moderation.core import RULES, BadModel, TextModel, blank
+from services.moderation.commands import base_rules, load, score, train
+from services.moderation.core import BadModel, TextModel, blank
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
 from services.moderation.state import STATES
 from services.moderation.store import COLLECTIONS, INDEXES, Store
-from services.moderation.view import BarView, ModelView
+from services.moderation.view import BarView, ModelView, RulesView
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
@@ -20,14 +21,13 @@ from shared.telemetry import ModelGauges, ModelReport
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    why = {rule.name: rule.why for rule in RULES.table}
-    origin = begin(settings.text_model)
-    model, bar = views = (
-        ModelView(database, settings.view_seconds, origin),
-        BarView(database, settings.view_seconds, origin),
-    )
+    origin, base, seconds = begin(settings.text_model), base_rules(), settings.view_seconds
+    if unknown := sorted(set(settings.rules_off) - {rule.name for rule in base.rules}):
+        _end(f"setting LIANYI_RULES_OFF: the release has no rules called {', '.join(unknown)}")
+    rules = RulesView(database, seconds, base, settings.rules_off)
+    model, bar = ModelView(database, seconds, origin), BarView(database, seconds, origin)
     gauges = ModelGauges(lambda: ModelReport(model.model.ham + model.model.spam, bar.bar.at))
-    return Parts(router(settings, origin), routes(desk, Store(database), why), views, STATES, (gauges,))
+    return Parts(router(settings, origin), routes(desk, Store(database), rules), (rules, model, bar), STATES, (gauges,))
 
 
 def begin(path: str) -> TextModel:
@@ -35,8 +35,12 @@ def begin(path: str) -> TextModel:
     try:
         return load(Path(path)).model if path else blank()
     except BadModel as bad:
-        sys.stderr.write(f"setting LIANYI_TEXT_MODEL: {bad}\n")
-        raise SystemExit(BAD_INPUT) from None
+        _end(f"setting LIANYI_TEXT_MODEL: {bad}")
+
+
+def _end(told: str) -> NoReturn:
+    sys.stderr.write(f"{told}\n")
+    raise SystemExit(BAD_INPUT) from None
 
 
 APP = App(

@@ -17,10 +17,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from services.moderation.core import RULES, BadModel, Bar, Judges, Lesson, blank, learned, pack, read, unpack, verdicts
+from services.moderation.core import BadModel, Bar, Case, Judges, Lesson, blank, learned, pack, read, unpack, verdicts
 from services.moderation.core import watched as seen
 from shared.rows import BAD_INPUT, BadRow, rows, rows_of, watched
+from shared.rules import RuleSet, ruleset
 
+BASE = Path(__file__).with_name("base.rules")
+"""The rules of the release."""
 CHUNK = 2_048
 """Texts scored before their lines are written."""
 
@@ -67,6 +70,11 @@ def train(words: Sequence[str]) -> int:
     return 0
 
 
+def base_rules() -> RuleSet:
+    """The rules that moderation begins with. Raises BadRules, which a test rules out."""
+    return ruleset(BASE.read_text("utf-8"))
+
+
 def mixed(given: Iterable[LabelledRow]) -> list[LabelledRow]:
     """The rows in an order that depends on their texts alone: files are often sorted by label, which would bend it."""
     return sorted(given, key=lambda row: blake2b(row.text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
@@ -74,16 +82,16 @@ def mixed(given: Iterable[LabelledRow]) -> list[LabelledRow]:
 
 def trained(given: Iterable[LabelledRow]) -> Trained:
     """Learn each row once, in this order."""
-    labels: list[bool] = []
+    labels, rules = list[bool](), base_rules()
 
     def lessons() -> Iterable[Lesson]:
         for row in given:
             labels.append(row.label == 1)
-            yield read(row.text, RULES), labels[-1]
+            yield read(row.text, rules), labels[-1]
 
     model, before = learned(blank(), lessons())
     ham = tuple(c for c, spam in zip(before, labels, strict=True) if c is not None and not spam)
-    return Trained(Judges(RULES, model, seen(Bar(id="trained"), ham)), ham, before.count(None))
+    return Trained(Judges(rules, model, seen(Bar(id="trained"), ham)), ham, before.count(None))
 
 
 def score(words: Sequence[str]) -> int:
@@ -99,7 +107,7 @@ def score(words: Sequence[str]) -> int:
         return BAD_INPUT
     try:
         for start in range(0, len(texts), CHUNK):
-            for verdict in verdicts(texts[start : start + CHUNK], judges):
+            for verdict in verdicts(list(map(Case, texts[start : start + CHUNK])), judges):
                 reasons = [
                     {"rule": r.rule, "weight": r.weight, "start": r.evidence[0], "end": r.evidence[1]}
                     for r in verdict.reasons
@@ -121,7 +129,7 @@ def load(path: Path) -> Judges:
         raise BadModel(f"{path}: {error.strerror or 'cannot be read'}") from None
     except BadModel as bad:
         raise BadModel(f"{path}: {bad}") from None
-    return Judges(RULES, model, seen(Bar(id="trained"), chances))
+    return Judges(base_rules(), model, seen(Bar(id="trained"), chances))
 
 
 def _write(path: Path, data: bytes) -> None:

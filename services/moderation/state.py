@@ -1,10 +1,10 @@
-"""What ``ops republish`` tells of moderation: the verdict on each content, never its text."""
+"""What ``ops republish`` tells of moderation: the verdict on each content, never its text; each change of rules."""
 
 from typing import Any
 
-from services.moderation.core import Content
+from services.moderation.core import Content, RuleChange
 from shared.contracts import Event
-from shared.contracts.moderation import ContentJudged, MessageJudged, VerdictReason
+from shared.contracts.moderation import ContentJudged, MessageJudged, RulesChanged, VerdictReason
 from shared.flow.states import State
 
 
@@ -31,4 +31,20 @@ def judged(content: Content) -> Event | None:
     return None if content.deleted else verdict(content)
 
 
-STATES = (State(Content, judged),)
+def changed(change: RuleChange) -> Event:
+    """Who changed the rules, how, and what they are since."""
+    return RulesChanged(
+        policy_id=change.id,
+        number=change.number,
+        way=change.way,
+        rules=change.version,
+        replaces=change.replaces,
+        definition=change.source,
+        note=change.note,
+        author_id=change.author_id,
+        by_id=change.by_id,
+        since=change.at,
+    )
+
+
+STATES = (State(Content, judged), State(RuleChange, changed))

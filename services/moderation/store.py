@@ -2,8 +2,18 @@
 
 from datetime import datetime, timedelta
 
-from services.moderation.core import Bar, Content, Counter, ModelState, Report, Reporter
-from shared.flow.documents import from_mongo
+from services.moderation.core import (
+    Bar,
+    Content,
+    Counter,
+    Draft,
+    ModelState,
+    Policy,
+    Report,
+    Reporter,
+    RuleChange,
+)
+from shared.flow.documents import FOLLOW_KEYS, D, from_mongo
 from shared.flow.ports import Database, Json
 from shared.migrations import Index
 
@@ -14,14 +24,21 @@ COLLECTIONS = (
     Counter.COLLECTION,
     ModelState.COLLECTION,
     Bar.COLLECTION,
+    Policy.COLLECTION,
+    Draft.COLLECTION,
+    RuleChange.COLLECTION,
 )
 INDEXES = (
     Index(Content.COLLECTION, (("review_since", 1), ("_id", 1))),
     Index(Reporter.COLLECTION, (("at", 1),), expire=timedelta(days=1)),
-    Index(Counter.COLLECTION, (("last", 1),), expire=timedelta(days=8)),
+    Index(Counter.COLLECTION, (("last", 1),), expire=timedelta(days=90)),
+    Index(Policy.COLLECTION, FOLLOW_KEYS),
+    Index(Draft.COLLECTION, (("at", 1),), expire=timedelta(days=30)),
+    Index(Draft.COLLECTION, (("at", -1), ("_id", -1))),
+    Index(RuleChange.COLLECTION, (("at", -1), ("_id", -1))),
 )
-"""Content and reports stay as long as what they are about. When a person has reported is needed for an hour, and
-what he has written for seven days."""
+"""Content and reports stay as long as what they are about. When a person has reported is needed for an hour; what
+was counted decides for seven days, and who has not written for 90 is new again. A draft waits 30 days."""
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -46,3 +63,19 @@ class Store:
         order = [("review_since", 1), ("_id", 1)]
         found = await self._database.find(Content.COLLECTION, where, sort=order, limit=limit)
         return [from_mongo(Content, stored) for stored in found]
+
+    async def drafts(self, after: tuple[datetime, str] | None, limit: int) -> list[Draft]:
+        """Proposed sets of rules, the last first, after a place in that order."""
+        return await self._latest(Draft, after, limit)
+
+    async def changes(self, after: tuple[datetime, str] | None, limit: int) -> list[RuleChange]:
+        """Changes of the rules, the last first, after a place in that order."""
+        return await self._latest(RuleChange, after, limit)
+
+    async def _latest(self, kind: type[D], after: tuple[datetime, str] | None, limit: int) -> list[D]:
+        where: Json = {}
+        if after is not None:
+            at, id_ = after
+            where = {"at": {"$lte": at}, "$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": id_}}]}
+        found = await self._database.find(kind.COLLECTION, where, sort=[("at", -1), ("_id", -1)], limit=limit)
+        return [from_mongo(kind, stored) for stored in found]

@@ -1,8 +1,42 @@
-"""In-memory views of the text model and its bar, in every process: what its own lane commits at once, the rest soon."""
+"""In-memory views of rules, text model and bar, in every process: what its own lane commits at once, the rest soon."""
 
-from services.moderation.core import Bar, ModelState, TextModel, model_of, state_id
+from collections.abc import Collection
+
+import structlog
+
+from services.moderation.core import Bar, ModelState, Policy, TextModel, model_of, state_id
 from shared.flow.ports import Database
 from shared.flow.view import CollectionView
+from shared.rules import BadRules, RuleSet, ruleset
+
+log = structlog.get_logger()
+
+
+class RulesView(CollectionView[Policy]):
+    """The rules that are in force: those of the release until somebody has changed them.
+
+    A set that this release cannot read, as one of a newer release in a rollout, leaves those before it in force here.
+    """
+
+    def __init__(self, database: Database, seconds: float, base: RuleSet, off: Collection[str] = ()) -> None:
+        super().__init__(database, Policy, seconds)
+        self._off = tuple(off)
+        self.release = base
+        self._begun = ruleset(base.source, self._off) if self._off else base
+        self.rules = self._begun
+
+    def put(self, document: Policy) -> None:
+        """Take up what was changed."""
+        super().put(document)
+        try:
+            self.rules = ruleset(document.source, self._off)
+        except BadRules as bad:
+            log.error("rules_not_taken", version=document.version, fault=str(bad.faults[0]))
+
+    def drop(self, id_: str) -> None:
+        """Those of the release again."""
+        super().drop(id_)
+        self.rules = self._begun
 
 
 class ModelView(CollectionView[ModelState]):

@@ -5,16 +5,25 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
 from .event import Event, Id, Short
-from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT
+from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT, POLICY
 
 ContentKind = Literal["note", "comment"]
 Judge = Literal["automatic", "staff"]
 """What staff have decided of a revision is final: no automatic verdict on it follows."""
-Flag = Literal["reported", "flood", "repeated", "relapse"]
-"""What may be held against a content beside its text: a person's report, or what its author has done lately: too much
-at once, the same in many places, and again after several were hidden."""
+Flag = Literal["reported", "counted"]
+"""What is told of a content beside its text: a person's report, or what counters know of it that a rule may ask for."""
+Asking = Annotated[tuple[Short, ...], Field(max_length=1_000)]
 CounterId = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}:[A-Za-z0-9_.:\-]{1,128}$")]
 """The kind of a counter and what it counts, as ``model:text``."""
+
+
+class Count(BaseModel):
+    """A fact that a counter tells, by the key that rules ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    fact: Short = Field(description="Its key, as `author.posts(1m)`.")
+    count: FiniteFloat = Field(description="How many, or how many seconds.")
 
 
 class VerdictReason(BaseModel):
@@ -51,7 +60,7 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
 
 
 class ContentFlagged(Event, topic=NOTE_VERDICT, name="content_flagged", order="count"):
-    """Something beside its text speaks against a note or a comment; ``reason`` is what a reporter chose.
+    """Something is known of a note or a comment beside its text; ``reason`` is what a reporter chose.
 
     Who has reported is not told.
     """
@@ -61,6 +70,7 @@ class ContentFlagged(Event, topic=NOTE_VERDICT, name="content_flagged", order="c
     note_id: Id
     flag: Flag
     reason: Short = Field(default="", description="What a reporter chose; empty for what was counted.")
+    counts: tuple[Count, ...] = Field(default=(), max_length=20, description="What counters know; empty for a report.")
 
 
 class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="state"):
@@ -78,12 +88,13 @@ class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="st
 
 
 class MessageFlagged(Event, topic=GROUP_VERDICT, name="message_flagged", order="count"):
-    """Something beside its text speaks against a message; ``reason`` is what a reporter chose."""
+    """Something is known of a message beside its text; ``reason`` is what a reporter chose."""
 
     content_id: Id
     group_id: Id
     flag: Flag
     reason: Short = Field(default="", description="What a reporter chose; empty for what was counted.")
+    counts: tuple[Count, ...] = Field(default=(), max_length=20, description="What counters know; empty for a report.")
 
 
 class ContentLabelled(Event, topic=COUNTER, name="content_labelled", order="fact"):
@@ -104,7 +115,7 @@ class ContentWatched(Event, topic=COUNTER, name="content_watched", order="count"
 
 
 class ContentCounted(Event, topic=COUNTER, name="content_counted", order="count"):
-    """A person wrote something, or it was hidden or shown since: of one content the higher ``version`` holds.
+    """Something was written, or hidden or shown since: of one content the higher ``version`` holds.
 
     ``place_id`` is the note or group, ``text_hash`` the same for texts that read alike and empty for short ones.
     """
@@ -113,7 +124,29 @@ class ContentCounted(Event, topic=COUNTER, name="content_counted", order="count"
     content_id: Id
     kind: Literal["note", "comment", "message"]
     place_id: Id
+    author_id: Id
     posted_at: AwareDatetime
     text_hash: Short
     hidden: bool
     version: int = Field(ge=1)
+    asking: Asking = Field(default=(), description="Rules that wait for what is counted.")
+
+
+class RulesChanged(Event, topic=POLICY, name="rules_changed", order="state"):
+    """The rules were changed: somebody's draft was approved by another person, or a change was rolled back.
+
+    Each change has a key of its own and stays; of all of them the one with the highest ``number`` is in force.
+    """
+
+    policy_id: Id
+    number: int = Field(ge=1, description="Counts the changes.")
+    way: Literal["approved", "rolled_back"] = Field(description="How it came about.")
+    rules: Short = Field(description="Version of the set that is in force since.")
+    replaces: Short = Field(description="Version of the set that was in force before.")
+    definition: Annotated[str, StringConstraints(max_length=60_000)] = Field(
+        description="The set itself, in the language of rules."
+    )
+    note: Annotated[str, StringConstraints(max_length=2_000)] = Field(description="Why.")
+    author_id: Short = Field(description="Who wrote the set; empty for the one that a release brought.")
+    by_id: Id = Field(description="Who approved it or rolled back.")
+    since: AwareDatetime = Field(description="When it came into force.")

@@ -112,6 +112,14 @@ COUNTER = Topic(
     readers=("moderation",),
     about="What moderation counts and learns beside the lanes of notes and groups, by kind and value of the counter.",
 )
+POLICY = Topic(
+    name="lianyi.moderation.policy.v1",
+    owner="moderation",
+    key="policy",
+    readers=(),
+    about="The rules that moderation judges by: each change of them, for ever; the highest number is in force.",
+    cleanup="compact",
+)
 
 
 def _dead(service: str) -> Topic:
@@ -143,6 +151,7 @@ TOPICS: dict[str, Topic] = {
         NOTE_VERDICT,
         GROUP_VERDICT,
         COUNTER,
+        POLICY,
         NOTES_DEAD,
         GROUPS_DEAD,
         RECOMMEND_DEAD,

@@ -7,12 +7,16 @@ asks it about a `Sight`. The reference page, docs/rules.md, is made of this pack
 from shared.rules.errors import BadRules, Fault, Place
 from shared.rules.hosts import hosts
 from shared.rules.judge import Judgement, Reason, judge, needed
+from shared.rules.lexer import MOST_SOURCE
+from shared.rules.page import EXAMPLE
 from shared.rules.ruleset import Rule, RuleSet, ruleset
 from shared.rules.sight import Sight
 from shared.rules.vocabulary import MOST_COUNTED, Value
 
 __all__ = [
+    "EXAMPLE",
     "MOST_COUNTED",
+    "MOST_SOURCE",
     "BadRules",
     "Fault",
     "Judgement",

@@ -1,12 +1,13 @@
 """What a set of rules says of a content: a score, reasons with their places, and what follows."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 
 from shared.rules.ruleset import Rule, RuleSet
 from shared.rules.sight import Sight
+from shared.rules.vocabulary import COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`score` is the sum of the reasons' weights; reasons in the order of the rules. `review`: staff are to look."""
+    """`score` is the sum of the reasons' weights; reasons in the order of the rules. `review`: staff are to look.
+
+    `open` names the rules that keep silent and could speak once counters have told what they know.
+    """
 
     score: float
     hide: bool
     review: bool
     reasons: tuple[Reason, ...]
+    open: tuple[str, ...]
     rules_version: str
 
 
@@ -33,14 +38,15 @@ _Sign = tuple[Rule, tuple[int, int]]
 _SLACK = 1e-9  # sums of weights drift in the last digits as signs come and go
 
 
-def judge(rules: RuleSet, sight: Sight, only: Iterable[Rule] | None = None) -> Judgement:
-    """The judgement of all rules, or of some, on one content; a rule that depends on what is unknown keeps silent.
+def judge(rules: RuleSet, sight: Sight) -> Judgement:
+    """The judgement of all rules on one content; a rule that depends on what is unknown keeps silent.
 
     Of what rules see in the text, the stretch of `reach` characters that weighs most counts; what they say by facts
     alone counts wherever it is. The text's length is the caller's to limit; linear in it.
     """
     sight.look(rules.tables)
-    spoken = [rule for rule in (rules.rules if only is None else only) if rule.holds(sight) is True]
+    asked = [(rule, rule.holds(sight)) for rule in rules.rules]
+    spoken = [rule for rule, holds in asked if holds]
     length = len(sight.text.text) if sight.text is not None else 0
     signs, elsewhere = [], []
     for rule in spoken:
@@ -57,6 +63,7 @@ def judge(rules: RuleSet, sight: Sight, only: Iterable[Rule] | None = None) -> J
         hide=any(r.effect == "hide" for r in elsewhere) or (score >= needed(rules, length) and heard >= rules.least),
         review=any(rule.effect == "review" for rule in elsewhere),
         reasons=reasons,
+        open=tuple(rule.name for rule, holds in asked if holds is None and _waits(rule, sight)),
         rules_version=rules.version,
     )
 
@@ -64,6 +71,11 @@ def judge(rules: RuleSet, sight: Sight, only: Iterable[Rule] | None = None) -> J
 def needed(rules: RuleSet, length: int) -> float:
     """The sum of weights from which a text of so many characters is hidden."""
     return rules.threshold * (1 + rules.caution * log2(max(1.0, length / rules.reach)))
+
+
+def _waits(rule: Rule, sight: Sight) -> bool:
+    """Whether counters alone could make it hold."""
+    return all(key in COUNTED or sight.fact(key) is not None for key in rule.needs)
 
 
 def _reason(rule: Rule, rules: RuleSet, sight: Sight, span: tuple[int, int]) -> Reason:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.rules.errors import Place, bad
 
-MOST_SOURCE = 200_000
+MOST_SOURCE = 60_000
 """Characters of a set of rules."""
 
 Kind = Literal["name", "number", "span", "string", "block", "sign", "end"]

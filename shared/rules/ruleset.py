@@ -1,6 +1,6 @@
 """A set of rules that may be used: made of a source as a whole, or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from hashlib import sha256
@@ -11,7 +11,7 @@ from shared.rules.errors import BadRules, Fault, Place
 from shared.rules.evaluate import Builder, Holds
 from shared.rules.parser import parse
 from shared.rules.phrases import Table, table_of
-from shared.rules.sense import contradictions
+from shared.rules.sense import needs
 from shared.rules.sight import Sight
 from shared.rules.syntax import Both, Compare, Constant, Effect, Example, Expression, Has, Let, Name, Not, Source, Sum
 from shared.rules.syntax import Rule as Statement
@@ -29,7 +29,12 @@ MOST_STEPS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule that may be asked. `tables` are those it wants a text to have, `facts` the keys it may ask for."""
+    """A rule that may be asked.
+
+    tables      those it wants a text to have
+    facts       the keys that it may ask for
+    needs       those of them without which it never holds
+    """
 
     name: str
     why: str
@@ -38,6 +43,7 @@ class Rule:
     holds: Holds
     tables: tuple[Table, ...]
     facts: frozenset[str]
+    needs: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +72,18 @@ class RuleSet:
         """What each rule means to the author of a text."""
         return {rule.name: rule.why for rule in self.rules}
 
-    def may_speak(self, facts: Mapping[str, Value]) -> bool:
-        """Whether some rule that asks for one of these facts could hold, whatever the text and the rest are."""
-        sight = Sight(None, None, facts)
-        keys = facts.keys()
-        return any(rule.holds(sight) is not False for rule in self.rules if rule.facts & keys)
+    def asking(self, waiting: Collection[str], family: str) -> tuple[str, ...]:
+        """Those of the rules named that ask for a fact whose key begins so."""
+        return tuple(
+            rule.name
+            for rule in self.rules
+            if rule.name in waiting and any(key.startswith(family) for key in rule.facts)
+        )
+
+    def may_speak(self, waiting: Collection[str], facts: Mapping[str, Value]) -> bool:
+        """Whether one of the rules named that ask for these facts could hold, whatever the text and the rest are."""
+        sight, keys = Sight(None, None, facts), facts.keys()
+        return any(rule.holds(sight) is not False for rule in self.rules if rule.name in waiting and rule.facts & keys)
 
 
 @lru_cache(maxsize=8)
@@ -78,26 +91,26 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
     """The set of a source; without the rules named in `off`, which say nothing then.
 
     Raises:
-        BadRules: it does not parse, its types do not fit, it costs too much, it contradicts itself, an example of a
-            rule comes out otherwise, or `off` names no rule.
+        BadRules: it does not parse, its types do not fit, it costs too much, it contradicts itself, or an example of a
+            rule comes out otherwise.
     """
     statements = parse(source)
     names = check(statements)
-    contradictions(statements)
+    needed = needs(statements)
     tables = _tables(statements)
     asked = _asked(statements)
     places = {place for rule in statements.rules for place in asked[rule.name].places}
     steps = sum(tables[name].steps for _, name in places)
     if steps > MOST_STEPS:
         raise BadRules([Fault(Place(1, 1), f"{steps} steps at one place at worst, {MOST_STEPS} allowed")])
-    made = _rules(statements, tables, asked)
+    made = _rules(statements, tables, asked, needed)
     unused(statements, names)
     _prove(statements, made)
-    if unknown := set(off) - made.keys():
-        raise BadRules([Fault(Place(1, 1), f"no rules are called {', '.join(sorted(unknown))}")])
     numbers = {knob.name: knob.default for knob in KNOBS} | {s.name: s.value for s in statements.settings}
     return RuleSet(
-        version=sha256(repr((LANGUAGE, TEXT_VERSION, source, sorted(off))).encode()).hexdigest()[:12],
+        version=sha256(repr((LANGUAGE, TEXT_VERSION, source, sorted(set(off) & made.keys()))).encode()).hexdigest()[
+            :12
+        ],
         source=source,
         rules=tuple(rule for name, rule in made.items() if name not in off),
         tables=tuple(tables[name] for name in sorted({name for text, name in places if text == "text"})),
@@ -160,16 +173,23 @@ def _asks(expression: Expression, named: Mapping[str, _Asked]) -> _Asked:
             return _asks(left, named) | _asks(right, named)
 
 
-def _rules(source: Source, tables: Mapping[str, Table], asked: Mapping[str, _Asked]) -> Mapping[str, Rule]:
+def _rules(
+    source: Source, tables: Mapping[str, Table], asked: Mapping[str, _Asked], needed: Mapping[str, frozenset[str]]
+) -> Mapping[str, Rule]:
     builder, made = Builder(tables), dict[str, Rule]()
     for statement in source.order:
         condition = statement.value if isinstance(statement, Let) else statement.when
         holds = builder.name(statement.name, condition)
         if isinstance(statement, Statement):
-            wanted = tuple(tables[name] for name in asked[statement.name].wanted)
-            facts = asked[statement.name].facts
             made[statement.name] = Rule(
-                statement.name, statement.why, statement.effect, statement.weight, holds, wanted, facts
+                name=statement.name,
+                why=statement.why,
+                effect=statement.effect,
+                weight=statement.weight,
+                holds=holds,
+                tables=tuple(tables[name] for name in asked[statement.name].wanted),
+                facts=asked[statement.name].facts,
+                needs=needed[statement.name],
             )
     return made
 

@@ -4,14 +4,14 @@ A condition is taken apart into its ways: what must hold together for it to hold
 each other is dropped; a condition with no way left contradicts itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
 from shared.rules.check import key_of
 from shared.rules.errors import BadRules, Fault
 from shared.rules.syntax import Both, Compare, Constant, Expression, Has, Let, Name, Not, Rule, Source, Sum
-from shared.rules.vocabulary import BY_NAME
+from shared.rules.vocabulary import BY_KEY, BY_NAME
 
 MOST_WAYS = 256
 """Of one condition."""
@@ -54,13 +54,19 @@ class TooMany(Exception):
     """More ways than can be looked at."""
 
 
-def contradictions(source: Source) -> None:
-    """Raises BadRules for rules that never or always hold, that are the same, or too entangled to tell."""
+def needs(source: Source) -> Mapping[str, frozenset[str]]:
+    """For each rule the facts without which it never holds, whatever the others are.
+
+    Raises:
+        BadRules: rules that never or always hold, that are the same, or too entangled to tell.
+    """
     search, faults = Search(), list[Fault]()
     said: dict[str, str] = {}
+    found: dict[str, frozenset[str]] = {}
     for statement in source.order:
         if isinstance(statement, Rule):
-            faults += _of_rule(search, statement)
+            ways = _ways(search, statement, faults)
+            found[statement.name] = frozenset.intersection(*(frozenset(way.keys() & BY_KEY.keys()) for way in ways))
             form = f"{statement.effect} {_form(statement.when)}"
             if form in said:
                 faults.append(Fault(statement.at, f"{statement.name} says the same as {said[form]}", "take one out"))
@@ -68,17 +74,22 @@ def contradictions(source: Source) -> None:
         search.known[statement.name] = statement
     if faults:
         raise BadRules(faults)
+    return found
 
 
-def _of_rule(search: "Search", rule: Rule) -> Iterable[Fault]:
+def _ways(search: "Search", rule: Rule, faults: list[Fault]) -> list[Way]:
+    """The ways in which a rule holds, at least one; what is wrong with it goes to the faults."""
     try:
-        if not search.ways(rule.when, True):
-            yield Fault(rule.at, f"{rule.name} can never hold", "two of its conditions contradict each other")
+        ways = search.ways(rule.when, True)
+        if not ways:
+            faults.append(Fault(rule.at, f"{rule.name} can never hold", "two of its conditions contradict each other"))
         elif not search.ways(rule.when, False):
-            yield Fault(rule.at, f"{rule.name} always holds", "a rule says something of some texts only")
+            faults.append(Fault(rule.at, f"{rule.name} always holds", "a rule says something of some texts only"))
     except TooMany:
-        hint = "write a rule for each of the cases"
-        yield Fault(rule.at, f"{rule.name} holds in more ways than {MOST_WAYS}, or the whole set in too many", hint)
+        ways, hint = [], "write a rule for each of the cases"
+        what = f"{rule.name} holds in more ways than {MOST_WAYS}, or the whole set in too many"
+        faults.append(Fault(rule.at, what, hint))
+    return ways or [{}]
 
 
 class Search:

@@ -41,6 +41,12 @@ class Sight:
         self.spans: Final[dict[Table, Span]] = {}
         self._before: Final[dict[Table, Truth]] = {}
 
+    def knowing(self, facts: Mapping[str, Value], before: Normalised | None = None) -> "Sight":
+        """The same text with more known beside it; what was found in the text stays found."""
+        made = Sight(self.written, self.text, {**self.facts, **facts}, before)
+        made.spans.update(self.spans)
+        return made
+
     def look(self, tables: Iterable[Table]) -> None:
         """Search for these tables at once: what most rules ask for, without a call for each of them."""
         if self.text is None:
@@ -48,6 +54,8 @@ class Sight:
         text, spans = self.text.text, self.spans
         plain = text.isascii()
         for table in tables:
+            if table in spans:
+                continue
             match = None if plain and table.han else table.search(text)
             spans[table] = match.span() if match else None
 

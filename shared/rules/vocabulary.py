@@ -40,7 +40,7 @@ def _counted(name: str, about: str, *windows: int) -> Fact:
 
 TEXTS: Mapping[str, str] = {
     "text": "The text as it reads, after normalisation; of a note title and text.",
-    "before": "The revision before this one, read alike; unknown for the first.",
+    "before": "The last revision that others saw before this one, read alike; unknown for the first.",
 }
 
 FACTS: tuple[Fact, ...] = (
@@ -98,3 +98,5 @@ EFFECTS: Mapping[str, str] = {
     "hide": "hides the text alone; it weighs as much as the threshold",
     "review": "puts the text up for review by staff, and hides nothing",
 }
+COUNTED: frozenset[str] = frozenset(key for key in BY_KEY if key.startswith(("author.", "crowd.", "host.")))
+"""What counters tell, a moment after the text is there."""

@@ -55,9 +55,10 @@ SEPARATORS = (
 
 _GAP = f"[{SEPARATORS}]{{0,2}}"
 _ID_AHEAD = "(?=[\\s:号]{0,3}[a-z0-9_-]{0,12}[0-9_])"  # what is said may be ordinary; before an account it is not
+_HEART = "❤♥💗💕💖💓💛💚💙💜🧡🖤"  # 心, said like 信
 _AFTER_ADD = "(?=[^一-鿿]|$|[我聊看拿领了吧进入私咨联详发号扣抠企纸电])"  # 增加微量, 更加微妙 are ordinary words
 _WEIXIN = (
-    f"[vw](?<![a-z0-9].){_GAP}(?:x(?![a-z]|\\.[a-z])|信)|微{_GAP}[信伩]|[薇徽溦嶶葳]{_GAP}[信芯伩]|微x(?![a-z])"
+    f"[vw](?<![a-z0-9].){_GAP}(?:x(?![a-z]|\\.[a-z])|[信{_HEART}])|微{_GAP}[信伩{_HEART}]|[薇徽溦嶶葳]{_GAP}[信芯伩{_HEART}]|微x(?![a-z])"
     f"|wechat(?<![a-z0-9]wechat)(?![a-z])|威[{SEPARATORS}]{{1,2}}信|绿泡泡"
     f"|[围维唯惟伟]信{_ID_AHEAD}|卫星{_ID_AHEAD}"
 )
@@ -73,7 +74,7 @@ _ADD_WEIXIN = (
 _ADD_QQ = f"{_ADD}(?:[扣抠q]{_GAP}[扣抠]|q{_GAP}q(?![a-z])|[扣抠]|q(?![a-z])|企鹅|秋秋|球球)"
 _ADD_TELEGRAM = f"{_ADD}(?:纸?飞机|电报|(?:telegram|tg)(?![a-z]))"
 _QQ = (
-    f"q(?<![a-z0-9].){_GAP}(?:q(?![a-z])|[扣抠])|[扣抠]{_GAP}[扣抠q]|[扣抠](?=[:号]? ?[0-9]{5})"
+    f"q(?<![a-z0-9].){_GAP}(?:q(?![a-z])|[扣抠])|[扣抠]{_GAP}[扣抠q]|[扣抠](?=[:号]? ?[0-9]{{5}})"
     "|企鹅(?=[号群:]| ?[0-9]{5})"
 )
 _TELEGRAM = "t(?<![a-z0-9].)(?:elegram|g)(?![a-z])|纸飞机|电报(?=[号群:])"

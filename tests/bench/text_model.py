@@ -21,9 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.moderation.core import RULES, Bar, Judges, blank, learned, read, verdicts, watched
+from services.moderation.commands import base_rules
+from services.moderation.core import Bar, Case, Judges, blank, learned, read, verdicts, watched
 from services.moderation.core.grams import BITS, Reading, features
 
+RULES = base_rules()
 FEW = 200
 LEAST_RATE = 10_000.0
 MOST_SECONDS = 0.001
@@ -81,11 +83,11 @@ def ours(train: Rows, test: Rows) -> Figures:
     ham = [chance for chance, (_, spam) in zip(before, train, strict=True) if chance is not None and not spam]
     judges, texts = Judges(RULES, model, watched(Bar(id="bench"), ham)), [text for text, _ in test]
     began = time.process_time()
-    found = verdicts(texts, judges)
+    found = verdicts(list(map(Case, texts)), judges)
     batch = time.process_time() - began
     began = time.process_time()
     for text in texts[:SINGLE]:
-        verdicts([text], judges)
+        verdicts([Case(text)], judges)
     single = (time.process_time() - began) / min(SINGLE, len(texts))
     labels, chances = np.array([spam for _, spam in test]), np.array([verdict.chance for verdict in found])
     hidden = np.array([verdict.hide for verdict in found])
@@ -156,9 +158,9 @@ def community(data: Path, rows: Rows) -> None:
     texts = [f"{row['title']}\n{row['text'] or ''}" for row in notes if row["node"] != "promotions"]
     model = learned(blank(), ((read(text, RULES), spam) for text, spam in rows)).model
     half = len(texts) // 2
-    begun = verdicts(texts[:half], Judges(RULES, model, Bar(id="none")))
+    begun = verdicts(list(map(Case, texts[:half])), Judges(RULES, model, Bar(id="none")))
     bar = watched(Bar(id="own"), [verdict.chance for verdict in begun if verdict.spared])
-    later = verdicts(texts[half:], Judges(RULES, model, bar))
+    later = verdicts(list(map(Case, texts[half:])), Judges(RULES, model, bar))
     by_rules = sum(not verdict.spared for verdict in (*begun, *later)) / len(texts)
     alone = sum(verdict.hide and verdict.spared for verdict in later) / len(later)
     sure = sum(verdict.chance > 0.9 and verdict.spared for verdict in later) / len(later)

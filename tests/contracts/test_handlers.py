@@ -8,10 +8,11 @@ import pytest
 
 from services.groups.handlers import router as groups
 from services.groups.settings import Settings as GroupsSettings
+from services.moderation.commands import base_rules
 from services.moderation.core import blank
 from services.moderation.handlers import router as moderation
 from services.moderation.settings import Settings as ModerationSettings
-from services.moderation.view import BarView, ModelView
+from services.moderation.view import BarView, ModelView, RulesView
 from services.notes.handlers import router as notes
 from services.notes.settings import Settings as NotesSettings
 from services.recommend.handlers import router as recommend
@@ -34,7 +35,10 @@ ROUTERS: dict[str, Router] = {
 }
 VIEWS: dict[str, Callable[[], list[View]]] = {
     "recommend": lambda: [ProfilesView(FakeDatabase(Server()), 1.0)],
-    "moderation": lambda: [view(FakeDatabase(Server()), 1.0, blank()) for view in (ModelView, BarView)],
+    "moderation": lambda: [
+        RulesView(FakeDatabase(Server()), 1.0, base_rules()),
+        *(view(FakeDatabase(Server()), 1.0, blank()) for view in (ModelView, BarView)),
+    ],
 }
 SUBSCRIPTIONS: list[tuple[str, type[Event], Handler]] = [
     (service, kind, handler)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.moderation.core import RULES, Content, Found
-from shared.contracts.moderation import ContentJudged
+from services.moderation.core import Content, Found
+from shared.contracts.moderation import ContentJudged, RulesChanged
 from tests.integration.edge import Edge, running
+from tests.unit.judging import RULES
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 CONTENT = Content(
@@ -39,7 +40,7 @@ async def test_a_verdict_is_shown_to_its_author_and_to_staff(edge: Edge, person:
     """Score, version of the rules, and each reason in words; a rule that is gone since has none."""
     read = (await edge.ask("GET", "/v1/verdicts/c", person)).json()
     assert (read["hidden"], read["score"], read["rules"], read["kind"]) == (True, 1.5, "v1", "comment")
-    why = {rule.name: rule.why for rule in RULES.table}["contact"]
+    why = RULES.why["contact"]
     assert read["reasons"] == [
         {"rule": "contact", "why": why, "weight": 0.9, "start": 0, "end": 12},
         {"rule": "forgotten", "why": "", "weight": 0.6, "start": 0, "end": 3},
@@ -106,3 +107,54 @@ async def test_a_decision_without_sense_is_refused(edge: Edge, wrong: dict[str, 
     """An action that is none, a decision without a reason, a revision that cannot be."""
     body = {"action": "hide", "note": "广告", **wrong}
     await edge.refuse("invalid-body", 422, "POST", "/v1/verdicts/c", "eve/moderation", json=body)
+
+
+SOURCE = 'rule run "同一字符重复过多" weigh 0.1 when content.run >= 10\n'
+
+
+async def test_rules_are_proposed_approved_and_rolled_back(edge: Edge) -> None:
+    """By two people of staff; drafts and changes are read in pages, the last first, and nobody else sees them."""
+    draft = {"source": SOURCE, "note": "试一试"}
+    for method, path in (("GET", "rules"), ("GET", "rules/changes"), ("GET", "rules/drafts")):
+        await edge.refuse("missing-scope", 403, method, f"/v1/{path}", "bob")
+    await edge.refuse("missing-scope", 403, "POST", "/v1/rules/drafts", "bob", json=draft)
+    begun = (await edge.ask("GET", "/v1/rules", "eve/moderation")).json()
+    assert (begun["number"], begun["rules"], begun["source"]) == (0, RULES.version, RULES.source)
+    made = (await edge.ask("POST", "/v1/rules/drafts", "eve/moderation", json=draft, key="k")).json()
+    again = (await edge.ask("POST", "/v1/rules/drafts", "eve/moderation", json=draft, key="k")).json()
+    assert made == again == {**made, "replaces": RULES.version, "steps": 0, "count": 1}
+    approve = f"/v1/rules/drafts/{made['draft_id']}/approve"
+    await edge.refuse("own-draft", 403, "POST", approve, "eve/moderation")
+    await edge.refuse("missing-scope", 403, "POST", approve, "bob")
+    reply = await edge.ask("POST", approve, "dan/moderation")
+    assert reply.json() == {"number": 1, "rules": made["rules"], "replaces": RULES.version}
+    live = (await edge.ask("GET", "/v1/rules", "eve/moderation")).json()
+    assert live == {"number": 1, "rules": made["rules"], "source": SOURCE}
+    back = "/v1/rules/changes/1/rollback"
+    await edge.refuse("missing-scope", 403, "POST", back, "bob", json={"note": "误伤"})
+    assert (await edge.ask("POST", back, "eve/moderation", json={"note": "误伤"})).json()["rules"] == RULES.version
+    await edge.refuse("rules-changed-since", 409, "POST", back, "eve/moderation", json={"note": "误伤"})
+    changes = [(await edge.ask("GET", "/v1/rules/changes?limit=1", "eve/moderation")).json()]
+    changes.append((await edge.ask("GET", f"/v1/rules/changes?cursor={changes[0]['next']}", "eve/moderation")).json())
+    assert [(c["number"], c["way"], c["by_id"]) for found in changes for c in found["items"]] == [
+        (2, "rolled_back", "eve"),
+        (1, "approved", "dan"),
+    ]
+    (waiting,) = (await edge.ask("GET", "/v1/rules/drafts", "eve/moderation")).json()["items"]
+    assert (waiting["draft_id"], waiting["author_id"], waiting["source"]) == (made["draft_id"], "eve", SOURCE)
+    assert [e.number for e in await edge.told() if isinstance(e, RulesChanged)] == [1, 2]
+
+
+async def test_a_set_with_faults_is_answered_with_their_places(edge: Edge) -> None:
+    """Each with line, column, what is wrong and a hint."""
+    source = '\n rule a "w" hide when content.runs > 3\nrule b "w" hide when author.age < 3\n'
+    body = {"source": source, "note": "试一试"}
+    told = await edge.refuse("bad-rules", 422, "POST", "/v1/rules/drafts", "eve/moderation", json=body)
+    assert [(f["line"], f["column"]) for f in told["faults"]] == [(2, 23), (3, 35)]
+    assert told["faults"][1] == {
+        "line": 3,
+        "column": 35,
+        "what": "a span is wanted, this is a number",
+        "hint": "as 30s, 10m, 1h, 7d",
+    }
+    await edge.refuse("unknown-draft", 404, "POST", "/v1/rules/drafts/none/approve", "eve/moderation")

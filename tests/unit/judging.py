@@ -2,22 +2,25 @@
 
 from typing import Any
 
-from services.moderation.core import RULES, TextModel, blank, learned, read
+from services.moderation.commands import base_rules
+from services.moderation.core import TextModel, blank, learned, read
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
-from services.moderation.view import BarView, ModelView
+from services.moderation.view import BarView, ModelView, RulesView
+from shared.rules import RuleSet
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World
 
 EDGE: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
 SPAM = "日结工资轻松赚钱, 加微信 abc12345 联系我"
+RULES = base_rules()
 HAM = "周日下午岩馆人不多, 新手可以来"
 
 
-def service(origin: TextModel | None = None, **settings: Any) -> World:
-    """The service with these settings, and with a text model to begin with."""
+def service(origin: TextModel | None = None, rules: RuleSet = RULES, **settings: Any) -> World:
+    """The service with these rules and settings, and with a text model to begin with."""
     origin, database = origin or blank(), FakeDatabase(Server())
-    views = [ModelView(database, 1.0, origin), BarView(database, 1.0, origin)]
+    views = [RulesView(database, 1.0, rules), ModelView(database, 1.0, origin), BarView(database, 1.0, origin)]
     return World(router(Settings(**EDGE, **settings), origin), views)
 
 

@@ -1,16 +1,15 @@
 """What moderation does with what it hears: one verdict each, with reasons and a version."""
 
-from dataclasses import replace
-
 import pytest
 
-from services.moderation.core import RULES, RULES_VERSION, Content
+from services.moderation.core import Content
 from services.moderation.handlers import DecideContent
 from shared.contracts import Event
 from shared.contracts.moderation import ContentCounted, ContentJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
-from tests.unit.judging import HAM, SPAM, service
+from shared.rules import ruleset
+from tests.unit.judging import HAM, RULES, SPAM, service
 from tests.unit.support import START, World
 
 
@@ -35,7 +34,7 @@ def test_an_advertisement_is_hidden_with_reasons(world: World) -> None:
     assert len(verdict.reasons) >= 2
     assert verdict.score == pytest.approx(sum(reason.weight for reason in verdict.reasons), abs=1e-3)
     assert all(0 <= reason.start < reason.end <= len(SPAM) for reason in verdict.reasons)
-    assert {reason.rule for reason in verdict.reasons} <= {rule.name for rule in RULES.table}
+    assert {reason.rule for reason in verdict.reasons} <= {rule.name for rule in RULES.rules}
 
 
 def test_an_ordinary_comment_stays(world: World) -> None:
@@ -53,22 +52,35 @@ def test_a_note_is_judged_by_title_and_text(world: World, title: str, text: str)
     assert (verdict.hidden, verdict.kind, verdict.content_id, verdict.note_id) == (True, "note", "n", "n")
 
 
+MILD = ruleset(f"set threshold = 100\n{RULES.source}")
+
+
 def test_a_verdict_names_the_version_of_its_rules(world: World) -> None:
     """The version in the event, in the document and of the rules are one, and another threshold is another one."""
     world.hear(comment(HAM))
-    assert world.told.of(ContentJudged)[0].rules == world.get(Content, "c").rules == RULES_VERSION
-    other = service(threshold=0.1)
+    assert world.told.of(ContentJudged)[0].rules == world.get(Content, "c").rules == RULES.version
+    other = service(rules=MILD)
     other.hear(comment(HAM))
-    assert other.told.of(ContentJudged)[0].rules == replace(RULES, threshold=0.1).version != RULES_VERSION
+    assert other.told.of(ContentJudged)[0].rules == MILD.version != RULES.version
 
 
 def test_the_threshold_decides() -> None:
     """The same text under a higher threshold stays, with the same score."""
-    mild = service(threshold=100.0)
+    mild = service(rules=MILD)
     mild.hear(comment(SPAM))
     (verdict,) = mild.told.of(ContentJudged)
     assert not verdict.hidden
     assert verdict.score > 1
+
+
+def test_rules_that_are_switched_off_say_nothing() -> None:
+    """The others go on, and the version is another one: what an operator has done is seen in every verdict."""
+    whole, less = service(), service(rules=ruleset(RULES.source, ("money_promise",)))
+    for made in (whole, less):
+        made.hear(comment(SPAM))
+    (all_,), (rest,) = whole.told.of(ContentJudged), less.told.of(ContentJudged)
+    assert {r.rule for r in all_.reasons} - {r.rule for r in rest.reasons} == {"money_promise"}
+    assert all_.rules != rest.rules
 
 
 def test_the_verdict_is_kept_with_its_text(world: World) -> None:
@@ -85,7 +97,9 @@ def test_the_verdict_is_kept_with_its_text(world: World) -> None:
 def test_the_same_event_twice_is_one_verdict(world: World) -> None:
     """A double on the wire is not judged again."""
     assert [world.hear(comment(SPAM), id_="e") for _ in range(2)] == ["done", "double"]
-    assert len(world.told.of(ContentJudged)) == len(world.told.of(ContentCounted)) == 1
+    assert len(world.told.of(ContentJudged)) == 1
+    counters = [e.counter_id.partition(":")[0] for e in world.told.of(ContentCounted)]
+    assert counters == ["person", "text"]
 
 
 # -- later revisions, deletions ------------------------------------------------------------------------------

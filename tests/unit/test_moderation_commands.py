@@ -11,7 +11,7 @@ import pytest
 
 from services.moderation.app import APP, begin
 from services.moderation.commands import load, score, train
-from services.moderation.core import verdicts
+from services.moderation.core import Case, verdicts
 from shared.app import main
 from tests.unit.judging import ham, spam
 
@@ -56,7 +56,7 @@ def test_scores_come_line_for_line(
     data = "".join(json.dumps({"text": text, "id": 1}) + "\n" for text in texts).encode()
     assert scored(monkeypatch, model, gzip.compress(data) if packed else data) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    expected = verdicts(texts, load(model))
+    expected = verdicts(list(map(Case, texts)), load(model))
     assert [line["score"] for line in lines] == [verdict.chance for verdict in expected]
     assert [len(line["reasons"]) for line in lines] == [len(verdict.reasons) for verdict in expected]
     assert all(set(reason) == {"rule", "weight", "start", "end"} for line in lines for reason in line["reasons"])

@@ -1,6 +1,7 @@
-"""Counters by person: windows that slide, exact in any order and after any restart, and what they hold against whom."""
+"""Counters by person, text and host: windows that slide, exact in any order, and what rules make of what they tell."""
 
 import random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,106 +9,171 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.moderation.core import Content, Counter, Entry, Windows, counted, text_hash
+from services.moderation.core import Content, Counter, Entry, counted, counter_ids, text_hash
 from services.moderation.core.counters import HOUR, MINUTE, WEEK
 from services.moderation.handlers import DecideContent
-from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentJudged, MessageFlagged
+from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentJudged, Count, MessageFlagged
 from shared.contracts.notes import CommentEdited, CommentPosted, NotePosted
 from shared.contracts.talk import MessagePosted
-from tests.unit.judging import SPAM, service
+from shared.rules import MOST_COUNTED, ruleset
+from shared.text import normalise
+from tests.unit.judging import RULES, SPAM, service
 from tests.unit.support import START, World
-
-LIMITS = Windows(per_minute=3, per_hour=6, places=2, hidden=2)
 
 
 def entry(number: int, at: datetime, **fields: Any) -> Entry:
     made = {"content_id": f"c{number}", "place_id": f"n{number}", "at": at, "text": "", "hidden": False, "version": 1}
-    return Entry(**{**made, **fields})
+    return Entry(**{**made, "author_id": "ann", **fields})
 
 
-def signs_of(entries: list[Entry], limits: Windows = LIMITS) -> list[tuple[str, ...]]:
-    counter = Counter(id="person:ann")
-    found: list[tuple[str, ...]] = []
+def told(entries: list[Entry], id_: str = "person:ann") -> list[Mapping[str, float]]:
+    """What a counter tells of each of these."""
+    counter = Counter(id=id_)
+    found: list[Mapping[str, float]] = []
     for one in entries:
-        counter, signs = counted(counter, one, limits)
-        found.append(signs)
+        counter, facts = counted(counter, one)
+        found.append(facts)
     return found
 
 
 def test_a_minute_slides() -> None:
-    """The fourth within sixty seconds is a flood; the same four over a millisecond more than that are none."""
-    within = [entry(n, START + timedelta(seconds=19.9 * n)) for n in range(4)]
-    apart = [entry(n, START + timedelta(seconds=20 * n)) for n in range(4)]
-    assert signs_of(within) == [(), (), (), ("flood",)]
-    assert signs_of(apart) == [(), (), (), ()]
+    """Sixty seconds back from the content, to the millisecond; it does not count itself."""
+    at = [START + timedelta(seconds=s) for s in (0, 0.001, 59.999, 60, 60.001)]
+    assert [f["author.posts(1m)"] for f in told([entry(n, t) for n, t in enumerate(at)])] == [0, 1, 2, 2, 2]
 
 
 def test_an_hour_slides_too() -> None:
-    """The seventh within an hour is a flood though no minute is full; the eighth an hour after the first is none."""
-    assert signs_of([entry(n, START + timedelta(minutes=9 * n)) for n in range(7)])[-1] == ("flood",)
-    assert signs_of([entry(n, START + timedelta(minutes=10 * n)) for n in range(7)])[-1] == ()
+    """What lies an hour back is gone, however few minutes were full."""
+    at = [START + timedelta(minutes=m) for m in (0, 9, 18, 59, 60, 120)]
+    assert [f["author.posts(1h)"] for f in told([entry(n, t) for n, t in enumerate(at)])] == [0, 1, 2, 3, 3, 0]
 
 
-def test_the_same_text_in_many_places() -> None:
-    """The third note with it counts, the third time in one note does not, and short texts never do."""
-    alike = [entry(n, START + timedelta(minutes=2 * n), text="h") for n in range(3)]
-    assert signs_of(alike) == [(), (), ("repeated",)]
-    one_place = [entry(n, START + timedelta(minutes=2 * n), text="h", place_id="n") for n in range(3)]
-    assert signs_of(one_place) == [(), (), ()]
+def test_the_same_text_in_other_places() -> None:
+    """Other notes and groups with it count once each, the one at hand and short texts never do."""
+    alike = [entry(n, START + timedelta(minutes=2 * n), text="h", place_id=f"n{n // 2}") for n in range(5)]
+    assert [f["author.copies(1h)"] for f in told(alike)] == [0, 0, 1, 1, 2]
+    assert [f["author.places(1h)"] for f in told(alike)] == [0, 0, 1, 1, 2]
+    assert told([entry(n, START) for n in range(3)])[-1]["author.copies(1h)"] == 0
     assert text_hash("好的, 谢谢") == ""
     assert text_hash("Ｆree  Wi Fi 密码在这里") == text_hash("free wifi密码在这里") != text_hash("free wifi密码在那里")
 
 
+def test_a_person_grows_old() -> None:
+    """Age counts from the first content, and what was written counts on though its entries are gone."""
+    facts = told([entry(n, START + timedelta(days=n)) for n in range(4)])
+    assert [f["author.age"] for f in facts] == [0, 86_400, 2 * 86_400, 3 * 86_400]
+    assert [f["author.written"] for f in facts] == [0, 1, 2, 3]
+
+
+def test_others_are_counted_by_text_and_by_host() -> None:
+    """Other people and other places within the hour; the same person again is nobody new."""
+    people = [
+        entry(n, START + timedelta(minutes=n), author_id=who, text="h")
+        for n, who in enumerate(("a", "a", "b", "c", "a"))
+    ]
+    assert [(f["crowd.people(1h)"], f["crowd.places(1h)"]) for f in told(people, "text:h")] == [
+        (0, 0), (0, 1), (1, 2), (2, 3), (2, 4)
+    ]  # fmt: skip
+    assert [f["host.people(1h)"] for f in told(people, "host:a.com")] == [0, 0, 1, 2, 2]
+
+
+def test_which_counters_a_content_has() -> None:
+    """Its author's always; its text's if it is long enough to tell anything; that of the first host it names."""
+    seen = normalise("去 www.Example.com/x 和 b.cn 看看")
+    assert dict(counter_ids("ann", seen)) == {
+        "person": "person:ann",
+        "text": f"text:{text_hash('去 www.Example.com/x 和 b.cn 看看')}",
+        "host": "host:example.com",
+    }
+    assert dict(counter_ids("ann", normalise("好的"))) == {"person": "person:ann"}
+
+
+def test_counting_ends_where_rules_stop_asking() -> None:
+    """A flood of thousands tells the most that a fact may be, out of a document of bounded size."""
+    counter = Counter(id="person:ann")
+    for n in range(4 * MOST_COUNTED):
+        counter, facts = counted(counter, entry(n, START + timedelta(seconds=n / 100), hidden=n % 2 == 0))
+    assert facts["author.posts(1m)"] == MOST_COUNTED
+    assert facts["author.hidden(7d)"] == MOST_COUNTED
+    assert facts["author.written"] == 4 * MOST_COUNTED - 1
+    assert len(counter.entries) <= 2 * (MOST_COUNTED + 1)
+
+
 def test_what_was_hidden_counts_for_a_week_and_what_was_restored_does_not() -> None:
-    """Two hidden ones count against the next; one of them restored, they do not; nor after seven days."""
-    hidden = [entry(n, START + timedelta(hours=2 * n), hidden=True) for n in range(2)]
-    late = [entry(9, START + WEEK), entry(9, START + WEEK + timedelta(hours=2))]
-    assert signs_of([*hidden, entry(9, START + timedelta(hours=5))])[-1] == ("relapse",)
-    shown = entry(0, START, version=2)
-    assert signs_of([*hidden, shown, entry(9, START + timedelta(hours=5))])[-1] == ()
-    assert [signs_of([*hidden, one])[-1] for one in late] == [(), ()]
-    assert signs_of([*hidden, entry(9, START + WEEK - timedelta(seconds=1))])[-1] == ("relapse",)
+    """Two hidden ones count against the next; one of them restored does not; nor do they after seven days."""
+
+    def hidden_before(*entries: Entry) -> float:
+        return told([entry(n, START + timedelta(hours=2 * n), hidden=True) for n in range(2)] + list(entries))[-1][
+            "author.hidden(7d)"
+        ]
+
+    later = entry(9, START + timedelta(hours=5))
+    assert hidden_before(later) == 2
+    assert hidden_before(entry(0, START, version=2), later) == 1
+    assert hidden_before(entry(9, START + WEEK - timedelta(seconds=1))) == 2
+    assert [hidden_before(entry(9, START + WEEK + timedelta(hours=h))) for h in (0, 2)] == [1, 0]
 
 
-def test_news_of_a_known_content_is_held_against_nobody() -> None:
+def test_news_of_a_known_content_tells_nothing() -> None:
     """Hidden or shown later, in any order: the higher version holds, and no window opens for it again."""
     flood = [entry(n, START) for n in range(4)]
-    assert signs_of([*flood, entry(3, START, hidden=True, version=2)])[-1] == ()
+    assert told([*flood, entry(3, START, hidden=True, version=2)])[-1] == {}
     counter = Counter(id="person:ann")
     for version in (3, 2, 1):
-        counter, _ = counted(counter, entry(0, START, hidden=version == 3, version=version), LIMITS)
+        counter, _ = counted(counter, entry(0, START, hidden=version == 3, version=version))
     assert [(e.version, e.hidden) for e in counter.entries] == [(3, True)]
+    assert counter.written == 1
 
 
 @given(st.integers(0, 10_000))
-def test_windows_are_exact_in_a_document_of_bounded_size(seed: int) -> None:
-    """Against a count over everything that was ever written, however much that is; the document stays small."""
+def test_windows_are_exact(seed: int) -> None:
+    """Against a count over everything that was ever written."""
     rng = random.Random(seed)
     at, counter = START, Counter(id="person:ann")
     all_: list[Entry] = []
     for n in range(60):
         at += timedelta(seconds=rng.choice([0.5, 5, 30, 600, 100_000]))
         one = entry(n, at, text=rng.choice(["", "h", "g"]), place_id=f"n{rng.randrange(4)}", hidden=rng.random() < 0.3)
-        counter, signs = counted(counter, one, LIMITS)
-        before = [(at - e.at, e) for e in all_]
-        places = {e.place_id for age, e in before if age < HOUR and e.text == one.text} | {one.place_id}
-        minute, hour = (sum(age < span for age, _ in before) for span in (MINUTE, HOUR))
-        expected = {
-            "flood": minute >= LIMITS.per_minute or hour >= LIMITS.per_hour,
-            "repeated": bool(one.text) and len(places) > LIMITS.places,
-            "relapse": sum(e.hidden for age, e in before if age < WEEK) >= LIMITS.hidden,
+        counter, facts = counted(counter, one)
+        hour = [e for e in all_ if at - e.at < HOUR]
+        assert facts == {
+            "author.posts(1m)": sum(at - e.at < MINUTE for e in all_),
+            "author.posts(1h)": len(hour),
+            "author.places(1h)": len({e.place_id for e in hour} - {one.place_id}),
+            "author.copies(1h)": len({e.place_id for e in hour if one.text and e.text == one.text} - {one.place_id}),
+            "author.hidden(7d)": sum(e.hidden and at - e.at < WEEK for e in all_),
+            "author.written": n,
+            "author.age": (at - min((e.at for e in all_), default=at)).total_seconds(),
         }
-        if hour <= LIMITS.kept:
-            assert set(signs) == {sign for sign, holds in expected.items() if holds}
-        assert len(counter.entries) <= 2 * LIMITS.kept
         all_.append(one)
+
+
+@given(st.randoms(use_true_random=False))
+def test_late_news_tells_what_its_own_time_knew(rng: random.Random) -> None:
+    """A content that arrives out of order counts what was posted before it, and what comes after it counts it."""
+    entries = [entry(n, START + timedelta(seconds=11 * n)) for n in range(12)]
+    shuffled = entries.copy()
+    rng.shuffle(shuffled)
+    for place, (one, facts) in enumerate(zip(shuffled, told(shuffled), strict=True)):
+        there = [e for e in shuffled[:place] if one.at - MINUTE < e.at <= one.at]
+        assert facts["author.posts(1m)"] == len(there)
 
 
 # -- at work -------------------------------------------------------------------------------------------------
 
 
+STRICT = ruleset(
+    RULES.source.replace("author.posts(1m) >= 10 or", "author.posts(1m) >= 3 or")
+    .replace("with author.posts(1m) = 9,", "with author.posts(1m) = 2,")
+    .replace("author.copies(1h) >= 3", "author.copies(1h) >= 2")
+    .replace("with author.copies(1h) = 2", "with author.copies(1h) = 1")
+    .replace("author.hidden(7d) >= 3", "author.hidden(7d) >= 2")
+    .replace("with author.hidden(7d) = 2", "with author.hidden(7d) = 1")
+)
+
+
 def world() -> World:
-    return service(flood_per_minute=3, repeated_places=2, relapse_hidden=2)
+    return service(rules=STRICT)
 
 
 def write(made: World, number: int, text: str = "", place: str = "n") -> Content:
@@ -124,7 +190,7 @@ def test_a_flood_is_told_and_weighed() -> None:
     assert [[r.rule for r in c.reasons] for c in contents] == [[], [], [], ["flood"]]
     assert (contents[3].hidden, contents[3].score) == (False, 0.6)
     assert [(v.content_id, [r.rule for r in v.reasons]) for v in made.told.of(ContentJudged)][-1] == ("c3", ["flood"])
-    assert [(e.flag, e.content_id) for e in made.told.of(ContentFlagged)] == [("flood", "c3")]
+    assert [(e.flag, e.content_id) for e in made.told.of(ContentFlagged)] == [("counted", "c3")]
     made.now += timedelta(minutes=1)
     assert write(made, 4).reasons == ()
 
@@ -170,7 +236,7 @@ def test_a_person_is_counted_over_all_places() -> None:
     write(made, 2)
     made.hear(MessagePosted(message_id="m", group_id="g", author_id="bob", text="大家好"))
     made.settle()
-    assert [(e.content_id, e.group_id, e.flag) for e in made.told.of(MessageFlagged)] == [("m", "g", "flood")]
+    assert [(e.content_id, e.group_id, e.flag) for e in made.told.of(MessageFlagged)] == [("m", "g", "counted")]
     write_other = CommentPosted(comment_id="x", note_id="n", author_id="eve", note_author_id="ann", text="我是另一个人")
     made.hear(write_other)
     made.settle()
@@ -198,8 +264,9 @@ def test_staff_outrank_the_counters() -> None:
     made = world()
     write(made, 0)
     made.ask(DecideContent(person_id="s", content_id="c0", hide=False, note="可以", revision=0))
-    flagged = ContentFlagged(content_id="c0", kind="comment", note_id="n", flag="repeated")
-    assert made.hear(flagged) == "known"
+    counts = (Count(fact="author.copies(1h)", count=9),)
+    flagged = ContentFlagged(content_id="c0", kind="comment", note_id="n", flag="counted", counts=counts)
+    assert made.hear(flagged) == "same"
     assert not made.get(Content, "c0").hidden
 
 
@@ -211,3 +278,61 @@ def test_any_author_can_be_counted(length: int) -> None:
     made.settle()
     assert made.get(Counter, f"person:{'x' * length}").entries[0].content_id == "a"
     assert not [o for o in made.outcomes if o.startswith("dead")]
+
+
+def test_what_no_rule_waits_for_is_not_told() -> None:
+    """An ordinary comment is counted for its author alone, and nothing comes back of it."""
+    made = world()
+    write(made, 0)
+    assert [e.counter_id for e in made.told.of(ContentCounted)] == ["person:bob"]
+    assert "flood" in made.told.of(ContentCounted)[0].asking
+    assert "newcomer_contact" not in made.told.of(ContentCounted)[0].asking
+    assert made.told.of(ContentFlagged) == []
+
+
+def test_several_people_with_one_offer_are_found_by_its_text() -> None:
+    """From the third person on, each in a place of his own, though none of them writes it twice."""
+    made, offer = service(), "点我头像进群, 什么都有, 快来"
+    found = []
+    for n, person in enumerate(("a", "b", "c", "d")):
+        ids = {"comment_id": f"c{n}", "note_id": f"n{n}", "author_id": person, "note_author_id": "ann"}
+        made.hear(CommentPosted(**ids, text=offer))
+        made.settle()
+        found.append(made.get(Content, f"c{n}"))
+    assert ["crowd_copies" in {r.rule for r in content.reasons} for content in found] == [False, False, True, True]
+    assert [content.hidden for content in found] == [False, False, True, True]
+    honest = [
+        CommentPosted(
+            comment_id=f"h{n}", note_id=f"m{n}", author_id=f"p{n}", note_author_id="ann", text="谢谢大家的分享啊"
+        )
+        for n in range(5)
+    ]
+    for event in honest:
+        made.hear(event)
+    made.settle()
+    assert [made.get(Content, f"h{n}").reasons for n in range(5)] == [()] * 5
+
+
+def test_a_newcomer_is_braked_by_risk() -> None:
+    """The same disguised contact hides a stranger's and not a regular's; a plain one of a stranger waits for staff."""
+    made, disguised, plain = service(), "加V❤: abc12345, 一起爬山吧", "加我微信 shan_1990, 周六一起去"
+    assert write(made, 0, disguised).hidden
+    assert "newcomer_disguise" in {r.rule for r in made.get(Content, "c0").reasons}
+    shown = write(made, 1, plain)
+    assert (shown.hidden, shown.review_since) == (False, made.now)
+    made.now += timedelta(days=2)
+    assert not write(made, 2, disguised).hidden
+    regular = write(made, 3, plain)
+    assert (regular.hidden, regular.review_since) == (False, None)
+
+
+def test_an_advertisement_that_is_edited_in_is_told_from_one_that_stood_there() -> None:
+    """What was added to what others saw counts, and goes on counting over further edits that are refused."""
+    made, offer = service(), "给你打5折, 微信: abc12345"
+    write(made, 2, "这家店真不错, 老板人很好")
+    made.now += timedelta(days=2)
+    for revision, text in ((1, offer), (2, f"{offer}!")):
+        edited = edit(made, text, revision)
+        assert (edited.hidden, {r.rule for r in edited.reasons}) == (True, {"contact", "discount", "edited_in"})
+        assert edited.before == "这家店真不错, 老板人很好"
+    assert not write(made, 3, offer).hidden

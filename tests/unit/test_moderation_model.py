@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from services.moderation.core import (
     MODEL,
-    RULES,
     BadModel,
     Bar,
+    Case,
     Judges,
     blank,
-    judge,
     learned,
     model_of,
     pack,
@@ -25,7 +24,7 @@ from services.moderation.core import (
 )
 from services.moderation.core.bar import KEPT, LEAST, MOST_HIDDEN, SURE
 from services.moderation.core.model import ENOUGH, TextModel, chances
-from tests.unit.judging import HAM, SPAM, ham, spam, taught
+from tests.unit.judging import HAM, RULES, SPAM, ham, spam, taught
 
 TAUGHT = taught()
 OPEN = Bar(id="b", at=0.5)
@@ -64,7 +63,7 @@ def test_learning_leaves_the_old_model_as_it_was() -> None:
 
 def test_it_learns_what_no_rule_knows() -> None:
     """Offers that it has never seen, of a kind that it has, are told from ordinary texts."""
-    assert not any(judge(spam(n)).hide for n in range(1000, 1100))
+    assert not any(read(spam(n), RULES).judgement.hide for n in range(1000, 1100))
     given = chances(TAUGHT, [read(text(n), RULES) for n in range(1000, 1100) for text in (ham, spam)])
     assert max(given[::2]) < 0.5 < min(given[1::2])
 
@@ -72,12 +71,12 @@ def test_it_learns_what_no_rule_knows() -> None:
 def test_it_keeps_silent_until_it_has_learned_enough_of_both() -> None:
     """Until then its chance is that of the rules, it hides nothing, and its version is told all the same."""
     young = learned(blank(), [(read(text(n), RULES), text is spam) for n in range(99) for text in (ham, spam)]).model
-    (verdict,) = verdicts([spam(1)], Judges(RULES, young, OPEN))
+    (verdict,) = verdicts([Case(spam(1))], Judges(RULES, young, OPEN))
     assert (young.speaks, verdict.hide, verdict.chance, verdict.reasons) == (False, False, 0.0, ())
     assert verdict.model.startswith(young.version)
     old = learned(young, [(read(text(99), RULES), text is spam) for text in (ham, spam)]).model
     assert (old.ham + old.spam, old.speaks) == (ENOUGH, True)
-    (advertisement,) = verdicts([SPAM], Judges(RULES, young, OPEN))
+    (advertisement,) = verdicts([Case(SPAM)], Judges(RULES, young, OPEN))
     assert advertisement.chance == pytest.approx(advertisement.score / (advertisement.score + 1), abs=1e-3)
 
 
@@ -92,13 +91,13 @@ def test_one_label_alone_is_refused() -> None:
 
 def test_without_a_bar_it_hides_nothing() -> None:
     """Sure as it may be: nobody knows yet what it would make of this community's own texts."""
-    assert not verdicts([spam(1)], Judges(RULES, TAUGHT, Bar(id="b")))[0].hide
+    assert not verdicts([Case(spam(1))], Judges(RULES, TAUGHT, Bar(id="b")))[0].hide
 
 
 def test_it_hides_above_its_bar_and_shows_where() -> None:
     """The reasons of the model lie in the text as it was written, and their weights add up to its chance."""
     text = f"你们好呀, 今天天气很不错, 想认识一些朋友. {spam(7)} 下次再聊, 祝大家周末愉快."
-    (verdict,) = verdicts([text], Judges(RULES, TAUGHT, OPEN))
+    (verdict,) = verdicts([Case(text)], Judges(RULES, TAUGHT, OPEN))
     assert verdict.hide
     assert verdict.spared
     reasons = [reason for reason in verdict.reasons if reason.rule == MODEL]
@@ -110,7 +109,7 @@ def test_it_hides_above_its_bar_and_shows_where() -> None:
 
 def test_the_model_leaves_the_rules_their_reasons() -> None:
     """Where both speak, both are told, and the score is the sum of all weights."""
-    (verdict,) = verdicts([f"{SPAM} {spam(3)} {spam(4)}"], Judges(RULES, TAUGHT, OPEN))
+    (verdict,) = verdicts([Case(f"{SPAM} {spam(3)} {spam(4)}")], Judges(RULES, TAUGHT, OPEN))
     assert {MODEL, "contact"} <= {reason.rule for reason in verdict.reasons}
     assert verdict.score == pytest.approx(sum(reason.weight for reason in verdict.reasons), abs=0.002)
     assert not verdict.spared
@@ -120,8 +119,8 @@ def test_the_model_leaves_the_rules_their_reasons() -> None:
 def test_a_text_is_judged_alike_alone_and_among_others(texts: list[str]) -> None:
     """Batches change nothing but the time, whatever stands in them; evidence lies inside its text."""
     judges = Judges(RULES, TAUGHT, Bar(id="b", at=0.0))
-    together = verdicts(texts, judges)
-    assert together == [verdicts([text], judges)[0] for text in texts]
+    together = verdicts(list(map(Case, texts)), judges)
+    assert together == [verdicts([Case(text)], judges)[0] for text in texts]
     for text, verdict in zip(texts, together, strict=True):
         assert 0 <= verdict.chance <= 1
         assert all(0 <= r.evidence[0] <= r.evidence[1] <= len(text) for r in verdict.reasons)
@@ -188,5 +187,5 @@ def test_a_file_that_is_no_model_is_refused(broken: bytes) -> None:
 def test_any_text_can_be_learned_and_judged(text: str) -> None:
     """Empty, half a character, far too long: a chance is a number all the same."""
     model = learned(TAUGHT, [(read(text, RULES), True)]).model
-    (verdict,) = verdicts([text], Judges(RULES, model, OPEN))
+    (verdict,) = verdicts([Case(text)], Judges(RULES, model, OPEN))
     assert 0 <= verdict.chance <= 1

@@ -13,7 +13,7 @@ from shared.text.tables import LOOKALIKES, TOKENS
 # Characters that the passes act on, so that short random texts reach their corners.
 TRICKY = st.text(
     st.sampled_from(
-        "加微信薇威徽扣企鹅号群我你vwxqtgeilrsaojnk+➕ .-_*1３⑧零一八九Зб幺亻讠言贝兼木娄"
+        "加微信薇威徽扣企鹅号群我你vwxqtgeilrsaojnk+➕ .-_*1３⑧零一八九Зб幺亻讠言贝兼木娄❤"
         "嘉卫星绿泡\n\u200b\ufe0fßİﷺ・5é\u0301🐧🅰️ＶＸ🛰\ud800"
     ),
     max_size=40,
@@ -22,6 +22,10 @@ ANY = st.text(max_size=120) | st.text(st.characters(), max_size=40)
 
 SAME = (
     ("加ＶＸ：ａｂｃ１２３", "加微信:abc123"),
+    ("扣①②③④⑤⑥⑦", "qq1234567"),
+    ("扣扣 : 12345", "qq : 12345"),
+    ("加V❤: abc", "加微信: abc"),
+    ("薇💗 abc", "微信 abc"),
     ("➕薇 abc123", "加微信 abc123"),
     ("加\u200b微\u200b信\ufe0f", "加微信"),
     ("V信", "微信"),

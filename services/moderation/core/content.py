@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec.structs import replace
 
-from services.moderation.core.counters import SIGNS, Sign
-from services.moderation.core.verdict import Verdict
+from services.moderation.core.verdict import Case, Verdict
 from shared.errors import Rejected
 from shared.flow.documents import Document, Texts
+from shared.rules import Value
 
 Kind = Literal["note", "comment", "message"]
 ReportReason = Literal["advertising", "fraud", "abuse", "sexual", "illegal", "other"]
@@ -52,25 +52,30 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 class Content(Document, frozen=True, kw_only=True):
     """A copy of the latest revision of a note, comment or message, with its verdict.
 
-    `place_id` is the note, of a message the group. `reported` counts reports by reason; `review_since` is set while
-    they wait for staff. Of what its author has deleted only the ids are left.
+    `place_id` is the note, of a message the group. `before` is the last revision that others saw before this one, which
+    rules compare it with, `edited_at` when this one came. `counts` are the facts that counters have told of it.
+    `reported` counts reports by reason; `review_since` is set while it waits for staff. Of what its author has deleted
+    only the ids are left.
     """
 
     COLLECTION: ClassVar[str] = "content"
     REBUILT: ClassVar[tuple[str, ...]] = ("text",)
-    TEXTS: ClassVar[Texts] = {"author_id": ("text",)}
+    TEXTS: ClassVar[Texts] = {"author_id": ("text", "before")}
 
     kind: Kind
     place_id: str
     author_id: str
     text: str = ""
+    before: str = ""
     posted_at: datetime
+    edited_at: datetime | None = None
     hidden: bool
     score: float
     reasons: tuple[Found, ...]
     rules: str
     model: str = ""
     revision: int = 0
+    counts: tuple[tuple[str, float], ...] = ()
     reported: dict[str, int] = msgspec.field(default_factory=dict)
     review_since: datetime | None = None
     decision: Decision | None = None
@@ -173,24 +178,59 @@ def newer(content: Content | None, text: Text) -> bool:
     return text.revision > content.revision or (text.revision == content.revision and not content.text)
 
 
-def judged(content: Content | None, text: Text, verdict: Verdict, now: datetime) -> Content:
-    """The copy of a text with its verdict; reports on earlier revisions stay."""
+def case_of(content: Content) -> Case:
+    """What there is to judge of a content: its text, what is known beside it, and the revision before."""
+    standing = ((content.edited_at or content.posted_at) - content.posted_at).total_seconds()
+    facts: dict[str, Value] = {
+        "content.kind": content.kind,
+        "content.revision": content.revision,
+        "content.standing": max(standing, 0.0),
+        **dict(content.counts),
+    }
+    return Case(content.text, facts, content.before if content.revision else None)
+
+
+def copied(content: Content | None, text: Text, now: datetime) -> Content:
+    """The copy of a text; what the judges make of it is still to come, or was told before.
+
+    What counters hold against a content stays over an edit, unless staff had restored it. A revision that was hidden
+    is nothing to compare with: else one character more would let it through.
+    """
+    known = content or _unjudged(text, now)
+    if content is None or text.revision <= known.revision:
+        return replace(known, text=text.text, revision=max(known.revision, text.revision))
+    counts = () if known.decided and not known.hidden else known.counts
     return replace(
-        content or _unjudged(text, now),
+        known,
         text=text.text,
+        before=known.before if known.hidden else known.text,
         revision=text.revision,
+        edited_at=now,
+        counts=counts,
+    )
+
+
+def judged(content: Content, verdict: Verdict, now: datetime) -> Content:
+    """A content with what the judges say of it, unless staff have spoken of this revision; reports stay.
+
+    One that a rule puts up for review waits from now on.
+    """
+    if content.decided:
+        return content
+    return replace(
+        content,
         hidden=verdict.hide,
         score=verdict.score,
         reasons=tuple(Found(r.rule, r.weight, *r.evidence) for r in verdict.reasons),
         rules=verdict.rules,
         model=verdict.model,
+        review_since=content.review_since or (now if verdict.review else None),
     )
 
 
-def copied(content: Content | None, text: Text, now: datetime) -> Content:
-    """The copy of a text whose verdict was told before."""
-    known = content or _unjudged(text, now)
-    return replace(known, text=text.text, revision=max(known.revision, text.revision))
+def told(content: Content, counts: dict[str, float]) -> Content:
+    """A content with more that counters have told of it."""
+    return replace(content, counts=tuple({**dict(content.counts), **counts}.items()))
 
 
 def recalled(content: Content, told: tuple[bool, float, tuple[Found, ...]], rules: str, model: str) -> Content:
@@ -204,7 +244,7 @@ def dropped(content: Content | None, text: Text, now: datetime) -> Content:
     """What is left of what its author, or staff, have deleted: ids, and the revision below which nothing is news."""
     revision = max(text.revision, content.revision if content else 0)
     made = content or _unjudged(text, now)
-    return replace(made, text="", reasons=(), revision=revision, review_since=None, deleted=True)
+    return replace(made, text="", before="", reasons=(), revision=revision, review_since=None, deleted=True)
 
 
 def _unjudged(text: Text, now: datetime) -> Content:
@@ -220,27 +260,6 @@ def _unjudged(text: Text, now: datetime) -> Content:
         reasons=(),
         rules="",
     )
-
-
-def held_against(content: Content, sign: Sign, threshold: float) -> Content | None:
-    """The content with what a counter holds against it, hidden if it weighs enough; None if that is no news."""
-    if content.decided or any(reason.rule == sign for reason in content.reasons):
-        return None
-    weight, _ = SIGNS[sign]
-    score = round(content.score + weight, 3)
-    reasons = (*content.reasons, Found(sign, weight, 0, 0))
-    return replace(content, reasons=reasons, score=score, hidden=content.hidden or score >= threshold)
-
-
-def still_held(content: Content, before: Content | None, threshold: float) -> Content:
-    """The content with what counters hold against it: an edit shakes nothing off unless staff had restored it."""
-    if before is None or (before.decided and not before.hidden):
-        return content
-    known = {reason.rule for reason in before.reasons}
-    for sign in SIGNS:
-        if sign in known:
-            content = held_against(content, sign, threshold) or content
-    return content
 
 
 def reported(content: Content, reason: str, enough: int, now: datetime) -> Content:

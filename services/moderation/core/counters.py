@@ -1,7 +1,7 @@
-"""What a person has written lately: sliding windows, exact to the millisecond, in one document of bounded size."""
+"""What was written lately, by a person, in the same words, or of the same host: sliding windows, exact to the
+millisecond, each counter in one document of bounded size. Rules ask for what they tell as facts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import ClassVar, Literal
@@ -10,39 +10,18 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.flow.documents import Document
-from shared.text import normalise
+from shared.rules import MOST_COUNTED, hosts
+from shared.text import Normalised, normalise
 
-Sign = Literal["flood", "repeated", "relapse"]
-SIGNS: dict[Sign, tuple[float, str]] = {
-    "flood": (0.6, "短时间内发得太多"),
-    "repeated": (1.0, "同样的文字发到了许多地方"),
-    "relapse": (0.34, "近日已有多条内容被隐藏"),
-}
-"""What a counter may hold against a content: how much it weighs, and what it means to the author."""
+Counted = Literal["person", "text", "host"]
+"""What a counter counts by; the first part of its key."""
+FAMILY: Mapping[Counted, str] = {"person": "author.", "text": "crowd.", "host": "host."}
+"""What the facts begin with that such a counter tells."""
 MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
 LEAST_TEXT = 8
 """Characters of normalised text, white space apart, below which texts are alike by nature."""
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """How much is too much.
-
-    per_minute   contents within a minute
-    per_hour     contents within an hour
-    places       notes or groups with the same text within an hour
-    hidden       contents that were hidden within seven days
-    """
-
-    per_minute: int
-    per_hour: int
-    places: int
-    hidden: int
-
-    @property
-    def kept(self) -> int:
-        """Entries that decide: what lies further back than these is beyond every limit anyway."""
-        return max(self.per_minute, self.per_hour, self.places, self.hidden) + 1
+MOST_KEY = 100
+"""Characters of a host that stand in a key; a longer one is cut."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -54,60 +33,93 @@ class Entry(msgspec.Struct, frozen=True):
     text: str
     hidden: bool
     version: int
+    author_id: str = ""
 
 
 class Counter(Document, frozen=True, kw_only=True):
-    """What one person has written within the hour, and what of it was hidden within the week; oldest first."""
+    """What was counted within the hour, and what of it was hidden within the week; oldest first.
+
+    `written` counts all contents ever, `since` is when the first of them was posted, `last` the last.
+    """
 
     COLLECTION: ClassVar[str] = "counters"
     REBUILT: ClassVar[bool] = False
 
     entries: tuple[Entry, ...] = ()
     last: datetime | None = None
+    since: datetime | None = None
+    written: int = 0
 
 
-def counter_id(person_id: str) -> str:
-    """The counter of a person, and the key of what it counts."""
-    return f"person:{person_id}"
+def counter_ids(author_id: str, seen: Normalised) -> Mapping[Counted, str]:
+    """The counters of a content, each the key of what it counts: by its author, its text, its first host."""
+    found: dict[Counted, str] = {"person": f"person:{author_id}"}
+    if text := hash_of(seen):
+        found["text"] = f"text:{text}"
+    if named := hosts(seen):
+        found["host"] = f"host:{named[0][:MOST_KEY]}"
+    return found
 
 
 def text_hash(text: str) -> str:
     """Twelve hex digits that texts share when they read alike; empty for one too short to tell anything."""
-    seen = "".join(normalise(text).text.split())
-    return blake2b(seen.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest() if len(seen) >= LEAST_TEXT else ""
+    return hash_of(normalise(text))
 
 
-def counted(counter: Counter, entry: Entry, windows: Windows) -> tuple[Counter, tuple[Sign, ...]]:
-    """The counter after a content, and what its windows hold against this one, if it is new.
+def hash_of(seen: Normalised) -> str:
+    """The same of a text that is normalised already."""
+    bare = "".join(seen.text.split())
+    return blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest() if len(bare) >= LEAST_TEXT else ""
 
-    News of a content that is known changes its entry; older news changes nothing.
+
+def counted(counter: Counter, entry: Entry) -> tuple[Counter, Mapping[str, float]]:
+    """The counter after a content, and the facts that it tells of this one, if it is new.
+
+    News of a content that is known changes its entry and tells nothing; older news changes nothing. A window reaches
+    back from when the content was posted, so delay and order change nothing but what was not there yet.
     """
     known = next((e for e in counter.entries if e.content_id == entry.content_id), None)
     if known is not None and known.version >= entry.version:
-        return counter, ()
+        return counter, {}
     others = tuple(e for e in counter.entries if e.content_id != entry.content_id)
-    signs = () if known is not None else _signs(others, entry, windows)
-    last = max(entry.at, counter.last or entry.at)
-    return replace(counter, entries=_kept((*others, entry), last, windows.kept), last=last), signs
+    facts = {} if known is not None else _facts(counter, others, entry)
+    last, since = max(entry.at, counter.last or entry.at), min(entry.at, counter.since or entry.at)
+    after = replace(counter, entries=_kept((*others, entry), last), last=last, since=since)
+    return replace(after, written=counter.written + (known is None)), facts
 
 
-def _signs(others: tuple[Entry, ...], entry: Entry, windows: Windows) -> tuple[Sign, ...]:
+def _facts(counter: Counter, others: tuple[Entry, ...], entry: Entry) -> Mapping[str, float]:
     def within(span: timedelta) -> list[Entry]:
         return [e for e in others if entry.at - span < e.at <= entry.at]
 
-    places = {e.place_id for e in within(HOUR) if e.text == entry.text} | {entry.place_id} if entry.text else set()
-    found: dict[Sign, bool] = {
-        "flood": len(within(MINUTE)) >= windows.per_minute or len(within(HOUR)) >= windows.per_hour,
-        "repeated": len(places) > windows.places,
-        "relapse": sum(e.hidden for e in within(WEEK)) >= windows.hidden,
+    hour = within(HOUR)
+    elsewhere = {e.place_id for e in hour} - {entry.place_id}
+    people = {e.author_id for e in hour} - {entry.author_id}
+    kind = counter.id.partition(":")[0]
+    if kind == "text":
+        return _bounded({"crowd.people(1h)": len(people), "crowd.places(1h)": len(elsewhere)})
+    if kind == "host":
+        return _bounded({"host.people(1h)": len(people)})
+    alike = {e.place_id for e in hour if entry.text and e.text == entry.text} - {entry.place_id}
+    age = (entry.at - (counter.since or entry.at)).total_seconds()
+    told = {
+        "author.posts(1m)": len(within(MINUTE)),
+        "author.posts(1h)": len(hour),
+        "author.places(1h)": len(elsewhere),
+        "author.copies(1h)": len(alike),
+        "author.hidden(7d)": sum(e.hidden for e in within(WEEK)),
     }
-    return tuple(sign for sign, holds in found.items() if holds)
+    return {**_bounded(told), "author.written": counter.written, "author.age": max(age, 0.0)}
 
 
-def _kept(entries: Iterable[Entry], last: datetime, most: int) -> tuple[Entry, ...]:
-    """What can still decide: the newest of the last hour, and the newest hidden ones of the week."""
+def _bounded(told: Mapping[str, int]) -> dict[str, float]:
+    return {key: min(count, MOST_COUNTED) for key, count in told.items()}
+
+
+def _kept(entries: Iterable[Entry], last: datetime) -> tuple[Entry, ...]:
+    """What can still be told: the newest of the last hour, and the newest hidden ones of the week."""
     ordered = sorted(entries, key=lambda e: (e.at, e.content_id))
-    recent = [e for e in ordered if last - e.at < HOUR][-most:]
-    hidden = [e for e in ordered if e.hidden and last - e.at < WEEK][-most:]
+    recent = [e for e in ordered if last - e.at < HOUR][-MOST_COUNTED - 1 :]
+    hidden = [e for e in ordered if e.hidden and last - e.at < WEEK][-MOST_COUNTED - 1 :]
     keep = {e.content_id for e in (*recent, *hidden)}
     return tuple(e for e in ordered if e.content_id in keep)

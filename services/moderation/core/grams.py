@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from services.moderation.core.rules import Judgement
+from shared.rules import Judgement, Sight
 from shared.text import Normalised
 
 Ints = NDArray[np.int64]
@@ -34,10 +34,11 @@ _SHIFT = np.uint32(32 - BITS)
 
 
 class Reading(NamedTuple):
-    """A text as it was written, as it is read, and what the rules say of it."""
+    """A text as it was written, as it is read, what was found in it, and what the rules say of the text alone."""
 
     text: str
     seen: Normalised
+    sight: Sight
     judgement: Judgement
 
 

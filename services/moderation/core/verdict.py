@@ -1,7 +1,7 @@
-"""What rules and model together say of a text."""
+"""What rules and model together say of a content."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from services.moderation.core.bar import Bar
 from services.moderation.core.grams import Reading, gains
 from services.moderation.core.model import CHUNK, TextModel, chances
-from services.moderation.core.rules import Reason, Rules, weigh
+from shared.rules import Judgement, Reason, RuleSet, Sight, Value, judge
 from shared.text import normalise
 
 MODEL = "model"
@@ -23,7 +23,7 @@ WIDE = 8
 class Judges:
     """Who judges: the rules, and a text model with its bar."""
 
-    rules: Rules
+    rules: RuleSet
     model: TextModel
     bar: Bar
 
@@ -31,6 +31,15 @@ class Judges:
     def version(self) -> str:
         """Of the model and its bar."""
         return f"{self.model.version}.{self.bar.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A text to judge, what is known beside it, and the revision before it, if any."""
+
+    text: str
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +57,72 @@ class Verdict:
     model: str
     spared: bool
     """By the rules."""
+    review: bool
+    """Staff are to look at it."""
+    open: tuple[str, ...]
+    """Rules that wait for counters."""
 
 
-def read(text: str, rules: Rules) -> Reading:
-    """A text as all judges read it."""
+def read(text: str, rules: RuleSet) -> Reading:
+    """A text as all judges read it; what the rules say of it alone is what the model sees of them."""
     seen = normalise(text)
-    return Reading(text, seen, weigh(seen, rules))
+    sight = Sight(text, seen)
+    return Reading(text, seen, sight, judge(rules, sight))
 
 
-def verdicts(texts: Sequence[str], judges: Judges) -> list[Verdict]:
-    """A verdict for each text. A text is judged alike alone and among others."""
+def verdicts(cases: Sequence[Case], judges: Judges) -> list[Verdict]:
+    """A verdict for each case. A text is judged alike alone and among others."""
     found: list[Verdict] = []
-    for start in range(0, len(texts), CHUNK):
-        readings = [read(text, judges.rules) for text in texts[start : start + CHUNK]]
-        found += _by_model(readings, judges) if judges.model.speaks else [_by_rules(r, judges) for r in readings]
+    for start in range(0, len(cases), CHUNK):
+        chunk = cases[start : start + CHUNK]
+        readings = [read(case.text, judges.rules) for case in chunk]
+        if judges.model.speaks:
+            found += _by_model(chunk, readings, judges)
+        else:
+            found += [_by_rules(_known(c, r, {}), r, judges) for c, r in zip(chunk, readings, strict=True)]
     return found
 
 
-def _by_rules(reading: Reading, judges: Judges) -> Verdict:
-    said = reading.judgement
+def _known(case: Case, reading: Reading, model: Mapping[str, Value]) -> Sight:
+    """A text with all that is known beside it."""
+    if not (case.facts or model or case.before is not None):
+        return reading.sight
+    before = None if case.before is None else normalise(case.before)
+    return reading.sight.knowing({**case.facts, **model}, before)
+
+
+def _said(sight: Sight, reading: Reading, judges: Judges) -> Judgement:
+    return reading.judgement if sight is reading.sight else judge(judges.rules, sight)
+
+
+def _by_rules(sight: Sight, reading: Reading, judges: Judges) -> Verdict:
+    said = _said(sight, reading, judges)
     chance = round(said.score / (said.score + judges.rules.threshold), 4)
-    return Verdict(chance, said.score, said.hide, said.reasons, said.rules_version, judges.version, not said.hide)
+    return Verdict(
+        chance=chance,
+        score=said.score,
+        hide=said.hide,
+        reasons=said.reasons,
+        rules=said.rules_version,
+        model=judges.version,
+        spared=not said.hide,
+        review=said.review,
+        open=said.open,
+    )
 
 
-def _by_model(readings: Sequence[Reading], judges: Judges) -> Iterator[Verdict]:
+def _by_model(cases: Sequence[Case], readings: Sequence[Reading], judges: Judges) -> Iterator[Verdict]:
     given = chances(judges.model, readings).round(4).tolist()
     bar = judges.bar.at
     over = [reading for reading, chance in zip(readings, given, strict=True) if bar is not None and chance > bar]
     by_character = iter(gains(judges.model.weights, [reading.seen.text for reading in over]))
-    for reading, chance in zip(readings, given, strict=True):
-        said = reading.judgement
-        alone, reasons = bar is not None and chance > bar, said.reasons
+    for case, reading, chance in zip(cases, readings, given, strict=True):
+        made = _by_rules(_known(case, reading, {"model.score": chance}), reading, judges)
+        alone, reasons = bar is not None and chance > bar, made.reasons
         if alone:
             reasons = (*reasons, *_evidence(next(by_character), reading, chance))
         score = round(sum(reason.weight for reason in reasons), 3)
-        yield Verdict(chance, score, said.hide or alone, reasons, said.rules_version, judges.version, not said.hide)
+        yield replace(made, chance=chance, score=score, hide=made.hide or alone, reasons=reasons)
 
 
 def _evidence(by_character: NDArray[np.float64], reading: Reading, chance: float) -> tuple[Reason, ...]:

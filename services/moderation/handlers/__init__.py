@@ -1,22 +1,32 @@
 """When X happens, do Y. The table is at the end."""
 
-from dataclasses import replace
-
 from services.moderation.core import (
-    RULES,
     Bar,
     Content,
     Counter,
+    Draft,
     ModelState,
+    Policy,
     Report,
     Reporter,
+    RuleChange,
     TextModel,
     blank,
     report_id,
     state_id,
 )
+from services.moderation.core.policy import RULES
 from services.moderation.handlers.counting import content_counted
 from services.moderation.handlers.lessons import content_labelled, content_watched
+from services.moderation.handlers.policy import (
+    ApproveRules,
+    ProposeRules,
+    RollBackRules,
+    approve_rules,
+    around,
+    propose_rules,
+    roll_back_rules,
+)
 from services.moderation.handlers.reviews import (
     DecideContent,
     ReportContent,
@@ -40,7 +50,10 @@ from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.documents import Ref
 from shared.flow.router import Router
 
-__all__ = ["DecideContent", "ReportContent", "router"]
+__all__ = ["ApproveRules", "DecideContent", "ProposeRules", "ReportContent", "RollBackRules", "router"]
+
+LIVE: Ref = (Policy, RULES)
+"""The set of rules that is in force."""
 
 WRITTEN: dict[type[Written], str] = {
     NotePosted: "note_posted",
@@ -62,11 +75,10 @@ def _content(input_: DecideContent | ContentFlagged | MessageFlagged | ContentJu
 
 def router(settings: Settings, origin: TextModel | None = None) -> Router:
     """Payload -> what it reads -> who decides. ``origin`` is the text model that the service began with, if any."""
-    table, rules = Router("moderation"), replace(RULES, threshold=settings.threshold)
+    table = Router("moderation")
     origin = origin or blank()
     kept = state_id(origin)
-    enough, limit, threshold = settings.reports_for_review, settings.reports_per_hour, settings.threshold
-    windows = settings.windows
+    enough, limit = settings.reports_for_review, settings.reports_per_hour
     table.on(
         ReportContent,
         lambda c, w: report_content(c, w, limit),
@@ -78,27 +90,25 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
         name="report_content",
     )
     table.on(DecideContent, decide_content, _content)
+    table.on(ProposeRules, propose_rules, lambda c: [LIVE, (Draft, c.draft_id)])
+    table.on(ApproveRules, approve_rules, lambda c: [LIVE, (Draft, c.draft_id)])
+    table.on(RollBackRules, roll_back_rules, lambda c: [LIVE, *((RuleChange, id_) for id_ in around(c.number))])
     for kind, name in WRITTEN.items():
-        table.on(kind, lambda e, w: written(e, w, rules), lambda e: [(Content, content_id(e))], name=name)
+        table.on(kind, written, lambda e: [(Content, content_id(e))], name=name)
     for gone, name in DELETED.items():
         table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
     table.on(ContentJudged, verdict_told, _content, name="content_judged")
     table.on(MessageJudged, verdict_told, _content, name="message_judged")
-    table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough, threshold), _content, name="content_flagged")
-    table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough, threshold), _content, name="message_flagged")
+    table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="content_flagged")
+    table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="message_flagged")
     table.on(
         ContentLabelled,
-        lambda e, w: content_labelled(e, w, rules, origin),
+        lambda e, w: content_labelled(e, w, origin),
         lambda e: [(Content, e.content_id), (ModelState, kept)],
         name="content_labelled",
     )
     table.on(
         ContentWatched, lambda e, w: content_watched(e, w, origin), lambda _: [(Bar, kept)], name="content_watched"
     )
-    table.on(
-        ContentCounted,
-        lambda e, w: content_counted(e, w, windows),
-        lambda e: [(Counter, e.counter_id)],
-        name="content_counted",
-    )
+    table.on(ContentCounted, content_counted, lambda e: [(Counter, e.counter_id)])
     return table

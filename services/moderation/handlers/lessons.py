@@ -7,7 +7,6 @@ from services.moderation.core import (
     Bar,
     Content,
     ModelState,
-    Rules,
     TextModel,
     Verdict,
     learned,
@@ -17,7 +16,7 @@ from services.moderation.core import (
     state_of,
     watched,
 )
-from services.moderation.view import ModelView
+from services.moderation.view import ModelView, RulesView
 from shared.contracts.moderation import ContentLabelled, ContentWatched
 from shared.flow.work import Work
 
@@ -32,13 +31,15 @@ def watch(content: Content, verdict: Verdict, work: Work) -> None:
         work.emit(ContentWatched(counter_id=COUNTER, content_id=content.id, chance=verdict.chance), content)
 
 
-def content_labelled(event: ContentLabelled, work: Work, rules: Rules, origin: TextModel) -> str | None:
+def content_labelled(event: ContentLabelled, work: Work, origin: TextModel) -> str | None:
     """Learn what staff have decided, if the text is still the one that they read."""
     content = work.get(Content, event.content_id)
     if content is None or content.deleted or content.revision != event.revision:
         return "gone"
     state = work.get(ModelState, state_id(origin))
-    model, before = learned(model_of(state) if state else origin, [(read(content.text, rules), event.spam)])
+    model, before = learned(
+        model_of(state) if state else origin, [(read(content.text, work.view(RulesView).rules), event.spam)]
+    )
     if before == [None]:
         return "one-sided"
     work.put(state_of(state_id(origin), model))

@@ -9,14 +9,16 @@ from services.moderation.core import (
     Reporter,
     ReportReason,
     decide,
-    held_against,
+    judged,
     report_id,
     reportable,
     reported,
     spend,
+    told,
 )
-from services.moderation.handlers.counting import count, flag
-from services.moderation.handlers.verdicts import tell
+from services.moderation.handlers.counting import Said, count, flag
+from services.moderation.handlers.verdicts import judgement, tell
+from services.moderation.state import verdict
 from shared.contracts.moderation import ContentFlagged, ContentLabelled, MessageFlagged
 from shared.flow.router import Command, Reply
 from shared.flow.work import Work
@@ -50,25 +52,29 @@ def report_content(command: ReportContent, work: Work, limit: int) -> Reply:
     report = work.put(
         Report(id=id_, content_id=content.id, person_id=command.person_id, reason=command.reason, at=work.now)
     )
-    flag(content, "reported", report.reason, (report, work))
+    flag(content, Said("reported", report.reason), (report, work))
     return Reply(status=201, body=body)
 
 
-def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: int, threshold: float) -> str | None:
-    """Enough reports put a content up for review, and hide nothing; what a counter says is weighed anew."""
+def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: int) -> str | None:
+    """Enough reports put a content up for review, and hide nothing; with what a counter tells it is judged anew."""
     content = work.get(Content, event.content_id)
     if content is None or content.deleted:
         return "unknown"
     if event.flag == "reported":
         work.put(reported(content, event.reason, enough, work.now))
         return None
-    judged = held_against(content, event.flag, threshold)
-    if judged is None:
-        return "known"
-    judged = work.put(judged)
-    tell(judged, work)
-    if judged.hidden != content.hidden:
-        count(judged, work)
+    known = told(content, {count.fact: count.count for count in event.counts})
+    return "known" if known == content or not content.text else _judged_again(known, content, work)
+
+
+def _judged_again(known: Content, before: Content, work: Work) -> str | None:
+    after = work.put(judged(known, judgement(known, work), work.now))
+    if verdict(after) == verdict(before):
+        return "same"
+    tell(after, work)
+    if after.hidden != before.hidden:
+        count(after, (), work)
     return None
 
 
@@ -83,5 +89,5 @@ def decide_content(command: DecideContent, work: Work) -> Reply:
             ContentLabelled(counter_id=COUNTER, content_id=content.id, revision=content.revision, spam=decision.hide),
             content,
         )
-        count(content, work)
+        count(content, (), work)
     return Reply(status=200, body={"content_id": content.id, "hidden": content.hidden, "revision": content.revision})

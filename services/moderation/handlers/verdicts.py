@@ -5,20 +5,20 @@ from services.moderation.core import (
     Found,
     Judges,
     Kind,
-    Rules,
     Text,
+    Verdict,
+    case_of,
     copied,
     dropped,
     judged,
     newer,
     recalled,
-    still_held,
     verdicts,
 )
 from services.moderation.handlers.counting import count
 from services.moderation.handlers.lessons import watch
 from services.moderation.state import verdict
-from services.moderation.view import BarView, ModelView
+from services.moderation.view import BarView, ModelView, RulesView
 from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
@@ -29,7 +29,7 @@ Written = NotePosted | NoteEdited | CommentPosted | CommentEdited | MessagePoste
 Deleted = NoteDeleted | CommentDeleted | MessageDeleted
 
 
-def written(event: Written, work: Work, rules: Rules) -> str | None:
+def written(event: Written, work: Work) -> str | None:
     """Keep a text with its verdict and tell that; an older revision than the one at hand changes nothing.
 
     What counters hold against the content weighs on an edit too, whether it came before the edit or comes after it.
@@ -38,16 +38,22 @@ def written(event: Written, work: Work, rules: Rules) -> str | None:
     known = work.get(Content, text.id)
     if not newer(known, text):
         return "older"
+    content = copied(known, text, work.now)
     if work.past:
-        work.restore(copied(known, text, work.now))
+        work.restore(content)
         return "judged"
-    judges = Judges(rules, work.view(ModelView).model, work.view(BarView).bar)
-    (made,) = verdicts([text.text], judges)
-    content = work.put(still_held(judged(known, text, made, work.now), known, rules.threshold))
+    made = judgement(content, work)
+    content = work.put(judged(content, made, work.now))
     tell(content, work)
-    count(content, work)
+    count(content, made.open, work)
     watch(content, made, work)
     return None
+
+
+def judgement(content: Content, work: Work) -> Verdict:
+    """What rules and model say of a content as it stands."""
+    judges = Judges(work.view(RulesView).rules, work.view(ModelView).model, work.view(BarView).bar)
+    return verdicts([case_of(content)], judges)[0]
 
 
 def verdict_told(event: ContentJudged | MessageJudged, work: Work) -> str | None:

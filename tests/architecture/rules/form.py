@@ -11,8 +11,8 @@ API = {"api.py", "api"}
 CORE = {"core.py", "core"}
 HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py", "state.py"}
-BESIDE = {"moderation": {"view.py"}, "recommend": {"placed.py", "view.py"}}
-"""What a service may have beside them: a part of its core that is long, its state, a view."""
+BESIDE = {"moderation": {"base.rules", "view.py"}, "recommend": {"placed.py", "view.py"}}
+"""What a service may have beside them: a part of its core that is long, its state, a view, its first rules."""
 
 
 def a_service_has_the_files_of_the_design(root: Path) -> list[str]:
