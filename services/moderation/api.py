@@ -213,7 +213,7 @@ def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
         found = await store.under_review(after, window.read)
         return page([case(c) for c in found], window.limit, lambda c: Cursor(c.since, c.verdict.content_id))
 
-    @api.get("/rules", dependencies=staff, responses=problems(403))
+    @api.get("/rules", dependencies=staff, responses=problems(403, 503))
     async def read_rules() -> RulesView:
         """The set that this process judges by: another process may be a second behind."""
         await rules.refresh()

@@ -1,4 +1,4 @@
-"""How well and how fast the rules judge real texts: `python -m tests.bench.text DATA_DIR [--unmask]`.
+"""How well and how fast the rules judge real texts: `python -m tests.bench.text DATA_DIR [--unmask] [--newcomers]`.
 
 DATA_DIR holds spam/*.jsonl.gz and ham/*.jsonl.gz with a field `text`; `label` 1 is spam, no label is ham.
 One core, in the processor's time. Beside the rates stands what one of a plain filter is: NFKC, case folding, twenty
@@ -13,19 +13,24 @@ import sys
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from services.moderation.commands import base_rules
 from services.moderation.core import read as seen
+from shared.rules import Sight, Value, judge
 from shared.text import normalise
 
 MOST_HAM_HIDDEN = 0.005
 """The bar: at most this share of a ham file's rows may be hidden."""
 
 RULES = base_rules()
+MOST_NEW_HIDDEN = 0.001
+"""The bar for newcomers: at most this share of honest first texts may be hidden."""
+NEW: dict[str, Value] = {"author.age": 0.0, "author.written": 0, "author.posts(1m)": 0, "author.posts(1h)": 0}
+"""What a counter tells of somebody's first text."""
 LEAST_RATE = 20_000
 """The bar: texts a second that the median of the files must come to."""
 PLAIN = [
@@ -106,6 +111,13 @@ def measure(path: Path, unmask: bool) -> Tally:
     return tally
 
 
+def strangers(path: Path) -> tuple[int, int, int]:
+    """Ham as the first text of somebody new: rows, hidden, and put up for review by rules that know it."""
+    rows = [text for label, text in read(path, unmask=False) if not label]
+    said = [judge(RULES, Sight(text, normalise(text), NEW)) for text in rows]
+    return len(said), sum(one.hide for one in said), sum(one.review and not one.hide for one in said)
+
+
 def share(tally: Tally, label: int) -> str:
     """The hidden share of the rows with this label; a dash where there are none."""
     if not tally.rows[label]:
@@ -118,6 +130,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--unmask", action="store_true", help="read runs of x as the digits they stand for")
+    parser.add_argument("--newcomers", action="store_true", help="judge ham as the first texts of strangers, too")
     parser.add_argument("--blame", action="store_true", help="name the rules that spoke in hidden ham")
     given = parser.parse_args(argv)
     files = [path for kind in ("spam", "ham") for path in sorted((given.data / kind).glob("*.jsonl.gz"))]
@@ -138,9 +151,24 @@ def main(argv: list[str]) -> int:
         if given.blame and tally.blamed:
             print(f"    {dict(tally.blamed.most_common(8))}")
         failed |= path.parent.name == "ham" and tally.hidden[0] > MOST_HAM_HIDDEN * tally.rows[0]
+    if given.newcomers:
+        failed |= _newcomers(files)
     rate = median(rates) if rates else 0
     print(f"\nmedian {rate:,.0f} texts/s, normalised and judged")
     return int(failed or rate < LEAST_RATE)
+
+
+def _newcomers(files: Sequence[Path]) -> bool:
+    """Print what happens to honest strangers; whether too many are hidden."""
+    print(f"\n{'first texts of strangers':<34}{'ham hidden':>20}{'for review':>14}")
+    rows = hidden = 0
+    for path in files:
+        found = strangers(path)
+        rows, hidden = rows + found[0], hidden + found[1]
+        if found[0]:
+            print(f"{path.name.removesuffix('.jsonl.gz'):<34}{found[1] / found[0]:>20.3%}{found[2] / found[0]:>14.3%}")
+    print(f"{'all':<34}{hidden / max(rows, 1):>20.3%} of {rows:,}")
+    return hidden > MOST_NEW_HIDDEN * rows
 
 
 if __name__ == "__main__":
