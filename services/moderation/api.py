@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.moderation.core import MODEL, Content, Kind, ReportReason
 from services.moderation.core.content import STAFF
-from services.moderation.core.policy import RULES, change_id
+from services.moderation.core.policy import RULES
 from services.moderation.handlers import ApproveRules, DecideContent, ProposeRules, ReportContent, RollBackRules
 from services.moderation.store import Store
 from services.moderation.view import RulesView as Rules
@@ -73,6 +73,7 @@ class Drafted(BaseModel):
 
 
 class Changed(BaseModel):
+    change_id: str
     number: int
     rules: str
     replaces: str
@@ -81,6 +82,7 @@ class Changed(BaseModel):
 class ChangeView(BaseModel):
     """One change of the rules."""
 
+    change_id: str
     number: int
     way: Literal["approved", "rolled_back"]
     rules: str = Field(description="Version of the set since.")
@@ -224,8 +226,8 @@ def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
     async def read_changes(window: Paging) -> Page[ChangeView]:
         """Who changed the rules, the last change first."""
         found = await store.changes((window.after.at, window.after.id) if window.after else None, window.read)
-        items = [_view(ChangeView, change, rules=change.version) for change in found]
-        return page(items, window.limit, lambda c: Cursor(c.at, change_id(c.number)))
+        items = [_view(ChangeView, change, change_id=change.id, rules=change.version) for change in found]
+        return page(items, window.limit, lambda c: Cursor(c.at, c.change_id))
 
     @api.get("/rules/drafts", dependencies=staff, responses=problems(400, 403))
     async def read_drafts(window: Paging) -> Page[DraftView]:
@@ -266,14 +268,14 @@ def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
         return await desk.handle(ApproveRules(person_id=call.person, draft_id=draft_id), call)
 
     @api.post(
-        "/rules/changes/{number}/rollback",
+        "/rules/changes/{change_id}/rollback",
         response_model=Changed,
         dependencies=staff,
-        responses=problems(400, 403, 409, 422, 503, types={409: ["rules-changed-since"]}),
+        responses=problems(400, 403, 404, 409, 422, 503, types={404: ["unknown-change"], 409: ["rules-changed-since"]}),
     )
-    async def roll_back(number: Annotated[int, Path(ge=1, le=999_999)], body: Undo, call: Calling) -> Response:
-        """Take back the last change, named by its number: what it replaced is in force again."""
-        return await desk.handle(RollBackRules(person_id=call.person, number=number, note=body.note), call)
+    async def roll_back(change_id: Id, body: Undo, call: Calling) -> Response:
+        """Take back the last change: what it replaced is in force again."""
+        return await desk.handle(RollBackRules(person_id=call.person, change_id=change_id, note=body.note), call)
 
     def case(content: Content) -> CaseView:
         assert content.review_since is not None

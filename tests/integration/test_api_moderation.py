@@ -127,10 +127,10 @@ async def test_rules_are_proposed_approved_and_rolled_back(edge: Edge) -> None:
     await edge.refuse("own-draft", 403, "POST", approve, "eve/moderation")
     await edge.refuse("missing-scope", 403, "POST", approve, "bob")
     reply = await edge.ask("POST", approve, "dan/moderation")
-    assert reply.json() == {"number": 1, "rules": made["rules"], "replaces": RULES.version}
+    assert reply.json() == {"change_id": "rules-000001", "number": 1, "rules": made["rules"], "replaces": RULES.version}
     live = (await edge.ask("GET", "/v1/rules", "eve/moderation")).json()
     assert live == {"number": 1, "rules": made["rules"], "source": SOURCE}
-    back = "/v1/rules/changes/1/rollback"
+    back = "/v1/rules/changes/rules-000001/rollback"
     await edge.refuse("missing-scope", 403, "POST", back, "bob", json={"note": "误伤"})
     assert (await edge.ask("POST", back, "eve/moderation", json={"note": "误伤"})).json()["rules"] == RULES.version
     await edge.refuse("rules-changed-since", 409, "POST", back, "eve/moderation", json={"note": "误伤"})

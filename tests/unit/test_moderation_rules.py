@@ -39,7 +39,7 @@ def approve(world: World, person: str = "bob", id_: str = "d") -> Reply:
 
 
 def roll_back(world: World, number: int, person: str = "eve") -> Reply:
-    return world.ask(RollBackRules(person_id=person, number=number, note="误伤"))
+    return world.ask(RollBackRules(person_id=person, change_id=f"rules-{number:06d}", note="误伤"))
 
 
 def judge(world: World, id_: str, text: str = HAM) -> ContentJudged:
@@ -53,7 +53,12 @@ def test_a_draft_changes_nothing_until_somebody_else_approves_it(world: World) -
     assert not judge(world, "before").hidden
     with refused("own-draft", 403):
         approve(world, "ann")
-    assert approve(world).body == {"number": 1, "rules": ruleset(STRICT).version, "replaces": RULES.version}
+    assert approve(world).body == {
+        "change_id": "rules-000001",
+        "number": 1,
+        "rules": ruleset(STRICT).version,
+        "replaces": RULES.version,
+    }
     verdict = judge(world, "after")
     assert (verdict.hidden, [r.rule for r in verdict.reasons]) == (True, ["climbing"])
     assert verdict.rules == world.get(Content, "after").rules == ruleset(STRICT).version
@@ -88,7 +93,7 @@ def test_what_was_in_force_comes_back_by_one_word(world: World) -> None:
 
 def test_a_change_is_rolled_back_once(world: World) -> None:
     """The second one who rolls back the same change is told that it is not the last any more."""
-    with refused("rules-changed-since", 409):
+    with refused("unknown-change", 404):
         roll_back(world, 1)
     propose(world, STRICT)
     approve(world)

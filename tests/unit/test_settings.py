@@ -61,7 +61,7 @@ MALFORMED = [
     ("groups", "LIANYI_TIERS", '[{"name": "a", "at_least": 1}]'),
     ("groups", "LIANYI_NEED_STEPS", "[2, 1]"),
     ("notes", "LIANYI_HOT", '{"like_share": 1}'),
-    ("moderation", "LIANYI_THRESHOLD", "high"),
+    ("moderation", "LIANYI_REPORTS_FOR_REVIEW", "many"),
     ("recommend", "LIANYI_SUGGESTIONS", "0"),
 ]
 

@@ -123,11 +123,13 @@ def rolled_back(changes: Changes, release: RuleSet, by: tuple[str, str], now: da
     `by` is who does it, and why. One person is enough, since what comes back was in force before.
 
     Raises:
-        Rejected: the change that was named is not the last one (409).
+        Rejected: no such change (404), or not the last one (409).
     """
     policy, last, earlier = changes
-    if policy is None or last is None or policy.number != last.number:
-        raise Rejected("rules-changed-since", 409, extra={"number": policy.number if policy else 0})
+    if policy is None or last is None:
+        raise Rejected("unknown-change", 404)
+    if policy.number != last.number:
+        raise Rejected("rules-changed-since", 409, extra={"change_id": change_id(policy.number)})
     return RuleChange(
         id=change_id(last.number + 1),
         number=last.number + 1,
@@ -151,3 +153,9 @@ def after(policy: Policy | None, change: RuleChange) -> Policy:
 def change_id(number: int) -> str:
     """The id of a change."""
     return f"{RULES}-{number:06d}"
+
+
+def change_before(id_: str) -> str:
+    """The id of the change before one; of what is no change an id that none has."""
+    number = id_.removeprefix(f"{RULES}-")
+    return change_id(int(number) - 1 if number.isascii() and number.isdigit() else 0)

@@ -15,7 +15,7 @@ from services.moderation.core import (
     report_id,
     state_id,
 )
-from services.moderation.core.policy import RULES
+from services.moderation.core.policy import RULES, change_before
 from services.moderation.handlers.counting import content_counted
 from services.moderation.handlers.lessons import content_labelled, content_watched
 from services.moderation.handlers.policy import (
@@ -23,7 +23,6 @@ from services.moderation.handlers.policy import (
     ProposeRules,
     RollBackRules,
     approve_rules,
-    around,
     propose_rules,
     roll_back_rules,
 )
@@ -73,6 +72,11 @@ def _content(input_: DecideContent | ContentFlagged | MessageFlagged | ContentJu
     return [(Content, input_.content_id)]
 
 
+def _report(command: ReportContent) -> list[Ref]:
+    report = report_id(command.content_id, command.person_id)
+    return [(Content, command.content_id), (Report, report), (Reporter, command.person_id)]
+
+
 def router(settings: Settings, origin: TextModel | None = None) -> Router:
     """Payload -> what it reads -> who decides. ``origin`` is the text model that the service began with, if any."""
     table = Router("moderation")
@@ -82,17 +86,17 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
     table.on(
         ReportContent,
         lambda c, w: report_content(c, w, limit),
-        lambda c: [
-            (Content, c.content_id),
-            (Report, report_id(c.content_id, c.person_id)),
-            (Reporter, c.person_id),
-        ],
+        _report,
         name="report_content",
     )
     table.on(DecideContent, decide_content, _content)
     table.on(ProposeRules, propose_rules, lambda c: [LIVE, (Draft, c.draft_id)])
     table.on(ApproveRules, approve_rules, lambda c: [LIVE, (Draft, c.draft_id)])
-    table.on(RollBackRules, roll_back_rules, lambda c: [LIVE, *((RuleChange, id_) for id_ in around(c.number))])
+    table.on(
+        RollBackRules,
+        roll_back_rules,
+        lambda c: [LIVE, (RuleChange, c.change_id), (RuleChange, change_before(c.change_id))],
+    )
     for kind, name in WRITTEN.items():
         table.on(kind, written, lambda e: [(Content, content_id(e))], name=name)
     for gone, name in DELETED.items():

@@ -1,7 +1,7 @@
 """Staff change the rules: one proposes, another approves; what was in force comes back by one word."""
 
 from services.moderation.core import Changes, Draft, Policy, RuleChange, after, approved, checked, in_force, rolled_back
-from services.moderation.core.policy import RULES, change_id
+from services.moderation.core.policy import RULES, change_before
 from services.moderation.state import changed
 from services.moderation.view import RulesView
 from shared.flow.router import Command, Reply
@@ -23,9 +23,9 @@ class ApproveRules(Command, frozen=True, kw_only=True):
 
 
 class RollBackRules(Command, frozen=True, kw_only=True):
-    """Take back the last change, named by its number."""
+    """Take back the last change, named by its id."""
 
-    number: int
+    change_id: str
     note: str
 
 
@@ -55,19 +55,17 @@ def approve_rules(command: ApproveRules, work: Work) -> Reply:
 
 def roll_back_rules(command: RollBackRules, work: Work) -> Reply:
     """What the last change replaced is in force again."""
-    last, earlier = (work.get(RuleChange, id_) for id_ in around(command.number))
+    last, earlier = (work.get(RuleChange, id_) for id_ in (command.change_id, change_before(command.change_id)))
     changes = Changes(work.get(Policy, RULES), last, earlier)
     release, by = work.view(RulesView).release, (command.person_id, command.note)
     return _change(rolled_back(changes, release, by, work.now), work)
-
-
-def around(number: int) -> tuple[str, str]:
-    """The ids of a change and of the one before it."""
-    return change_id(number), change_id(number - 1)
 
 
 def _change(change: RuleChange, work: Work) -> Reply:
     work.put(after(work.get(Policy, RULES), change))
     change = work.insert(change)
     work.emit(changed(change), change)
-    return Reply(status=200, body={"number": change.number, "rules": change.version, "replaces": change.replaces})
+    return Reply(
+        status=200,
+        body={"change_id": change.id, "number": change.number, "rules": change.version, "replaces": change.replaces},
+    )
