@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A worker has whole files, for their fixtures; one has all that start a stack, so that there is one at a time."""
     for item in items:
         file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("stack" if item.get_closest_marker("stack") else file))
+        starts = item.get_closest_marker("stack") or item.get_closest_marker("kafka")
+        item.add_marker(pytest.mark.xdist_group("stack" if starts else file))
 
 
 def pytest_asyncio_loop_factories(
