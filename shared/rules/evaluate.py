@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.rules.check import key_of
 from shared.rules.phrases import Table
-from shared.rules.sight import Sight, Truth
+from shared.rules.sight import OF_TEXT, Sight, Truth
 from shared.rules.syntax import Both, Compare, Constant, Expression, Has, Name, Not, Sum
 from shared.rules.vocabulary import BY_NAME
 
@@ -32,10 +32,10 @@ class Builder:
         self._tables = tables
         self._named: dict[str, Read] = {}
 
-    def name(self, name: str, expression: Expression) -> Read:
-        """The function of a named expression."""
+    def name(self, name: str, expression: Expression, used: bool) -> Read:
+        """The function of a named expression; what nothing else uses, or a table answers, is not remembered."""
         read = self.read(expression)
-        if isinstance(expression, Has):  # is remembered by its table
+        if not used or isinstance(expression, Has):
             self._named[name] = read
             return read
 
@@ -70,7 +70,7 @@ class Builder:
         if name.name in self._named:
             return self._named[name.name]
         key = key_of(name)
-        return lambda s: s.fact(key)
+        return (lambda s: s.fact(key)) if key in OF_TEXT else (lambda s: s.facts.get(key))
 
     def _compare(self, sign: str, left: Expression, right: Expression) -> Read:
         compared, one = _COMPARED[sign], self.read(left)

@@ -7,7 +7,6 @@ from math import log2
 
 from shared.rules.ruleset import Rule, RuleSet
 from shared.rules.sight import Sight
-from shared.rules.vocabulary import COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +37,25 @@ _Sign = tuple[Rule, tuple[int, int]]
 _SLACK = 1e-9  # sums of weights drift in the last digits as signs come and go
 
 
-def judge(rules: RuleSet, sight: Sight) -> Judgement:
-    """The judgement of all rules on one content; a rule that depends on what is unknown keeps silent.
+def judge(rules: RuleSet, sight: Sight, asked: Sequence[Rule] | None = None) -> Judgement:
+    """The judgement of all rules, or those asked, on one content; one that depends on what is unknown keeps silent.
 
     Of what rules see in the text, the stretch of `reach` characters that weighs most counts; what they say by facts
     alone counts wherever it is. The text's length is the caller's to limit; linear in it.
     """
     sight.look(rules.tables)
-    asked = [(rule, rule.holds(sight)) for rule in rules.rules]
-    spoken = [rule for rule, holds in asked if holds]
+    spoken, waiting, spans = list[Rule](), list[str](), sight.spans
+    for rule in rules.rules:
+        # Most rules are one table, and most tables have found nothing: no call for these.
+        if rule.sign is not None and rule.sign in spans:
+            if spans[rule.sign] is not None:
+                spoken.append(rule)
+            continue
+        holds = rule.holds(sight)
+        if holds:
+            spoken.append(rule)
+        elif holds is None and all(sight.fact(key) is not None for key in rule.needs):
+            waiting.append(rule.name)
     length = len(sight.text.text) if sight.text is not None else 0
     signs, elsewhere = [], []
     for rule in spoken:
@@ -63,7 +72,7 @@ def judge(rules: RuleSet, sight: Sight) -> Judgement:
         hide=any(r.effect == "hide" for r in elsewhere) or (score >= needed(rules, length) and heard >= rules.least),
         review=any(rule.effect == "review" for rule in elsewhere),
         reasons=reasons,
-        open=tuple(rule.name for rule, holds in asked if holds is None and _waits(rule, sight)),
+        open=tuple(waiting),
         rules_version=rules.version,
     )
 
@@ -71,11 +80,6 @@ def judge(rules: RuleSet, sight: Sight) -> Judgement:
 def needed(rules: RuleSet, length: int) -> float:
     """The sum of weights from which a text of so many characters is hidden."""
     return rules.threshold * (1 + rules.caution * log2(max(1.0, length / rules.reach)))
-
-
-def _waits(rule: Rule, sight: Sight) -> bool:
-    """Whether counters alone could make it hold."""
-    return all(key in COUNTED or sight.fact(key) is not None for key in rule.needs)
 
 
 def _reason(rule: Rule, rules: RuleSet, sight: Sight, span: tuple[int, int]) -> Reason:

@@ -15,7 +15,7 @@ from shared.rules.sense import needs
 from shared.rules.sight import Sight
 from shared.rules.syntax import Both, Compare, Constant, Effect, Example, Expression, Has, Let, Name, Not, Source, Sum
 from shared.rules.syntax import Rule as Statement
-from shared.rules.vocabulary import KNOBS, Value
+from shared.rules.vocabulary import COUNTED, KNOBS, Value
 from shared.text import VERSION as TEXT_VERSION
 from shared.text import normalise
 
@@ -32,8 +32,9 @@ class Rule:
     """A rule that may be asked.
 
     tables      those it wants a text to have
+    sign        the table, where the text's having one of its phrases is the whole condition
     facts       the keys that it may ask for
-    needs       those of them without which it never holds
+    needs       those of them, what counters tell apart, without which it never holds
     """
 
     name: str
@@ -42,6 +43,7 @@ class Rule:
     weight: float
     holds: Holds
     tables: tuple[Table, ...]
+    sign: Table | None
     facts: frozenset[str]
     needs: frozenset[str]
 
@@ -51,6 +53,7 @@ class RuleSet:
     """Rules, and the numbers of the set.
 
     version     twelve hex digits that change with the source, the normalisation and the language
+    of_text     the rules that can hold before counters have told anything
     tables      what its rules look for in a text
     steps       characters compared at one place of a text, at most
     parts       parts of expressions that are looked at for one text, at most
@@ -59,6 +62,7 @@ class RuleSet:
     version: str
     source: str
     rules: tuple[Rule, ...]
+    of_text: tuple[Rule, ...]
     tables: tuple[Table, ...]
     threshold: float
     least: int
@@ -103,7 +107,7 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
     steps = sum(tables[name].steps for _, name in places)
     if steps > MOST_STEPS:
         raise BadRules([Fault(Place(1, 1), f"{steps} steps at one place at worst, {MOST_STEPS} allowed")])
-    made = _rules(statements, tables, asked, needed)
+    made = _rules(statements, tables, asked, needed, names.used)
     unused(statements, names)
     _prove(statements, made)
     numbers = {knob.name: knob.default for knob in KNOBS} | {s.name: s.value for s in statements.settings}
@@ -113,6 +117,7 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
         ],
         source=source,
         rules=tuple(rule for name, rule in made.items() if name not in off),
+        of_text=tuple(rule for name, rule in made.items() if name not in off and not needed[name] & COUNTED),
         tables=tuple(tables[name] for name in sorted({name for text, name in places if text == "text"})),
         threshold=numbers["threshold"],
         least=int(numbers["least"]),
@@ -174,12 +179,16 @@ def _asks(expression: Expression, named: Mapping[str, _Asked]) -> _Asked:
 
 
 def _rules(
-    source: Source, tables: Mapping[str, Table], asked: Mapping[str, _Asked], needed: Mapping[str, frozenset[str]]
+    source: Source,
+    tables: Mapping[str, Table],
+    asked: Mapping[str, _Asked],
+    needed: Mapping[str, frozenset[str]],
+    used: Collection[str],
 ) -> Mapping[str, Rule]:
     builder, made = Builder(tables), dict[str, Rule]()
     for statement in source.order:
         condition = statement.value if isinstance(statement, Let) else statement.when
-        holds = builder.name(statement.name, condition)
+        holds = builder.name(statement.name, condition, statement.name in used)
         if isinstance(statement, Statement):
             made[statement.name] = Rule(
                 name=statement.name,
@@ -188,10 +197,16 @@ def _rules(
                 weight=statement.weight,
                 holds=holds,
                 tables=tuple(tables[name] for name in asked[statement.name].wanted),
+                sign=_sign(condition, tables),
                 facts=asked[statement.name].facts,
-                needs=needed[statement.name],
+                needs=needed[statement.name] - COUNTED,
             )
     return made
+
+
+def _sign(condition: Expression, tables: Mapping[str, Table]) -> Table | None:
+    plain = isinstance(condition, Has) and condition.text == "text" and not condition.disguised
+    return tables[condition.phrases] if isinstance(condition, Has) and plain else None
 
 
 def _prove(source: Source, made: Mapping[str, Rule]) -> None:

@@ -130,6 +130,8 @@ def test_no_set_breaks_the_evaluator(
     earlier = None if before is None else normalise(before)
     found, again = (judge(rules, Sight(text, normalise(text), facts, earlier)) for _ in range(2))
     assert found == again
+    alone = Sight(text, normalise(text))
+    assert judge(rules, alone, rules.of_text).reasons == judge(rules, Sight(text, normalise(text))).reasons
     assert all(0 <= start <= end <= len(text) for start, end in (reason.evidence for reason in found.reasons))
     assert found.score == pytest.approx(sum(reason.weight for reason in found.reasons), abs=1e-3)
     assert [r.rule for r in found.reasons] == [r.name for r in rules.rules if r.name in {s.rule for s in found.reasons}]

@@ -67,7 +67,7 @@ def read(text: str, rules: RuleSet) -> Reading:
     """A text as all judges read it; what the rules say of it alone is what the model sees of them."""
     seen = normalise(text)
     sight = Sight(text, seen)
-    return Reading(text, seen, sight, judge(rules, sight))
+    return Reading(text, seen, sight, judge(rules, sight, rules.of_text))
 
 
 def verdicts(cases: Sequence[Case], judges: Judges) -> list[Verdict]:
