@@ -2,101 +2,52 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
-from confluent_kafka.admin._scram import (
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialAlteration,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from local.kafka import Kafka, missing
-from local.places import free_port
+from local.kafka import missing
 from shared.admin import make_topics
 from shared.brokers import Brokers
 from shared.bus import Bus, group_of
 from shared.contracts import TOPICS, dead_topic, topics_read_by
-from tests.deploy.built import K8S, SERVICES
+from tests.deploy.built import SERVICES
+from tests.deploy.secured import PASSWORD, Secured, principal, secure
 
 pytestmark = [
+    pytest.mark.stack,
     pytest.mark.kafka,
     pytest.mark.skipif(missing() is not None, reason=f"no Apache Kafka: {missing()}"),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES)
-PASSWORD = "of-a-test"
-# Who comes by the first listener is nobody and may do all; who comes by the other says who they are.
-SECURED = """listeners=CLIENT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller}},USERS://127.0.0.1:{users}
-advertised.listeners=CLIENT://127.0.0.1:{{port}},USERS://127.0.0.1:{users}
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,USERS:SASL_PLAINTEXT
-sasl.enabled.mechanisms=SCRAM-SHA-512
-listener.name.users.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS
-"""
-
-
-def secure(address: str) -> None:
-    """Make the principals of users.yaml, with their rights."""
-    admin = AdminClient({"bootstrap.servers": address})
-    users = list(yaml.safe_load_all((K8S / "base/kafka/users.yaml").read_text("utf-8")))
-    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    names = [user["metadata"]["name"] for user in users]
-    made: list[UserScramCredentialAlteration] = []
-    made += [UserScramCredentialUpsertion(name, scram, PASSWORD.encode()) for name in names]
-    for done in admin.alter_user_scram_credentials(made).values():
-        done.result(10)
-    rules = [binding for user in users for binding in bindings(user)]
-    for done in admin.create_acls(rules).values():
-        done.result(10)
-
-
-def bindings(user: dict[str, Any]) -> list[AclBinding]:
-    """Rules of Strimzi as the broker's own: one for each operation."""
-    return [
-        AclBinding(
-            ResourceType[rule["resource"]["type"].upper()],
-            rule["resource"]["name"],
-            ResourcePatternType[rule["resource"]["patternType"].upper()],
-            f"User:{user['metadata']['name']}",
-            rule["host"],
-            AclOperation[operation.upper()],
-            AclPermissionType.ALLOW,
-        )
-        for rule in user["spec"]["authorization"]["acls"]
-        for operation in rule["operations"]
-    ]
+GROUPS = {group_of(service, topic.key): service for service in SERVICES for topic in topics_read_by(service)}
+"""Every consumer group that there is, and whose it is."""
+REFUSED = {"GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A broker with topics, principals and rights; where the principals come in."""
-    directory: Path = tmp_path_factory.mktemp("secured")
-    users = free_port()
-    kafka = Kafka(directory, more=SECURED.format(users=users))
+    kafka = Secured(tmp_path_factory.mktemp("secured"))
     await kafka.start()
     try:
         await make_topics(Brokers(kafka.address), partitions=1)
         await asyncio.to_thread(secure, kafka.address)
-        yield f"127.0.0.1:{users}"
+        yield kafka.users
     finally:
         await kafka.kill()
-
-
-def principal(address: str, service: str) -> Brokers:
-    """A service's own way in."""
-    return Brokers(address, f"lianyi-{service}", PASSWORD)
 
 
 async def written(brokers: Brokers, topic: str) -> bool:
@@ -116,7 +67,7 @@ async def read(brokers: Brokers, topic: str, group: str | None) -> bool:
     """Whether a topic could be read, in a group or in none."""
     consumer = AIOKafkaConsumer(topic, **brokers.client, group_id=group, auto_offset_reset="earliest")
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await consumer.start()
             await consumer.getmany(timeout_ms=200)
             if group is not None:
@@ -128,6 +79,59 @@ async def read(brokers: Brokers, topic: str, group: str | None) -> bool:
     return True
 
 
+def administrator(address: str, service: str) -> AdminClient:
+    """The tools of an administrator in the hands of a service."""
+    told = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": f"lianyi-{service}", "sasl.password": PASSWORD}
+    return AdminClient({"bootstrap.servers": address, "security.protocol": "SASL_PLAINTEXT", **told})
+
+
+def allowed(attempts: Mapping[str, Callable[[], Mapping[Any, Future[Any]]]]) -> dict[str, bool]:
+    """Which of the attempts are not refused; every other error than a refusal is raised."""
+    return {name: _allowed(attempt) for name, attempt in attempts.items()}
+
+
+def _allowed(attempt: Callable[[], Mapping[Any, Future[Any]]]) -> bool:
+    try:
+        for done in attempt().values():
+            done.result(60)
+    except KafkaException as error:
+        if error.args[0].name() not in REFUSED:
+            raise
+        return False
+    return True
+
+
+def _positions(admin: AdminClient, group: str, topic: str) -> dict[str, Callable[[], Mapping[Any, Future[Any]]]]:
+    asked = ConsumerGroupTopicPartitions(group)
+    moved = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 0)])
+    return {
+        "look": lambda: admin.list_consumer_group_offsets([asked]),
+        "move": lambda: admin.alter_consumer_group_offsets([moved]),
+        "delete": lambda: admin.delete_consumer_groups([group]),
+    }
+
+
+def _administration(admin: AdminClient, topic: str) -> dict[str, Callable[[], Mapping[Any, Future[Any]]]]:
+    forever = ConfigResource(ResourceType.TOPIC, topic, {"retention.ms": "-1"})
+    everybody = AclBinding(
+        ResourceType.TOPIC,
+        topic,
+        ResourcePatternType.LITERAL,
+        "User:*",
+        "*",
+        AclOperation.ALL,
+        AclPermissionType.ALLOW,
+    )
+    return {
+        "make": lambda: admin.create_topics([NewTopic(f"{topic}x", 1, 1)]),
+        "delete": lambda: admin.delete_topics([topic]),
+        "widen": lambda: admin.create_partitions([NewPartitions(topic, 2)]),
+        "configure": lambda: admin.alter_configs([forever]),
+        "cut": lambda: admin.delete_records([TopicPartition(topic, 0, 1)]),
+        "permit": lambda: admin.create_acls([everybody]),
+    }
+
+
 @EACH_SERVICE
 async def test_a_service_finds_its_topics(address: str, service: str) -> None:
     """The bus of a service sees all topics that it needs, and may ask the broker whether it is there."""
@@ -135,7 +139,7 @@ async def test_a_service_finds_its_topics(address: str, service: str) -> None:
     needed |= {t.name for t in TOPICS.values() if t.owner == service}
     bus = Bus(principal(address, service), service)
     try:
-        assert await asyncio.wait_for(bus.connect(needed), 20) == dict.fromkeys(needed, 1)
+        assert await asyncio.wait_for(bus.connect(needed), 60) == dict.fromkeys(needed, 1)
         assert await bus.reachable()
     finally:
         await bus.stop()
@@ -151,17 +155,38 @@ async def test_a_service_writes_what_it_owns(address: str, service: str) -> None
 
 @EACH_SERVICE
 async def test_a_service_reads_what_it_is_a_reader_of(address: str, service: str) -> None:
-    """In the group of the key it reads its topics, without a group its dead letters; nothing else, nor elsewhere."""
+    """In the group of the key it reads its topics, without a group its dead letters; nothing else."""
     brokers = principal(address, service)
     for topic in topics_read_by(service):
         assert await read(brokers, topic.name, group_of(service, topic.key)), topic.name
     assert await read(brokers, dead_topic(service).name, None)
-    stranger = next(name for name in SERVICES if name != service)
-    first = topics_read_by(service)[0]
-    assert not await read(brokers, first.name, group_of(stranger, first.key))
     for topic in TOPICS.values():
         if topic not in topics_read_by(service) and topic != dead_topic(service):
             assert not await read(brokers, topic.name, None), topic.name
+
+
+@EACH_SERVICE
+async def test_a_service_is_in_no_group_of_another(address: str, service: str) -> None:
+    """The groups of the others it can neither join nor look at, move or delete; its own it can join and look at."""
+    brokers, admin = principal(address, service), administrator(address, service)
+    topic = topics_read_by(service)[0].name
+    for group, owner in GROUPS.items():
+        mine = owner == service
+        assert await read(brokers, topic, group) == mine, group
+        assert await asyncio.to_thread(allowed, _positions(admin, group, topic)) == {
+            "look": mine,
+            "move": mine,
+            "delete": False,
+        }, group
+
+
+@EACH_SERVICE
+async def test_a_service_administers_nothing(address: str, service: str) -> None:
+    """It makes, changes, cuts and deletes no topic, not even its own, and gives nobody rights."""
+    admin = administrator(address, service)
+    own = next(t.name for t in TOPICS.values() if t.owner == service)
+    done = await asyncio.to_thread(allowed, _administration(admin, own))
+    assert done == dict.fromkeys(done, False)
 
 
 async def test_a_wrong_password_is_refused(address: str) -> None:

@@ -16,14 +16,13 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from local.database import Database
 from local.fleet import Service, World
 from local.issuer import Issuer
-from local.kafka import Kafka, missing
-from local.places import free_port
+from local.kafka import missing
 from local.processes import wait_for
 from local.stack import Stack
 from shared.admin import make_topics
 from shared.brokers import Brokers
 from shared.contracts.topics import NOTE_VERDICT
-from tests.deploy.test_rights import PASSWORD, SECURED, secure
+from tests.deploy.secured import PASSWORD, Secured, secure
 
 pytestmark = [
     pytest.mark.kafka,
@@ -36,10 +35,9 @@ SOON = 60.0
 @asynccontextmanager
 async def serving(directory: Path) -> AsyncIterator[tuple[Service, str]]:
     """notes, ready, under its principal's rights; and where one may do all at the broker."""
-    users = free_port()
-    kafka, database = Kafka(directory / "broker", more=SECURED.format(users=users)), Database(directory / "database")
+    kafka, database = Secured(directory / "broker"), Database(directory / "database")
     more = {
-        "LIANYI_KAFKA": f"127.0.0.1:{users}",
+        "LIANYI_KAFKA": kafka.users,
         "LIANYI_KAFKA_USER": "lianyi-notes",
         "LIANYI_KAFKA_PASSWORD": PASSWORD,
     }
