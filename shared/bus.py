@@ -8,7 +8,13 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.schemas import Topic
@@ -42,6 +48,7 @@ class Bus:
         self._instance = instance
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
         self._consumers: list[KeyConsumer] = []
         self._broker: KafkaBroker | None = None
         self._committer: asyncio.Task[None] | None = None
@@ -110,15 +117,16 @@ class Bus:
     async def publish(self, records: Sequence[Record]) -> None:
         """Send all and wait until every one is acknowledged; see ``shared.flow.ports.Publisher``."""
         producer = await self._live()
+        sent: list[asyncio.Future[Any]] = []
         try:
-            sent = [
-                await producer.send(
-                    r.topic, r.value, key=r.key.encode(), partition=r.partition, headers=r.envelope.headers()
+            for r in records:
+                headers = r.envelope.headers()
+                sent.append(
+                    await producer.send(r.topic, r.value, key=r.key.encode(), partition=r.partition, headers=headers)
                 )
-                for r in records
-            ]
             await asyncio.gather(*sent)
         except KafkaError as error:
+            asyncio.gather(*sent, return_exceptions=True)  # what becomes of the others is of no interest, and no news
             await self._renew(producer)
             if isinstance(error, MessageSizeTooLargeError | InvalidTopicError | TopicAuthorizationFailedError):
                 raise  # it will not pass by itself: the outbox logs it, keeps it and tries again
@@ -147,6 +155,7 @@ class Bus:
         self._producer = None
         if producer is not None:
             await producer.stop()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     @property
     def _client(self) -> str:
@@ -176,15 +185,25 @@ class Bus:
     async def _renew(self, broken: AIOKafkaProducer) -> None:
         """After a failed send the sequence of an idempotent producer is unsure: begin with a new one."""
         async with self._renewing:
-            current = self._producer is broken
-            if not current:
+            if self._producer is not broken:
                 return
             self._producer = None
-        with contextlib.suppress(KafkaError, TimeoutError):
-            await asyncio.wait_for(broken.stop(), 2.0)
+        ending = asyncio.create_task(_given_up(broken), name="producer")
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     async def _commit_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_EVERY)
             for consumer in self._consumers:
                 await consumer.commit()
+
+
+async def _given_up(producer: AIOKafkaProducer) -> None:
+    """Ends it with what it has not sent, which stands in the outboxes: its own `stop` would wait until the broker has
+    taken that, for as long as it is away, and then be late with it. Whoever waits for it hears of the end."""
+    with contextlib.suppress(KafkaError):
+        await producer._sender.close()
+    producer._message_accumulator.fail_all(KafkaTimeoutError())
+    with contextlib.suppress(KafkaError):
+        await producer.stop()
