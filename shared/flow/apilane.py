@@ -156,6 +156,12 @@ class ApiLane(Lane):
                 asyncio.get_running_loop().call_later(wait, self._come_back, input_.cause.id)
         return []
 
+    async def _without(self, inputs: Sequence[Input], error: Exception) -> int:
+        """A command is to blame only if the lane can write without it: else its caller is told to come again."""
+        if self.own is not None and not isinstance(error, Conflict):
+            await self._renew(self.own)
+        return await super()._without(inputs, error)
+
     def _come_back(self, id_: str) -> None:
         input_ = self._back.pop(id_, None)
         if input_ is not None:

@@ -20,6 +20,8 @@ class FaultyDatabase:
         self.inner = inner
         self.commits: deque[CommitFault] = deque()
         self.away = False
+        self.broken = False
+        """It answers everything with an error of its own, as with a full disk."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.waiting = asyncio.Event()
@@ -89,6 +91,9 @@ class FaultyDatabase:
         if self.away:
             await asyncio.sleep(0.01)
             raise Transient("the database is away", retry_after=0.1)
+        if self.broken:
+            await asyncio.sleep(0.01)
+            raise RuntimeError("the disk is full")
 
 
 class FaultyPublisher:

@@ -439,6 +439,20 @@ class TestSlots:
         assert await world.documents("notes", "notes") == {}
         assert (await world.insist(node, EditNote(person_id="p", note_id="x"))).body == {"edits": 1}
 
+    async def test_nothing_is_blamed_for_a_database_that_fails(self, world: FakeWorld) -> None:
+        """While it answers everything with an error of its own, callers are told to come again and no record dies."""
+        node = await world.start("notes", slots=2)
+        await slot_of(world, node)
+        node.database.broken = True
+        await world.put(comment("n0", "c1"))
+        with pytest.raises(Transient):
+            await world.submit(node, post(2))
+        node.database.broken = False
+        await world.insist(node, post(2))
+        await world.quiet()
+        assert await comments(world, "n0") == 2
+        assert await letters(world) == []
+
     async def test_a_stop_with_the_broker_away_ends_in_its_grace(self, world: FakeWorld) -> None:
         """What cannot be sent stays in the control document, and the next process sends it."""
         node = await world.start("notes")
