@@ -3,11 +3,12 @@
 PYTHON ?= python3
 UV ?= uv
 PY := .venv/bin/python
+SECANTUS := 0.5.3-beta.196
 # What the environment was made from: it is whole when this copy is there and equal to requirements.txt.
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack test test-containers simulate mutants faults check format
+.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -28,8 +29,8 @@ lock: ## compile requirements*.in into requirements*.txt, with hashes (needs uv)
 		$(UV) pip compile --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' \
 			--quiet $$([ $$name = requirements ] || echo '-c requirements.txt') $$name.in -o $$name.txt || exit 1; done
 
-run: setup ## the whole system on this machine, with sample traffic (ONCE=1: one round; STACK=local|embedded)
-	@exec $(PY) -m local.run $(if $(ONCE),--once) $(if $(STACK),--stack='$(STACK)')
+run: setup ## the whole system on this machine, with sample traffic (ONCE=1: one round; STACK=local|embedded BROKERS=1|3)
+	@exec $(PY) -m local.run $(if $(ONCE),--once) $(if $(STACK),--stack='$(STACK)') $(if $(BROKERS),--brokers='$(BROKERS)')
 
 feed: setup ## feed real data (NOTES NODES MEMBERSHIPS SPAM HAM: files; LIMIT COMMENTS RATE: numbers; STACK)
 	@exec $(PY) -m local.feed \
@@ -42,8 +43,11 @@ feed: setup ## feed real data (NOTES NODES MEMBERSHIPS SPAM HAM: files; LIMIT CO
 trace: setup ## the path of an id through topics and services, with times (ID: of a comment, event, …; KAFKA)
 	@exec $(PY) -m local.trace '$(ID)' $(if $(KAFKA),--kafka='$(KAFKA)')
 
-stack: setup ## broker and database alone, until Ctrl-C; prints their addresses (STACK=local|embedded)
-	@exec $(PY) -m local.stack $(if $(STACK),--stack='$(STACK)')
+stack: setup ## brokers and database alone, until Ctrl-C; takes orders like "kill kafka-2" (STACK=local|embedded BROKERS=1|3)
+	@exec $(PY) -m local.stack $(if $(STACK),--stack='$(STACK)') $(if $(BROKERS),--brokers='$(BROKERS)')
+
+secantus: ## build the faster database server of the local stack into .cache, once (needs cargo; minutes, 1 GB meanwhile)
+	@exec cargo install --ignore-rust-version --locked --version $(SECANTUS) --root .cache/secantus secantus-mdb
 
 test: check ## all that CI runs: lint, format, types, then every test that this machine can run
 	@exec $(PY) -m pytest -n auto --dist loadgroup --cov --cov-report term-missing:skip-covered

@@ -12,7 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from testcontainers.core.container import DockerContainer
 
-from local.kafka import CLUSTER, SETTINGS, answers
+from local.kafka import CLUSTER, alone, answers
 from local.places import free_port
 from local.processes import CannotStartError, Condition, wait_for
 
@@ -24,12 +24,12 @@ _KAFKA = f"bin/kafka-storage.sh format -t {CLUSTER} -c {_FILE} && exec bin/kafka
 @asynccontextmanager
 async def kafka(image: str, directory: Path) -> AsyncIterator[str]:
     """Bootstrap servers of a fresh broker, with the settings of the local stack. Raises CannotStartError."""
-    port, controller = free_port(), free_port()
+    member = alone()
     told = directory / "server.properties"
-    told.write_text(SETTINGS.format(port=port, controller=controller, data="/tmp/kafka"))  # noqa: S108 - its own /tmp
+    told.write_text(member.settings("/tmp/kafka"))  # noqa: S108 - its own /tmp
     box = DockerContainer(image).with_command(["sh", "-c", f"cd /opt/kafka && {_KAFKA}"])
     box.with_volume_mapping(told, _FILE).with_env("KAFKA_HEAP_OPTS", "-Xmx512m")
-    address = f"127.0.0.1:{port}"
+    address = f"127.0.0.1:{member.port}"
     async with _up(box, lambda: answers(address)):
         yield address
 

@@ -40,7 +40,7 @@ class Database(Server):
         place = ["--host", "127.0.0.1", "--port", str(self._port), "--storage-path", str(directory / "data")]
         # Without --sync-on-commit it loses acknowledged transactions at kill -9 (measured).
         argv = [str(server), *place, "--sync-on-commit"]
-        self.child = Child(f"the database ({server.name})", argv, {}, directory / "database.log")
+        self.children = (Child(f"the database ({server.name})", argv, {}, directory / "database.log"),)
 
     async def ready(self) -> bool:
         """True when it accepts connections, which it does after recovery."""

@@ -20,7 +20,7 @@ class Embedded(Server):
     def __init__(self, directory: Path) -> None:
         self._file = directory / "embedded.address"
         argv = [sys.executable, "-m", "local.embedded", str(self._file)]
-        self.child = Child("the mock cluster", argv, {}, directory / "embedded.log")
+        self.children = (Child("the mock cluster", argv, {}, directory / "embedded.log"),)
         self.address = ""
 
     async def start(self) -> None:

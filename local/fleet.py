@@ -147,7 +147,7 @@ async def topics(stack: Stack) -> None:
     """All topics of the table, where the broker does not make them by itself. Raises CannotStartError."""
     if stack.kind == "local":  # the mock cluster makes a topic at its first use, and knows no other way
         try:
-            await make_topics(Brokers(stack.kafka), partitions=PARTITIONS)
+            await make_topics(Brokers(stack.kafka), partitions=PARTITIONS, replicas=len(stack.brokers))
         except Transient as error:
             raise CannotStartError(f"topics could not be made: {error}") from None
 

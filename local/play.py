@@ -28,12 +28,12 @@ def terminal() -> Console:
     return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 140)
 
 
-async def show(choice: str, *, once: bool, launch: Launch = as_process) -> int:
+async def show(choice: str, *, once: bool, launch: Launch = as_process, brokers: int = 1) -> int:
     """Plays once; then, without `once`, holds the system until cancelled. 0 when nothing is lost or doubled."""
     console = terminal()
     status = INTERRUPTED
     try:
-        async with started(choice, NEED_STEPS, Steps(console), launch) as session:
+        async with started(choice, NEED_STEPS, Steps(console), launch, brokers) as session:
             verdict = await session.watched(perform(console, session))
             status = 0 if verdict.clean else 1
             if not once:

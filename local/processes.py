@@ -34,6 +34,7 @@ class Child:
     def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         self.name, self.argv, self.env, self.log = name, list(argv), dict(env), log
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended_by_us = False
 
     @property
     def pid(self) -> int:
@@ -52,6 +53,11 @@ class Child:
         """The exit status, negative for a signal; None while it runs or when it was never started."""
         return None if self._process is None else self._process.poll()
 
+    @property
+    def died(self) -> bool:
+        """True when it was started and has ended, and neither `stop` nor `kill` has ended it."""
+        return self._process is not None and not self._ended_by_us and not self.alive
+
     def start(self) -> None:
         """Spawns the process, and returns before it is ready. Call it from the main thread."""
         if self.alive:
@@ -59,6 +65,7 @@ class Child:
         if threading.current_thread() is not threading.main_thread():
             # The kernel watches the thread that forked, and would kill the child when that thread ends.
             raise CannotStartError(f"{self.name} must be started from the main thread")
+        self._ended_by_us = False
         wrapper = Path(__file__).with_name("child.py")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -74,11 +81,13 @@ class Child:
 
     async def kill(self) -> None:
         """SIGKILL, also to what it started. When this returns it is reaped and its ports are free."""
+        self._ended_by_us |= self.alive
         self._signal(signal.SIGKILL)
         await until(lambda: not self.alive)
 
     async def stop(self, grace: float = 10.0) -> None:
         """SIGTERM, then SIGKILL after `grace` seconds or when cancelled. Returns when it is reaped."""
+        self._ended_by_us |= self.alive
         self._signal(signal.SIGTERM)
         self._signal(signal.SIGCONT)  # a paused process takes the SIGTERM up only when it goes on
         try:
@@ -143,6 +152,13 @@ async def wait_for(condition: Condition, within: float, what: str, *watched: Chi
     except TimeoutError:
         tails = "".join(child.tail() for child in watched)
         raise CannotStartError(f"waited {within:.0f} s in vain: {what}{tails}") from None
+
+
+async def death(children: Sequence[Child]) -> None:
+    """Raises CannotStartError, with the end of its log, as soon as one of them has died; never returns."""
+    await until(lambda: any(child.died for child in children), every=0.2)
+    dead = next(child for child in children if child.died)
+    raise CannotStartError(f"{dead.name} died, status {dead.status}{dead.tail()}")
 
 
 async def together(*starts: Coroutine[Any, Any, None]) -> None:

@@ -88,6 +88,7 @@ class Prometheus(Server):
             f"--web.listen-address=127.0.0.1:{port}",
         ]
         self.child = Child("Prometheus", argv, {}, directory / "prometheus.log")
+        self.children = (self.child,)
 
     async def start(self) -> None:
         """Returns when it answers queries."""

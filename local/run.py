@@ -12,12 +12,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.run", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the scenario")
     parser.add_argument("--stack", default="", choices=["", "local", "embedded"], help="default: what is there")
+    parser.add_argument("--brokers", type=int, default=1, choices=[1, 3], help="of Apache Kafka (1)")
     arguments = parser.parse_args()
 
     from local.play import show
     from local.processes import run_until_signal
 
-    return run_until_signal(show(arguments.stack, once=arguments.once))
+    return run_until_signal(show(arguments.stack, once=arguments.once, brokers=arguments.brokers))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,27 @@
-"""What a broker and a database have in common: a child that answers at an address."""
+"""What a broker and a database have in common: processes that answer at an address."""
 
 from abc import ABC, abstractmethod
 
-from local.processes import Child, wait_for
+from local.processes import Child, together, wait_for
 
-READY = 60.0
+READY = 120.0
 
 
 class Server(ABC):
-    """A child process that answers at `address`, on 127.0.0.1 only.
+    """Child processes, one in most, that answer at `address`, on 127.0.0.1 only.
 
     After `kill` (SIGKILL) or `stop` (SIGTERM), `start` brings it back at the same address with all that it
     acknowledged. `pause` freezes it with its connections open, until `resume`.
     """
 
-    child: Child
+    children: tuple[Child, ...]
     address: str
 
     async def start(self) -> None:
         """Returns when it answers. Raises CannotStartError, with the end of its log, when it will not."""
-        self.child.start()
-        await wait_for(self.ready, READY, f"{self.child.name} answers", self.child)
+        for child in self.children:
+            child.start()
+        await wait_for(self.ready, READY, f"{self.children[0].name} answers", *self.children)
 
     async def restart(self) -> None:
         """Kill -9, then start: the crash in one call."""
@@ -28,20 +29,22 @@ class Server(ABC):
         await self.start()
 
     async def kill(self) -> None:
-        """SIGKILL. When this returns the process is reaped."""
-        await self.child.kill()
+        """SIGKILL. When this returns the processes are reaped."""
+        await together(*(child.kill() for child in self.children))
 
     async def stop(self, grace: float = 10.0) -> None:
         """SIGTERM, and SIGKILL after `grace` seconds."""
-        await self.child.stop(grace)
+        await together(*(child.stop(grace) for child in self.children))
 
     def pause(self) -> None:
         """SIGSTOP."""
-        self.child.pause()
+        for child in self.children:
+            child.pause()
 
     def resume(self) -> None:
         """SIGCONT."""
-        self.child.resume()
+        for child in self.children:
+            child.resume()
 
     @abstractmethod
     async def ready(self) -> bool:

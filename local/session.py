@@ -16,7 +16,7 @@ from local.fleet import PARTITIONS, Launch, World, as_process, fleet, topics
 from local.issuer import Issuer
 from local.journal import Journal
 from local.live import Live, find
-from local.processes import CannotStartError, Child, until
+from local.processes import Child, death
 from local.stack import pick, running
 from local.witness import Witness, reading
 
@@ -36,7 +36,7 @@ class Session:
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T:
         """Does the work; raises CannotStartError, with the end of its log, when a process of ours dies meanwhile."""
-        doing, watch = asyncio.create_task(work), asyncio.create_task(self._death())
+        doing, watch = asyncio.create_task(work), asyncio.create_task(death(self.children))
         try:
             await asyncio.wait({doing, watch}, return_when=asyncio.FIRST_COMPLETED)
             if not doing.done():
@@ -46,11 +46,6 @@ class Session:
             doing.cancel()
             watch.cancel()
             await asyncio.gather(doing, watch, return_exceptions=True)
-
-    async def _death(self) -> None:
-        await until(lambda: not all(child.alive for child in self.children), every=0.2)
-        dead = next(child for child in self.children if not child.alive)
-        raise CannotStartError(f"{dead.name} died, status {dead.status}{dead.tail()}")
 
 
 class Steps:
@@ -65,7 +60,7 @@ class Steps:
 
 @asynccontextmanager
 async def started(
-    choice: str, need_steps: Sequence[int] | None, tell: Steps, launch: Launch = as_process
+    choice: str, need_steps: Sequence[int] | None, tell: Steps, launch: Launch = as_process, brokers: int = 1
 ) -> AsyncIterator[Session]:
     """A stack and a fleet of our own, ready; at exit nothing of them is left.
 
@@ -73,8 +68,8 @@ async def started(
     """
     kind, why = pick(choice)
     tell(f"stack: {kind} ({why})")
-    async with running(kind, why) as stack, Issuer() as issuer:
-        tell(f"broker and database answer ({stack.database.server})")
+    async with running(kind, why, brokers=brokers) as stack, Issuer() as issuer:
+        tell(f"broker and database answer ({', '.join(stack.servers)}: {stack.database.server})")
         await topics(stack)
         journal = Journal()
         witness, world = Witness(journal, PARTITIONS), World(stack, issuer, need_steps, launch=launch)
@@ -86,8 +81,7 @@ async def started(
                 Wire(ships.urls, minted(issuer.token), journal) as wire,
             ):
                 live = Live(kind, stack.kafka, ships.urls, base, PARTITIONS)
-                children = (*ships.children, stack.broker.child, stack.database.child)
-                yield Session(live, Client(wire), witness, children, stack.directory)
+                yield Session(live, Client(wire), witness, (*ships.children, *stack.children), stack.directory)
 
 
 @asynccontextmanager

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from local import kafka
+from local.fleet import topics
 from local.places import PREFIX, RUNS, free_port, port_open, workspace
-from local.processes import CannotStartError, Child, until, wait_for
+from local.processes import ROOT, CannotStartError, Child, together, until, wait_for
 from local.stack import Stack, pick, running
+from shared.contracts import TOPICS
+from shared.contracts.topics import NOTE
 
 pytestmark = pytest.mark.stack
 needs_kafka = pytest.mark.skipif(
@@ -24,7 +28,7 @@ KINDS = ["embedded", pytest.param("local", marks=[pytest.mark.kafka, needs_kafka
 
 
 def producer(stack: Stack) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=stack.kafka, acks="all")
+    return AIOKafkaProducer(bootstrap_servers=stack.kafka, acks="all", enable_idempotence=True)
 
 
 async def first_record(stack: Stack, topic: str, partition: int) -> bytes:
@@ -35,11 +39,24 @@ async def first_record(stack: Stack, topic: str, partition: int) -> bytes:
             return value
 
 
+async def values(stack: Stack, topic: str, partition: int) -> list[bytes]:
+    """All that a partition holds."""
+    place = TopicPartition(topic, partition)
+    async with AIOKafkaConsumer(bootstrap_servers=stack.kafka, auto_offset_reset="earliest") as reader:
+        reader.assign([place])
+        found: list[bytes] = []
+        async with asyncio.timeout(20):
+            end = (await reader.end_offsets([place]))[place]
+            while await reader.position(place) < end:
+                found.append((await reader.getone()).value)
+    return found
+
+
 async def make_topic(stack: Stack, topic: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, num_partitions=4, replication_factor=1)])
+        await admin.create_topics([NewTopic(topic, num_partitions=4, replication_factor=len(stack.brokers))])
     finally:
         await admin.close()
 
@@ -99,6 +116,37 @@ async def test_kafka_keeps_what_it_acknowledged_across_kill_9() -> None:
         assert await first_record(stack, "t", 2) == b"kept"
 
 
+def replicas(stack: Stack) -> set[tuple[int, int]]:
+    """How many replicas the partitions of our topics have, and how many of them are in sync."""
+    topics = AdminClient({"bootstrap.servers": stack.kafka}).list_topics(timeout=10).topics
+    return {(len(p.replicas), len(p.isrs)) for name in TOPICS for p in topics[name].partitions.values()}
+
+
+@needs_kafka
+@pytest.mark.kafka
+async def test_three_brokers_keep_what_they_acknowledged_while_any_one_of_them_is_dead() -> None:
+    """Topics of the table have three replicas. With one broker killed records are taken, with two they are not; what
+    was acknowledged is there when all are back, and each comes back by itself."""
+    async with running("local", brokers=3) as stack:
+        await topics(stack)
+        assert await asyncio.to_thread(replicas, stack) == {(3, 3)}
+        async with producer(stack) as sender:
+            for value, broker in zip([b"1", b"2", b"3"], stack.brokers, strict=True):
+                await broker.kill()
+                await sender.send_and_wait(NOTE.name, value, partition=2)
+                await broker.start()
+                await wait_for(lambda: kafka.in_sync(stack.kafka), 60, "all replicas are in sync", *stack.children)
+            first, second, _ = stack.brokers
+            await together(first.kill(), second.kill())
+            waiting = await sender.send(NOTE.name, b"4", partition=2)
+            assert not (await asyncio.wait([waiting], timeout=3))[0]
+            await together(first.start(), second.start())
+            await asyncio.wait_for(waiting, 30)
+        await stack.broker.kill()
+        await stack.broker.start()
+        assert await values(stack, NOTE.name, 2) == [b"1", b"2", b"3", b"4"]
+
+
 async def test_embedded_delivers() -> None:
     """On the mock cluster a record that was produced is consumed, and a second start is refused."""
     async with running("embedded") as stack:
@@ -141,6 +189,66 @@ async def test_kill_9_of_the_supervisor_leaves_nothing(kind: str, tmp_path: Path
     await wait_for(lambda: gone(servers, ports), 10, "all is gone")
     async with workspace():
         assert not left_by(child)
+
+
+async def test_the_supervisor_does_what_is_typed() -> None:
+    """Each server is killed, started and looked at by its name; what was killed by order ends nothing, and what is
+    not understood or cannot be done is told."""
+    typed = asyncio.subprocess.PIPE
+    command = [sys.executable, "-m", "local.stack", "--stack=embedded"]
+    supervisor = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=typed, stdout=typed)
+    assert supervisor.stdin
+    assert supervisor.stdout
+
+    async def told(order: str = "") -> str:
+        assert supervisor.stdin
+        assert supervisor.stdout
+        supervisor.stdin.write(order.encode())
+        return (await asyncio.wait_for(supervisor.stdout.readline(), 60)).decode().strip()
+
+    try:
+        while "Ctrl-C" not in await told():
+            pass
+        assert await told("kill database\n") == "database is down"
+        assert await told("check\n") == f"kafka-1 answers, pid {children_of(supervisor.pid)[0]}"
+        assert await told() == "database is down"
+        assert (await told("start database\n")).startswith("database answers")
+        assert (await told("pause kafka-1\n")).startswith("kafka-1 does not answer")
+        assert (await told("resume kafka-1\n")).startswith("kafka-1 answers")
+        assert "keeps nothing" in await told("restart kafka-1\n")
+        assert await told("kill kafka-2\n") == await told("kil database\n")
+        os.kill(children_of(supervisor.pid)[0], signal.SIGKILL)
+        assert await asyncio.wait_for(supervisor.wait(), 20) == 1
+    finally:
+        if supervisor.returncode is None:
+            supervisor.kill()
+            await supervisor.wait()
+
+
+async def test_a_child_that_was_ended_has_not_died(tmp_path: Path) -> None:
+    """Only what ends by itself has died: neither what was stopped or killed, nor what was started again."""
+    child = Child("sleeper", ["sleep", "600"], {}, tmp_path / "log")
+    assert not child.died
+    for end in (child.stop, child.kill):
+        child.start()
+        await end()
+        assert not child.died
+    child.start()
+    os.kill(child.pid, signal.SIGKILL)
+    await until(lambda: child.died)
+    await child.kill()
+    assert child.died
+    child.start()
+    assert not child.died
+    await child.kill()
+
+
+async def test_the_embedded_stack_has_one_broker(tmp_path: Path) -> None:
+    """BROKERS=3 where only the mock cluster can be had is an error that says why, and nothing is started."""
+    with pytest.raises(CannotStartError, match="one broker, not 3"):
+        async with running("embedded", runs=tmp_path, brokers=3):
+            pass
+    assert not directories(tmp_path)
 
 
 async def test_kill_9_during_the_start_leaves_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,11 @@ from pymongo import AsyncMongoClient
 from local import kafka
 from local.client import Client, NoAnswerError, Wire, minted
 from local.database import Database
-from local.embedded import Embedded
 from local.fleet import PARTITIONS, Service, World
 from local.issuer import Issuer
 from local.journal import Journal
-from local.kafka import Kafka
 from local.processes import Child, together, until, wait_for
-from local.stack import Kind, Stack, running
+from local.stack import Kind, Stack, asleep, running
 from local.witness import Witness, reading
 from shared.admin import make_topics
 from shared.brokers import Brokers
@@ -41,12 +40,6 @@ NOTE = {"title": "A note", "text": "Said while something was away."}
 async def issuer() -> AsyncIterator[Issuer]:
     async with Issuer() as issuer:
         yield issuer
-
-
-def asleep(kind: Kind, directory: Path) -> Stack:
-    """A stack of which nothing has been started; its addresses are settled, but the mock cluster's."""
-    broker = Kafka(directory / "broker") if kind == "local" else Embedded(directory)
-    return Stack(kind, "a test's", directory, broker, Database(directory / "database"))
 
 
 @asynccontextmanager
@@ -131,7 +124,7 @@ class Posting:
 @pytest.mark.kafka
 async def test_broker_and_topics_absent_at_the_start_are_waited_for(issuer: Issuer, tmp_path: Path) -> None:
     """Without a broker, then without topics, the service waits with a log line each; then it serves."""
-    stack = asleep("local", tmp_path)
+    stack = asleep("local", "a test's", tmp_path)
     notes = Service("notes", World(stack, issuer), tmp_path)
     async with ended(notes.child, stack.broker, stack.database):
         await stack.database.start()
@@ -151,7 +144,7 @@ async def test_broker_and_topics_absent_at_the_start_are_waited_for(issuer: Issu
 
 async def test_database_and_migrations_absent_at_the_start_are_waited_for(issuer: Issuer, tmp_path: Path) -> None:
     """Without a database, then without migrations, the service waits with a log line each; `migrate` waits too."""
-    stack = asleep("embedded", tmp_path)
+    stack = asleep("embedded", "a test's", tmp_path)
     async with ended(stack.broker, stack.database):
         await stack.broker.start()
         notes = Service("notes", World(stack, issuer), tmp_path)
@@ -179,7 +172,7 @@ def migration(service: Service, directory: Path) -> Child:
 
 async def test_readyz_of_a_starting_service_names_what_it_waits_for(issuer: Issuer, tmp_path: Path) -> None:
     """Before the first connection, too, /readyz says what is missing: the database, later the migrations."""
-    stack = asleep("embedded", tmp_path)
+    stack = asleep("embedded", "a test's", tmp_path)
     async with ended(stack.broker, stack.database):
         await stack.broker.start()
         notes = Service("notes", World(stack, issuer), tmp_path)
@@ -202,7 +195,8 @@ async def guarded(directory: Path) -> AsyncIterator[Database]:
         async with client:
             await client.admin.command("createUser", "notes", pwd="opensesame", roles=["root"])
         await database.kill()
-        database.child.argv.append("--auth")
+        (child,) = database.children
+        child.argv.append("--auth")
         await database.start()
         yield database
 
@@ -210,7 +204,7 @@ async def guarded(directory: Path) -> AsyncIterator[Database]:
 async def test_a_database_that_refuses_is_waited_for(issuer: Issuer, tmp_path: Path) -> None:
     """No user, or another password: a line that names the setting and nothing in it; `run` and `migrate` live on."""
     async with guarded(tmp_path) as database:
-        stack = Stack("embedded", "a test's", tmp_path, Embedded(tmp_path), database)
+        stack = replace(asleep("embedded", "a test's", tmp_path), database=database)
         async with ended(stack.broker):
             await stack.broker.start()
             for number, user in enumerate(("", "notes:openbarley@")):
@@ -389,7 +383,7 @@ async def busy(posting: Posting, client: Client) -> None:
 @pytest.mark.parametrize("away", ["database", "broker"])
 async def test_sigterm_while_it_waits_ends_it(away: str, issuer: Issuer, tmp_path: Path) -> None:
     """A service that waits for the world can be stopped: exit status 0, within its grace."""
-    stack = asleep("embedded", tmp_path)
+    stack = asleep("embedded", "a test's", tmp_path)
     async with ended(stack.broker, stack.database):
         await stack.broker.start()  # only then is its address known
         notes = Service("notes", World(stack, issuer), tmp_path)
