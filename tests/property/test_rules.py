@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.rules import BadRules, RuleSet, Sight, judge, ruleset
 from shared.rules.pattern import BadPattern, cost
+from shared.rules.sight import OF_TEXT
 from shared.rules.vocabulary import BY_KEY, FACTS, Fact, Value
 from shared.text import normalise
 
@@ -99,7 +100,10 @@ def told(fact: Fact) -> st.SearchStrategy[Value]:
     )
 
 
-KNOWN = st.fixed_dictionaries({}, optional={key: told(fact) for fact in FACTS for key in fact.keys})
+KNOWN = st.fixed_dictionaries(
+    {}, optional={key: told(fact) for fact in FACTS for key in fact.keys if key not in OF_TEXT}
+)
+"""What may be told beside a text; what a text tells by itself nobody tells."""
 
 
 @given(st.text(max_size=200) | st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
