@@ -58,7 +58,8 @@ class Lane(Steps, ABC):
     @property
     def finished(self) -> bool:
         """Whether it came to its end: all in hand is folded, all that is committed is sent, and noted as sent."""
-        return self._served and not self.outbox.size
+        noted = self.outbox.acknowledged <= self._stored_up_to
+        return self._served and not self.outbox.size and noted
 
     # -- what the kinds of lane fill in --------------------------------------------------------------------
 

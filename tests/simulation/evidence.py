@@ -111,10 +111,12 @@ def states_told(
         if document is None:
             continue  # it was lost, or is missed by the check of its kind
         v = document["v"]
-        lifted = v if v > floor - LIFTED else floor
+        known = {max(v, floor), v if v > floor - LIFTED else floor}
+        # The lost time's word of it may have come back before the lifted one, which says the same.
+        known |= {mine[-1].sequence} if mine and v < floor - LIFTED < mine[-1].sequence < floor else set()
         if not mine or not says(mine[-1], document):
             yield f"{subject}: the last news {mine[-1:]} is not the state {document}"
-        elif mine[-1].sequence not in (max(v, floor), lifted) and not (floor and rebuilt and mine[-1].sequence < v):
+        elif mine[-1].sequence not in known and not (floor and rebuilt and mine[-1].sequence < v):
             yield f"{subject}: the last news has {mine[-1].sequence}, the state {document}"
         elif not floor and not len({seen.id for seen in mine}) == len(sequences) == v:
             yield f"{subject}: {len(mine)} news of {v} changes"
