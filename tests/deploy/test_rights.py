@@ -13,7 +13,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
-from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
@@ -112,7 +112,8 @@ def _positions(admin: AdminClient, group: str, topic: str) -> dict[str, Callable
 
 
 def _administration(admin: AdminClient, topic: str) -> dict[str, Callable[[], Mapping[Any, Future[Any]]]]:
-    forever = ConfigResource(ResourceType.TOPIC, topic, {"retention.ms": "-1"})
+    longer = ConfigEntry("retention.ms", "-1", incremental_operation=AlterConfigOpType.SET)
+    forever = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[longer])
     everybody = AclBinding(
         ResourceType.TOPIC,
         topic,
@@ -126,7 +127,7 @@ def _administration(admin: AdminClient, topic: str) -> dict[str, Callable[[], Ma
         "make": lambda: admin.create_topics([NewTopic(f"{topic}x", 1, 1)]),
         "delete": lambda: admin.delete_topics([topic]),
         "widen": lambda: admin.create_partitions([NewPartitions(topic, 2)]),
-        "configure": lambda: admin.alter_configs([forever]),
+        "configure": lambda: admin.incremental_alter_configs([forever]),
         "cut": lambda: admin.delete_records([TopicPartition(topic, 0, 1)]),
         "permit": lambda: admin.create_acls([everybody]),
     }
