@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -127,6 +128,7 @@ def test_what_staff_restore_comes_back_everywhere(seed: int) -> None:
 def test_the_last_decision_holds_everywhere(seed: int, decisions: list[tuple[str, bool]]) -> None:
     """However often staff change their minds, and whether or not the others have heard of it in between."""
     four = story(seed)
+    by_rules = len(told(four))
     last = {"ad": True, "c": True, "m": True}
     for content, hide in decisions:
         four.decide(content, hide=hide)
@@ -145,11 +147,21 @@ def test_the_last_decision_holds_everywhere(seed: int, decisions: list[tuple[str
     need = four["notes"].documents.get((Need.COLLECTION, need_id("c")))
     assert (isinstance(need, Need) and need.state == "open") == (not last["c"])
     assert four["notes"].get(Note, "plain").hidden_comments == last["c"]
-    told = four["moderation"].told
-    assert len(told.of(ContentJudged)) + len(told.of(MessageJudged)) == 4 + sum(
+    assert len(told(four)) == by_rules + sum(
         1 for n, (content, hide) in enumerate(decisions) if _news(decisions[:n], content, hide)
     )
+    for content in ("plain", *last):
+        said = [(t.hidden, t.score, t.reasons, t.by) for t in told(four) if t.content_id == content]
+        assert all(one != next_ for one, next_ in pairwise(said)), "a verdict that says nothing new"
+    # By the text alone, and for all but the plain one once more when the counters have answered.
+    assert by_rules == 4 + 3
     assert four.dead == []
+
+
+def told(four: Four) -> list[ContentJudged | MessageJudged]:
+    """All verdicts, in the order in which moderation told them by kind."""
+    heard = four["moderation"].told
+    return [*heard.of(ContentJudged), *heard.of(MessageJudged)]
 
 
 def _news(before: list[tuple[str, bool]], content: str, hide: bool) -> bool:
