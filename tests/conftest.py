@@ -24,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "jumping: runs on a loop whose time jumps, so that waiting costs nothing")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A worker has whole files, for their fixtures; one has all that start a stack, so that there is one at a time."""
     for item in items:

@@ -26,8 +26,8 @@ async def restored(
 
     From here on each state event, also one that waits in an outbox, is above whatever the lost timeline told, and no
     process that owned a lane before commits anything: neither one of the lost timeline, whose epoch may come round
-    again (the session is another
-    one), nor one from before the snapshot (the epoch is another one). Stopped half way it is run again.
+    again (the session is another one), nor one from before the snapshot (the epoch is another one). Stopped half way
+    it is run again.
 
     Raises:
         Rejected: the clock stands before the last restore; nothing was done. Transient, Conflict: run it again; a
@@ -86,7 +86,7 @@ def _lifted(record: Sequence[Any], above: Mapping[int, int], last: int) -> Seque
     return [*place, [renamed, type_, source, time, subject, sequence, *rest]]
 
 
-async def _fence(database: Database, lane: str, above: Mapping[int, int], floor: int) -> bool:
+async def _fence(database: Database, lane: str, above: Mapping[int, int], sequence: int) -> bool:
     """Nobody owns it; its position and what holds it stay, its outbox is lifted. A republication begins anew: all that
     it had still to send is told over. False if an owner from before the snapshot was first.
     """
@@ -96,7 +96,7 @@ async def _fence(database: Database, lane: str, above: Mapping[int, int], floor:
         await database.kill_session(before.session)  # what it left open would lock the document for a minute
     anew = lane.startswith("republish:")
     lifted = [
-        {**batch, "r": [_lifted(r, above, floor - 1) if _is_state(r) else r for r in batch["r"]]}
+        {**batch, "r": [_lifted(r, above, sequence - 1) if _is_state(r) else r for r in batch["r"]]}
         for batch in stored["outbox"]
     ]
     change: Json = {
