@@ -18,6 +18,7 @@ def become(parent: int, command: list[str]) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it died before the tie was made: no signal will come any more
             os._exit(127)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for all that it runs behind `&`
     try:
         os.execvp(command[0], command)  # noqa: S606 - exec is the point
     except OSError as error:

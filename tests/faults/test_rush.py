@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from local import kafka
 from local.fleet import Service, World, topics
 from local.issuer import Issuer
 from local.processes import together, wait_for
 from local.stack import running
+from tests.faults.round import ON_REAL_PARTS
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.kafka,
-    pytest.mark.skipif(kafka.missing() is not None, reason=f"no Apache Kafka on this machine: {kafka.missing()}"),
-]
+pytestmark = ON_REAL_PARTS
 PEOPLE = [f"p{n:03}" for n in range(1_000)]
 SEATS = 10
 LEAVERS = 5

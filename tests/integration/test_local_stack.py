@@ -250,6 +250,22 @@ async def test_a_child_that_was_ended_has_not_died(tmp_path: Path) -> None:
     await child.kill()
 
 
+async def test_a_child_hears_what_a_shell_ignores(tmp_path: Path) -> None:
+    """What stands behind `&` in a script ignores SIGINT; what it starts as a child does not."""
+    child = Child("sleeper", ["sleep", "600"], {}, tmp_path / "log")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child.start()
+        async with asyncio.timeout(10):
+            await until(lambda: Path(f"/proc/{child.pid}/comm").read_text("utf-8") == "sleep\n")
+        os.kill(child.pid, signal.SIGINT)
+        async with asyncio.timeout(10):
+            await until(lambda: child.died)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        await child.kill()
+
+
 async def test_the_embedded_stack_has_one_broker(tmp_path: Path) -> None:
     """BROKERS=3 where only the mock cluster can be had is an error that says why, and nothing is started."""
     with pytest.raises(CannotStartError, match="one broker, not 3"):
