@@ -20,7 +20,7 @@ from pymongo.uri_parser import split_options
 from pymongo.write_concern import WriteConcern
 
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
-from shared.mongo_faults import reached, translated
+from shared.mongo_faults import forgotten, reached, translated
 
 log = structlog.get_logger()
 
@@ -174,7 +174,7 @@ class MongoDatabase:
                 unknown = error.has_error_label("UnknownTransactionCommitResult") or isinstance(
                     error, driver.ConnectionFailure
                 )
-                if not unknown and not asked:
+                if not unknown and not asked and not forgotten(error):
                     raise translated(error) from error
                 # From here on an error tells of this attempt only: an earlier one may have been applied, and
                 # a server that was restarted in between no longer knows the transaction.

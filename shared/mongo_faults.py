@@ -40,3 +40,12 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, _AWAY) or any(map(error.has_error_label, _PASSING)):
         return Transient(type(error).__name__, retry_after=0.1)  # the driver has waited already
     return error
+
+
+def forgotten(error: driver.PyMongoError) -> bool:
+    """Whether a commit was answered that there is no such transaction: it was aborted, or it is done.
+
+    The driver itself tries a commit twice and tells of the second try alone. A server that has committed at the first,
+    and died before its reply, knows nothing of it when it is back.
+    """
+    return getattr(error, "code", None) == _NO_SUCH_TRANSACTION
