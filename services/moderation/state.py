@@ -19,6 +19,7 @@ def verdict(content: Content) -> Event:
         "reasons": tuple(reasons),
         "rules": content.rules,
         "model": content.model,
+        "without": content.without,
         "by": "staff" if content.decided else "automatic",
     }
     if content.kind == "message":

@@ -12,6 +12,7 @@ Judge = Literal["automatic", "staff"]
 """What staff have decided of a revision is final: no automatic verdict on it follows."""
 Flag = Literal["reported", "counted"]
 """What is told of a content beside its text: a person's report, or what counters know of it that a rule may ask for."""
+Without = Annotated[tuple[Short, ...], Field(max_length=10)]
 Asking = Annotated[tuple[Short, ...], Field(max_length=1_000)]
 CounterId = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}:[A-Za-z0-9_.:\-]{1,128}$")]
 """The kind of a counter and what it counts, as ``model:text``."""
@@ -57,6 +58,7 @@ class ContentJudged(Event, topic=NOTE_VERDICT, name="content_judged", order="sta
     rules: Short
     model: Short = ""
     by: Judge = "automatic"
+    without: Without = ()
 
 
 class ContentFlagged(Event, topic=NOTE_VERDICT, name="content_flagged", order="count"):
@@ -85,6 +87,7 @@ class MessageJudged(Event, topic=GROUP_VERDICT, name="message_judged", order="st
     rules: Short
     model: Short = ""
     by: Judge = "automatic"
+    without: Without = ()
 
 
 class MessageFlagged(Event, topic=GROUP_VERDICT, name="message_flagged", order="count"):

@@ -115,6 +115,7 @@ FIELDS: Mapping[str, str] = {
     "waiting": "How many wait for a seat.",
     "weight": "How much it adds to the score.",
     "what": "What is counted: texts that others see, advice taken, needs; `in_time` of others' `questions` here.",
+    "without": "Counters not heard yet when it was made. If what they tell changes it, another verdict follows.",
 }
 
 

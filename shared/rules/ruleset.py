@@ -84,6 +84,10 @@ class RuleSet:
             if rule.name in waiting and any(key.startswith(family) for key in rule.facts)
         )
 
+    def asks(self, family: str) -> bool:
+        """Whether any of them asks for a fact whose key begins so."""
+        return any(key.startswith(family) for rule in self.rules for key in rule.facts)
+
     def may_speak(self, waiting: Collection[str], facts: Mapping[str, Value]) -> bool:
         """Whether one of the rules named that ask for these facts could hold, whatever the text and the rest are."""
         sight, keys = Sight(None, None, facts), facts.keys()

@@ -62,6 +62,8 @@ FACTS: tuple[Fact, ...] = (
     _counted("crowd.people", "Other people who wrote the same text within the window.", HOUR),
     _counted("crowd.places", "Other notes and groups where anybody wrote the same text within the window.", HOUR),
     _counted("host.people", "Other people who named the first host in it within the window.", HOUR),
+    _counted("group.posts", "Messages in its group within the window before this one.", MINUTE, HOUR),
+    _counted("group.hidden", "Messages in its group within the window that are hidden now.", HOUR),
     Fact("model.score", "number", "The text model's chance of an advertisement; unknown while it keeps silent.", 0, 1),
 )
 BY_NAME: Mapping[str, Fact] = {fact.name: fact for fact in FACTS}
@@ -98,5 +100,5 @@ EFFECTS: Mapping[str, str] = {
     "hide": "hides the text alone; it weighs as much as the threshold",
     "review": "puts the text up for review by staff, and hides nothing",
 }
-COUNTED: frozenset[str] = frozenset(key for key in BY_KEY if key.startswith(("author.", "crowd.", "host.")))
+COUNTED: frozenset[str] = frozenset(key for key in BY_KEY if key.startswith(("author.", "crowd.", "host.", "group.")))
 """What counters tell, a moment after the text is there."""

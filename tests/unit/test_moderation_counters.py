@@ -1,4 +1,4 @@
-"""Counters by person, text and host: windows that slide, exact in any order, and what rules make of what they tell."""
+"""M2. Counters by person, text, host and group: windows slide, exact in any order; what rules make of what is told."""
 
 import random
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.moderation.core import Content, Counter, Entry, counted, counter_ids, text_hash
 from services.moderation.core.counters import HOUR, MINUTE, WEEK
@@ -15,6 +16,7 @@ from services.moderation.handlers import DecideContent
 from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentJudged, Count, MessageFlagged
 from shared.contracts.notes import CommentEdited, CommentPosted, NotePosted
 from shared.contracts.talk import MessagePosted
+from shared.flow.documents import from_mongo, to_mongo
 from shared.rules import MOST_COUNTED, ruleset
 from shared.text import normalise
 from tests.unit.judging import RULES, SPAM, service
@@ -86,6 +88,7 @@ def test_which_counters_a_content_has() -> None:
         "host": "host:example.com",
     }
     assert dict(counter_ids("ann", normalise("好的"))) == {"person": "person:ann"}
+    assert dict(counter_ids("ann", normalise("好的"), "g-1")) == {"person": "person:ann", "group": "group:g-1"}
 
 
 def test_counting_ends_where_rules_stop_asking() -> None:
@@ -146,6 +149,37 @@ def test_windows_are_exact(seed: int) -> None:
             "author.age": (at - min((e.at for e in all_), default=at)).total_seconds(),
         }
         all_.append(one)
+
+
+def test_m2_what_is_hidden_long_after_counts_once() -> None:
+    """Its entry is gone by then: it comes back as hidden, and is nothing more that the author has written."""
+    first, second = entry(0, START), entry(1, START + timedelta(hours=3))
+    hidden = replace(first, hidden=True, version=2)
+    third = told([first, second, hidden, entry(2, START + timedelta(hours=4))])[-1]
+    assert (third["author.written"], third["author.hidden(7d)"]) == (2, 1)
+
+
+@given(st.integers(0, 10_000))
+def test_m2_windows_of_a_group_are_exact(seed: int) -> None:
+    """Against a count over everything that was ever written there, with news of what was hidden or shown since."""
+    rng = random.Random(seed)
+    at, counter = START, Counter(id="group:g")
+    all_: list[Entry] = []
+    for n in range(60):
+        at += timedelta(seconds=rng.choice([0.5, 5, 30, 600, 100_000]))
+        counter, facts = counted(counter, entry(n, at))
+        hour = [e for e in all_ if at - e.at < HOUR]
+        assert facts == {
+            "group.posts(1m)": sum(at - e.at < MINUTE for e in all_),
+            "group.posts(1h)": len(hour),
+            "group.hidden(1h)": sum(e.hidden for e in hour),
+        }
+        all_.append(entry(n, at))
+        known = rng.choice([place for place, e in enumerate(all_) if at - e.at < HOUR])
+        news = replace(all_[known], hidden=rng.random() < 0.5, version=all_[known].version + 1)
+        all_[known] = news
+        counter, nothing = counted(counter, news)
+        assert nothing == {}
 
 
 @given(st.randoms(use_true_random=False))
@@ -336,3 +370,60 @@ def test_an_advertisement_that_is_edited_in_is_told_from_one_that_stood_there() 
         assert (edited.hidden, {r.rule for r in edited.reasons}) == (True, {"contact", "discount", "edited_in"})
         assert edited.before == "这家店真不错, 老板人很好"
     assert not write(made, 3, offer).hidden
+
+
+def say(made: World, number: int, text: str, author: str) -> Content:
+    made.hear(MessagePosted(message_id=f"m{number}", group_id="g", author_id=author, text=text))
+    made.settle()
+    return made.get(Content, f"m{number}")
+
+
+def test_m2_a_group_under_attack_is_guarded_against_newcomers() -> None:
+    """Once five of its messages were hidden within the hour, half an offer of a stranger is hidden there too."""
+    made, half = service(), "要的看我头像, 微信: abc12345"
+    say(made, 0, "昨天那条路线真不错", "old")
+    made.now += timedelta(days=2)
+    assert not say(made, 1, "老板们看我主页, 都在", "p1").hidden
+    for n in range(2, 7):
+        assert say(made, n, f"{SPAM} {n}", f"p{n}").hidden
+    braked, regular = say(made, 7, "要的看我主页, 都在", "p7"), say(made, 8, "要的看我主页呀, 都在", "old")
+    assert (braked.score, [r.rule for r in braked.reasons]) == (0.9, ["call_to_add", "raid"])
+    assert [r.rule for r in regular.reasons] == ["call_to_add"]
+    assert {"raid"} <= {r.rule for r in say(made, 9, half, "p9").reasons}
+    made.now += timedelta(hours=1)
+    assert "raid" not in {r.rule for r in say(made, 10, f"{half}!", "p10").reasons}
+
+
+def test_m2_a_verdict_says_which_counters_it_went_without() -> None:
+    """At first those that a rule waits for; the verdict that follows their answer has heard them."""
+    made = service()
+    made.hear(
+        CommentPosted(
+            comment_id="c0", note_id="n", author_id="bob", note_author_id="ann", text="加V❤: abc12345, 一起爬山吧"
+        )
+    )
+    (first,) = made.told.of(ContentJudged)
+    assert set(first.without) == {"person", "text"}
+    made.settle()
+    after = made.told.of(ContentJudged)[-1]
+    assert (after.hidden, after.without) == (True, ("text",))
+    message = say(made, 1, "要的看我头像", "eve")
+    assert "group" in message.without
+
+
+def test_m2_a_counter_that_changes_nothing_brings_no_second_verdict() -> None:
+    """What was told of the verdict stays: it went without, and that nothing follows is the answer."""
+    made = service()
+    content = write(made, 0, "点我头像进群, 什么都有, 快来")
+    assert [v.without for v in made.told.of(ContentJudged)] == [content.without] != [()]
+
+
+def test_m2_windows_are_what_the_documents_say() -> None:
+    """A process that starts anew goes on where the last one stood: a flood is not forgotten by a restart."""
+    made = world()
+    for n in range(3):
+        write(made, n)
+    again = world()
+    again.documents = {place: from_mongo(type(d), to_mongo(d)) for place, d in made.documents.items()}
+    again.now = made.now
+    assert [r.rule for r in write(again, 3).reasons] == ["flood"]

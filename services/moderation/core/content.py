@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -53,9 +53,9 @@ class Content(Document, frozen=True, kw_only=True):
     """A copy of the latest revision of a note, comment or message, with its verdict.
 
     `place_id` is the note, of a message the group. `before` is the last revision that others saw before this one, which
-    rules compare it with, `edited_at` when this one came. `counts` are the facts that counters have told of it.
-    `reported` counts reports by reason; `review_since` is set while it waits for staff. Of what its author has deleted
-    only the ids are left.
+    rules compare it with, `edited_at` when this one came. `counts` are the facts that counters have told of it,
+    `without` the counters that had not been heard when it was judged. `reported` counts reports by reason;
+    `review_since` is set while it waits for staff. Of what its author has deleted only the ids are left.
     """
 
     COLLECTION: ClassVar[str] = "content"
@@ -76,6 +76,7 @@ class Content(Document, frozen=True, kw_only=True):
     model: str = ""
     revision: int = 0
     counts: tuple[tuple[str, float], ...] = ()
+    without: tuple[str, ...] = ()
     reported: dict[str, int] = msgspec.field(default_factory=dict)
     review_since: datetime | None = None
     decision: Decision | None = None
@@ -210,10 +211,10 @@ def copied(content: Content | None, text: Text, now: datetime) -> Content:
     )
 
 
-def judged(content: Content, verdict: Verdict, now: datetime) -> Content:
+def judged(content: Content, verdict: Verdict, without: tuple[str, ...], now: datetime) -> Content:
     """A content with what the judges say of it, unless staff have spoken of this revision; reports stay.
 
-    One that a rule puts up for review waits from now on.
+    `without` are the counters that were not heard. One that a rule puts up for review waits from now on.
     """
     if content.decided:
         return content
@@ -224,6 +225,7 @@ def judged(content: Content, verdict: Verdict, now: datetime) -> Content:
         reasons=tuple(Found(r.rule, r.weight, *r.evidence) for r in verdict.reasons),
         rules=verdict.rules,
         model=verdict.model,
+        without=without,
         review_since=content.review_since or (now if verdict.review else None),
     )
 
@@ -233,11 +235,21 @@ def told(content: Content, counts: dict[str, float]) -> Content:
     return replace(content, counts=tuple({**dict(content.counts), **counts}.items()))
 
 
-def recalled(content: Content, told: tuple[bool, float, tuple[Found, ...]], rules: str, model: str) -> Content:
-    """The content with a verdict as it was told: hidden, score and reasons. Of a deleted one no reasons are kept."""
-    hidden, score, reasons = told
-    kept = () if content.deleted else reasons
-    return replace(content, hidden=hidden, score=score, reasons=kept, rules=rules, model=model)
+class Recalled(NamedTuple):
+    """A verdict as it was told."""
+
+    hidden: bool
+    score: float
+    reasons: tuple[Found, ...]
+    rules: str
+    model: str
+    without: tuple[str, ...]
+
+
+def recalled(content: Content, told: Recalled) -> Content:
+    """The content with a verdict as it was told. Of a deleted one no reasons are kept."""
+    kept = () if content.deleted else told.reasons
+    return replace(content, **{**told._asdict(), "reasons": kept})
 
 
 def dropped(content: Content | None, text: Text, now: datetime) -> Content:

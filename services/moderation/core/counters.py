@@ -1,5 +1,5 @@
-"""What was written lately, by a person, in the same words, or of the same host: sliding windows, exact to the
-millisecond, each counter in one document of bounded size. Rules ask for what they tell as facts."""
+"""What was written lately, by a person, in the same words, of the same host, or in a group: sliding windows, exact to
+the millisecond, each counter in one document of bounded size. Rules ask for what they tell as facts."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -13,9 +13,9 @@ from shared.flow.documents import Document
 from shared.rules import MOST_COUNTED, hosts
 from shared.text import Normalised, normalise
 
-Counted = Literal["person", "text", "host"]
+Counted = Literal["person", "text", "host", "group"]
 """What a counter counts by; the first part of its key."""
-FAMILY: Mapping[Counted, str] = {"person": "author.", "text": "crowd.", "host": "host."}
+FAMILY: Mapping[Counted, str] = {"person": "author.", "text": "crowd.", "host": "host.", "group": "group."}
 """What the facts begin with that such a counter tells."""
 MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
 LEAST_TEXT = 8
@@ -51,13 +51,15 @@ class Counter(Document, frozen=True, kw_only=True):
     written: int = 0
 
 
-def counter_ids(author_id: str, seen: Normalised) -> Mapping[Counted, str]:
-    """The counters of a content, each the key of what it counts: by its author, its text, its first host."""
+def counter_ids(author_id: str, seen: Normalised, group_id: str = "") -> Mapping[Counted, str]:
+    """The counters of a content, each the key of what it counts: by its author, its text, its first host, its group."""
     found: dict[Counted, str] = {"person": f"person:{author_id}"}
     if text := hash_of(seen):
         found["text"] = f"text:{text}"
     if named := hosts(seen):
         found["host"] = f"host:{named[0][:MOST_KEY]}"
+    if group_id:
+        found["group"] = f"group:{group_id}"
     return found
 
 
@@ -76,16 +78,19 @@ def counted(counter: Counter, entry: Entry) -> tuple[Counter, Mapping[str, float
     """The counter after a content, and the facts that it tells of this one, if it is new.
 
     News of a content that is known changes its entry and tells nothing; older news changes nothing. A window reaches
-    back from when the content was posted, so delay and order change nothing but what was not there yet.
+    back from when the content was posted, so delay and order change nothing but what was not there yet. Late news of
+    one whose entry is gone is told what is still remembered, and does not count it again.
     """
     known = next((e for e in counter.entries if e.content_id == entry.content_id), None)
     if known is not None and known.version >= entry.version:
         return counter, {}
     others = tuple(e for e in counter.entries if e.content_id != entry.content_id)
-    facts = {} if known is not None else _facts(counter, others, entry)
+    forgotten = known is None and entry.version > 1 and counter.last is not None and counter.last - entry.at >= HOUR
+    new = known is None and not forgotten
+    facts = _facts(counter, others, entry) if known is None else {}
     last, since = max(entry.at, counter.last or entry.at), min(entry.at, counter.since or entry.at)
     after = replace(counter, entries=_kept((*others, entry), last), last=last, since=since)
-    return replace(after, written=counter.written + (known is None)), facts
+    return replace(after, written=counter.written + new), facts
 
 
 def _facts(counter: Counter, others: tuple[Entry, ...], entry: Entry) -> Mapping[str, float]:
@@ -100,6 +105,11 @@ def _facts(counter: Counter, others: tuple[Entry, ...], entry: Entry) -> Mapping
         return _bounded({"crowd.people(1h)": len(people), "crowd.places(1h)": len(elsewhere)})
     if kind == "host":
         return _bounded({"host.people(1h)": len(people)})
+    if kind == "group":
+        hidden = sum(e.hidden for e in hour)
+        return _bounded(
+            {"group.posts(1m)": len(within(MINUTE)), "group.posts(1h)": len(hour), "group.hidden(1h)": hidden}
+        )
     alike = {e.place_id for e in hour if entry.text and e.text == entry.text} - {entry.place_id}
     age = (entry.at - (counter.since or entry.at)).total_seconds()
     told = {

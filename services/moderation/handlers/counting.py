@@ -1,9 +1,9 @@
 """What else was written lately: counted in the lane of each counter, told to the lane of the content."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from services.moderation.core import FAMILY, Content, Counter, Entry, counted, counter_ids, hash_of
+from services.moderation.core import FAMILY, Content, Counted, Counter, Entry, counted, counter_ids, hash_of
 from services.moderation.view import RulesView
 from shared.contracts.moderation import ContentCounted, ContentFlagged, Count, Flag, MessageFlagged
 from shared.flow.documents import Document
@@ -11,30 +11,54 @@ from shared.flow.work import Work
 from shared.text import normalise
 
 
-def count(content: Content, waiting: Sequence[str], work: Work) -> None:
-    """Hand a content over to its counters, or what has become of it since, with the rules that wait for them.
+class Counters(NamedTuple):
+    """The counters that are to hear of a content: the key of each, and the rules that wait for what it tells.
 
-    Its author is always counted. What is counted by text or host is what some rule waits for.
+    `without` are the kinds of those that a rule waits for and that have told nothing of it yet.
+    """
+
+    text_hash: str
+    asked: Mapping[str, tuple[str, ...]]
+    without: tuple[Counted, ...]
+
+
+def asked(content: Content, waiting: Sequence[str], work: Work) -> Counters:
+    """Which counters are to hear of a content, when these rules wait for them.
+
+    Its author is always counted, its group if any rule asks for that: else a window would lack what did not wait. By
+    text or host is counted what some rule waits for, since what shares them is asked the same.
     """
     seen, rules = normalise(content.text), work.view(RulesView).rules
-    for kind, counter_id in counter_ids(content.author_id, seen).items():
+    told = {key.partition(".")[0] + "." for key, _ in content.counts}
+    found, without = dict[str, tuple[str, ...]](), list[Counted]()
+    ids = counter_ids(content.author_id, seen, content.place_id if content.kind == "message" else "")
+    for kind, counter_id in ids.items():
         asking = rules.asking(waiting, FAMILY[kind])
-        if asking or kind == "person":
-            work.emit(
-                ContentCounted(
-                    counter_id=counter_id,
-                    content_id=content.id,
-                    kind=content.kind,
-                    place_id=content.place_id,
-                    author_id=content.author_id,
-                    posted_at=content.posted_at,
-                    text_hash=hash_of(seen),
-                    hidden=content.hidden,
-                    version=content.v,
-                    asking=asking,
-                ),
-                content,
-            )
+        if asking or kind == "person" or (kind == "group" and rules.asks(FAMILY[kind])):
+            found[counter_id] = asking
+        if asking and FAMILY[kind] not in told:
+            without.append(kind)
+    return Counters(hash_of(seen), found, tuple(without))
+
+
+def count(content: Content, counters: Counters, work: Work) -> None:
+    """Hand a content over to its counters, or what has become of it since, with the rules that wait for them."""
+    for counter_id, asking in counters.asked.items():
+        work.emit(
+            ContentCounted(
+                counter_id=counter_id,
+                content_id=content.id,
+                kind=content.kind,
+                place_id=content.place_id,
+                author_id=content.author_id,
+                posted_at=content.posted_at,
+                text_hash=counters.text_hash,
+                hidden=content.hidden,
+                version=content.v,
+                asking=asking,
+            ),
+            content,
+        )
 
 
 def content_counted(event: ContentCounted, work: Work) -> str | None:

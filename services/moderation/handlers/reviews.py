@@ -1,5 +1,7 @@
 """People report, staff decide."""
 
+from msgspec.structs import replace
+
 from services.moderation.core import (
     COUNTER,
     Content,
@@ -16,7 +18,7 @@ from services.moderation.core import (
     spend,
     told,
 )
-from services.moderation.handlers.counting import Said, count, flag
+from services.moderation.handlers.counting import Said, asked, count, flag
 from services.moderation.handlers.verdicts import judgement, tell
 from services.moderation.state import verdict
 from shared.contracts.moderation import ContentFlagged, ContentLabelled, MessageFlagged
@@ -69,12 +71,16 @@ def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: 
 
 
 def _judged_again(known: Content, before: Content, work: Work) -> str | None:
-    after = work.put(judged(known, judgement(known, work), work.now))
-    if verdict(after) == verdict(before):
+    made = judgement(known, work)
+    after = judged(known, made, asked(known, made.open, work).without, work.now)
+    alike = replace(after, without=before.without)
+    if verdict(alike) == verdict(before):
+        work.put(alike)
         return "same"
+    after = work.put(after)
     tell(after, work)
     if after.hidden != before.hidden:
-        count(after, (), work)
+        count(after, asked(after, (), work), work)
     return None
 
 
@@ -89,5 +95,5 @@ def decide_content(command: DecideContent, work: Work) -> Reply:
             ContentLabelled(counter_id=COUNTER, content_id=content.id, revision=content.revision, spam=decision.hide),
             content,
         )
-        count(content, (), work)
+        count(content, asked(content, (), work), work)
     return Reply(status=200, body={"content_id": content.id, "hidden": content.hidden, "revision": content.revision})

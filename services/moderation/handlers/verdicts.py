@@ -5,6 +5,7 @@ from services.moderation.core import (
     Found,
     Judges,
     Kind,
+    Recalled,
     Text,
     Verdict,
     case_of,
@@ -15,7 +16,7 @@ from services.moderation.core import (
     recalled,
     verdicts,
 )
-from services.moderation.handlers.counting import count
+from services.moderation.handlers.counting import asked, count
 from services.moderation.handlers.lessons import watch
 from services.moderation.state import verdict
 from services.moderation.view import BarView, ModelView, RulesView
@@ -43,9 +44,10 @@ def written(event: Written, work: Work) -> str | None:
         work.restore(content)
         return "judged"
     made = judgement(content, work)
-    content = work.put(judged(content, made, work.now))
+    counters = asked(content, made.open, work)
+    content = work.put(judged(content, made, counters.without, work.now))
     tell(content, work)
-    count(content, made.open, work)
+    count(content, counters, work)
     watch(content, made, work)
     return None
 
@@ -63,8 +65,8 @@ def verdict_told(event: ContentJudged | MessageJudged, work: Work) -> str | None
         return "known"
     content = copied(known, told_of(event, known), work.now)
     reasons = tuple(Found(r.rule, r.weight, r.start, r.end) for r in event.reasons)
-    told = (event.hidden, event.score, reasons)
-    work.restore(recalled(content, told, event.rules, event.model), work.cause.sequence)
+    told = Recalled(event.hidden, event.score, reasons, event.rules, event.model, event.without)
+    work.restore(recalled(content, told), work.cause.sequence)
     return None
 
 
