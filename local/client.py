@@ -208,12 +208,12 @@ class Client:
                     raise
             await asyncio.sleep(0.1)
 
-    async def edit(self, person: str, note: str, body: Mapping[str, object], match: int) -> Json:
-        """PATCH a note of one's own, over the revision that was read."""
+    async def edit(self, person: str, note: str, body: Mapping[str, object], match: int, *, ad: bool = False) -> Json:
+        """PATCH a note of one's own, over the revision that was read; `ad` labels one that nobody is to see."""
         request = Request("notes", "PATCH", f"/v1/notes/{note}", person, body, key=uuid4().hex, match=match)
 
         def made(answer: Json) -> Accepted:
-            return Accepted("edit", person, note, state=str(answer["revision"]))
+            return Accepted("edit", person, note, state=str(answer["revision"]), ad=ad)
 
         return await self._command("edit", request, made)
 

@@ -32,6 +32,7 @@ IDENTITY: Mapping[type[Event], tuple[str, ...]] = {
     m.MessageJudged: ("content_id",),
     m.ContentFlagged: ("content_id", "flag"),
     m.MessageFlagged: ("content_id", "flag"),
+    m.ContentCounted: ("counter_id", "content_id", "version"),
     r.ProfileTaught: ("group_id", "note_id"),
     r.ProfileUntaught: ("group_id", "note_id"),
     r.MembershipHeard: ("person_id", "group_id", "sequence"),
@@ -76,6 +77,7 @@ FREE = frozenset(
         "RecordCounted",
         "ContentFlagged",
         "MessageFlagged",
+        "ContentCounted",
     }
 )
 """Facts that nobody has to expect: whether a text asks is the service's to say, and what its author's haste counts; an

@@ -36,8 +36,15 @@ def as_process(service: str, variables: Iterable[str]) -> list[str]:
     return [sys.executable, "-m", f"services.{service}"]
 
 
-OFF = ("flood", "repeated", "crowd_copies", "host_campaign", "newcomer_disguise", "newcomer_offer", "newcomer_rush")
-"""Rules of moderation about how fast and how new: where months are played in minutes everybody is both."""
+AT_ANY_PACE: Mapping[str, str] = {
+    "LIANYI_RULES_OFF": json.dumps(
+        [
+            *("flood", "repeated", "crowd_copies", "host_campaign", "raid"),
+            *("newcomer_disguise", "newcomer_offer", "newcomer_rush"),
+        ]
+    )
+}
+"""Without the rules about how fast and how new: where months are played in minutes everybody is both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,6 @@ class World:
             "LIANYI_ISSUER": self.issuer.issuer,
             "LIANYI_AUDIENCE": self.issuer.audience,
             "LIANYI_LOG_LEVEL": self.log_level,
-            "LIANYI_RULES_OFF": json.dumps(OFF),
         }
         if self.need_steps is not None:
             common["LIANYI_NEED_STEPS"] = json.dumps(list(self.need_steps))

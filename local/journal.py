@@ -19,7 +19,7 @@ class Accepted:
 
     `state` and `seats` are a group's; of feedback and of a reaction `state` is its kind, of an edit its revision.
     `asks` labels a comment or a message that is a question to which an answer is waited for; None where nobody has
-    labelled it.
+    labelled it. `ad` labels an edit that others must not see.
     """
 
     action: Action
@@ -34,6 +34,7 @@ class Accepted:
     asks: bool | None = None
     size: int = 0
     """Bytes of text that it carries."""
+    ad: bool = False
 
 
 @dataclass(frozen=True, slots=True)

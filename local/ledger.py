@@ -147,7 +147,8 @@ class Ledger:
         match done.action:
             case "edit":
                 self.book.expect("NoteEdited", done.note, done.state)
-                self.book.expect("NoteRevised", done.note, done.state)  # no edit here deserves to be refused
+                if not done.ad:
+                    self.book.expect("NoteRevised", done.note, done.state)
             case "react":
                 if done.person not in self.reactions[done.note][done.state]:
                     self.reactions[done.note][done.state].add(done.person)

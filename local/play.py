@@ -59,10 +59,13 @@ async def perform(console: Console, session: Session) -> Verdict:
     verdict = await session.witness.settle(GIVE_UP)
     audit = Audit(session.client, session.witness.ledger)
     verdict += await audit.all()
+    hidden = {text for text, is_hidden in session.witness.ledger.hidden.items() if is_hidden}
+    story.check("nobody else is hidden", hidden <= story.ads | story.planted, hidden - story.ads - story.planted)
     verdict += Verdict(lost=tuple(("check", check.what, check.found) for check in story.checks if not check.holds))
     quiet = ", ".join(f"{kind} {count}" for kind, count in sorted(lines.quiet.items()))
     console.print(f"[dim]events without a line above: {quiet}[/]", highlight=False)
     table = sheet(session, story)
+    table.section(_of_campaigns(session, story))
     table.section([Row("values of the APIs compared with our own count", f"{audit.compared:,}")])
     table.wire(verdict)
     console.print(table.table)
@@ -141,6 +144,14 @@ def _of_talk(session: Session) -> Iterable[Row]:
     yield Row("needs answered by messages", answered, "GroupNeedAnswered")
     escalated = sum(need.step > 0 and need.where != "" for need in session.witness.ledger.needs.values())
     yield Row("needs in groups escalated", f"{escalated}", "GroupNeedEscalated")
+
+
+def _of_campaigns(session: Session, story: Story) -> Iterable[Row]:
+    for campaign in story.campaigns:
+        caught = f"{campaign.hidden} of {campaign.due} hidden that had to be, {campaign.planted} planted"
+        yield Row(f"campaign: {campaign.what}", f"{caught}: {campaign.why}")
+    spared = sum(not session.witness.ledger.hidden.get(text) for text in story.spared)
+    yield Row("honest texts that look like one, shown", f"{spared} of {len(story.spared)}")
 
 
 def _counts(counts: Counter[str]) -> str:

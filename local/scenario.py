@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from local.campaigns import Campaign, Campaigns
 from local.client import MODERATION, Client, Json, NoAnswerError, Refusal
 from local.ledger import LATE, Seen
 from local.texts import CIRCLES, HALF_A_CHARTER, LAST, POSTS, TALK, Circle, Post, Remark
@@ -35,6 +36,9 @@ class Story:
     notes: dict[str, str] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     ads: set[str] = field(default_factory=set)
+    planted: set[str] = field(default_factory=set)
+    spared: set[str] = field(default_factory=set)
+    campaigns: list[Campaign] = field(default_factory=list)
     questions: set[str] = field(default_factory=set)
     comments: set[str] = field(default_factory=set)
     suggested: dict[str, GroupsSuggested] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Scenario:
         await self._come_back()
         await self._bad_input()
         await self._review("rider-2", await self._said("rider-2", "夹角调过以后, 刹车一点都不响了。"))
+        await self._campaigns()
         await self._late_answers()
         await self._close_and_post()
 
@@ -193,11 +198,25 @@ class Scenario:
             if remark.accepted and remark.under is not None:
                 await self._thank(TALK[remark.under].person, group, said[remark.under], message)
             if remark.ad:
+                self.story.planted.add(message)
                 hidden = await self._come("MessageVisibilityChanged", message, "True")
                 self.story.check("an advertisement in a group is hidden", hidden)
         await client.unsay(TALK[-1].person, group, said[-1])
         stranger = client.say(STRANGER, group, {"text": "大家好。"})
         await self._refused("a stranger writes in no group", stranger, 403, "not-a-member")
+
+    async def _campaigns(self) -> None:
+        """Advertisers do what no single text tells, and people beside them what only looks like it."""
+        story, groups = self.story, [circle for circle in CIRCLES if circle.key != "books"]
+        for circle in groups:
+            await self._join(circle, "copy-1", circle.answer or None)
+        played = Campaigns(self._client, self._come, story.check)
+        await played.play(
+            [story.notes[key] for key in ("route", "pour")], [story.groups[circle.key] for circle in groups]
+        )
+        story.planted |= played.planted
+        story.spared |= played.spared
+        story.campaigns += played.played
 
     async def _thank(self, asker: str, group: str, question: str, answer: str) -> None:
         if await self._come("GroupNeedOpened", question):

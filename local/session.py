@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from local.client import Client, Wire, fetched, minted
-from local.fleet import PARTITIONS, Launch, World, as_process, fleet, topics
+from local.fleet import AT_ANY_PACE, PARTITIONS, Launch, World, as_process, fleet, topics
 from local.issuer import Issuer
 from local.journal import Journal
 from local.live import Live, find
@@ -21,6 +21,7 @@ from local.stack import pick, running
 from local.witness import Witness, reading
 
 T = TypeVar("T")
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,13 @@ class Steps:
 
 @asynccontextmanager
 async def started(
-    choice: str, need_steps: Sequence[int] | None, tell: Steps, launch: Launch = as_process, brokers: int = 1
+    choice: str,
+    need_steps: Sequence[int] | None,
+    tell: Steps,
+    launch: Launch = as_process,
+    brokers: int = 1,
+    *,
+    more: Mapping[str, str] = NOTHING,
 ) -> AsyncIterator[Session]:
     """A stack and a fleet of our own, ready; at exit nothing of them is left.
 
@@ -72,7 +79,7 @@ async def started(
         tell(f"broker and database answer ({', '.join(stack.servers)}: {stack.database.server})")
         await topics(stack)
         journal = Journal()
-        witness, world = Witness(journal, PARTITIONS), World(stack, issuer, need_steps, launch=launch)
+        witness, world = Witness(journal, PARTITIONS), World(stack, issuer, need_steps, launch=launch, more=more)
         base = issuer.jwks_url.removesuffix("/jwks.json")
         with logged(stack.directory / "clients.log"):
             async with (
@@ -94,14 +101,14 @@ async def joined(live: Live, tell: Steps) -> AsyncIterator[Session]:
             reading(live.kafka, witness, fresh=False),
             Wire(live.urls, fetched(f"{live.issuer}/token"), journal) as wire,
         ):
-            tell(f"using the system that runs already (stack: {live.stack})")
+            tell(f"using the system that runs already (stack: {live.stack}), with its rules about how fast and how new")
             yield Session(live, Client(wire), witness)
 
 
 def found_or_started(choice: str, tell: Steps) -> AbstractAsyncContextManager[Session]:
     """An async context of a Session: the system that runs here, unless a stack is asked for, else a new one."""
     live = None if choice else find()
-    return started(choice, None, tell) if live is None else joined(live, tell)
+    return started(choice, None, tell, more=AT_ANY_PACE) if live is None else joined(live, tell)
 
 
 @contextmanager

@@ -151,6 +151,7 @@ class VerdictView(BaseModel):
     reasons: tuple[ReasonView, ...]
     rules: str = Field(description="Version of the rules that decided.")
     model: str = Field(description="Version of the text model that decided with them.")
+    counts: dict[str, float] = Field(description="What counters have told of it: how many, or how many seconds.")
     decision: DecisionView | None = Field(description="What staff decided last, of this or an earlier revision.")
 
 
@@ -303,6 +304,7 @@ def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
             ),
             rules=content.rules,
             model=content.model,
+            counts=dict(content.counts),
             decision=said
             and DecisionView(
                 action="hide" if said.hide else "restore", note=said.note, revision=said.revision, at=said.at

@@ -12,7 +12,7 @@ import httpx
 
 from local.book import Fact
 from local.client import PATIENCE, Client, Wire, minted
-from local.fleet import PARTITIONS, SERVICES, Service, World, as_process, topics
+from local.fleet import AT_ANY_PACE, PARTITIONS, SERVICES, Service, World, as_process, topics
 from local.issuer import Issuer
 from local.journal import Journal
 from local.processes import Child, together, wait_for
@@ -145,7 +145,7 @@ async def inhabited(
     journal.listeners.append(recount)
     print(f"seed {seed}, logs in {directory}")
     async with Issuer() as issuer:
-        world = World(stack, issuer, NEED_STEPS, more=env)
+        world = World(stack, issuer, NEED_STEPS, more={**AT_ANY_PACE, **env})
         services = tuple(_process(name, world, directory) for name in SERVICES)
         doors = Doors()
         for service in services:
