@@ -9,9 +9,19 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.moderation.core import MODEL, Content, Kind, ReportReason
 from services.moderation.core.content import STAFF
 from services.moderation.core.policy import RULES
-from services.moderation.handlers import ApproveRules, DecideContent, ProposeRules, ReportContent, RollBackRules
+from services.moderation.core.trial import NEEDED, proof
+from services.moderation.handlers import (
+    ApproveRules,
+    DecideContent,
+    EndTrial,
+    ProposeRules,
+    ReportContent,
+    RollBackRules,
+    TryRules,
+)
 from services.moderation.store import Store
 from services.moderation.view import RulesView as Rules
+from services.moderation.view import ShadowView
 from shared.auth import require
 from shared.desk import Calling, Desk
 from shared.errors import Rejected
@@ -111,6 +121,30 @@ class RulesView(BaseModel):
     rules: str = Field(description="Version of the set that this process judges by, with what is switched off.")
     number: int = Field(description="Of the last change; 0: the rules of the release.")
     source: str
+    trial: str = Field(description="What this process tries beside them: a draft, or a model; empty: nothing.")
+
+
+class Tried(BaseModel):
+    draft_id: str
+    rules: str
+    beside: str = Field(description="Version of the set in force.")
+
+
+class Ended(BaseModel):
+    draft_id: str
+
+
+class TrialView(BaseModel):
+    """What staff have said of a sample of what a trial would hide."""
+
+    trial_id: str
+    labelled: int = Field(description="Contents of the sample that staff have decided.")
+    right: int = Field(description="Those that are spam.")
+    added: int = Field(description="Labelled contents that only the trial would hide.")
+    added_right: int
+    bound: float = Field(description="Lower bound of the precision (Wilson, 95 %, two-sided).")
+    needed: float = Field(description="What the bound must come to before the draft may be approved.")
+    proven: bool = Field(description="Whether it does, and what only the trial would hide is no worse by its share.")
 
 
 class Decided(BaseModel):
@@ -165,8 +199,9 @@ class CaseView(BaseModel):
     since: datetime
 
 
-def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
+def routes(desk: Desk, store: Store, views: tuple[Rules, ShadowView]) -> APIRouter:
     """The routes of moderation. The rules in force say what each of them means to an author."""
+    rules, shadow = views
     api = APIRouter(prefix="/v1", tags=["moderation"])
     staff = [Depends(require(SCOPE))]
 
@@ -220,8 +255,14 @@ def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
     async def read_rules() -> RulesView:
         """The set that this process judges by: another process may be a second behind."""
         await rules.refresh()
+        await shadow.refresh()
         known = rules.documents.get(RULES)
-        return RulesView(rules=rules.rules.version, number=known.number if known else 0, source=rules.rules.source)
+        return RulesView(
+            rules=rules.rules.version,
+            number=known.number if known else 0,
+            source=rules.rules.source,
+            trial=shadow.trial_id,
+        )
 
     @api.get("/rules/changes", dependencies=staff, responses=problems(400, 403))
     async def read_changes(window: Paging) -> Page[ChangeView]:
@@ -260,13 +301,41 @@ def routes(desk: Desk, store: Store, rules: Rules) -> APIRouter:
             403,
             404,
             409,
+            422,
             503,
-            types={403: ["own-draft"], 404: ["unknown-draft"], 409: ["rules-changed-since"]},
+            types={403: ["own-draft"], 404: ["unknown-draft"], 409: ["rules-changed-since", "unproven"]},
         ),
     )
     async def approve(draft_id: Id, call: Calling) -> Response:
-        """Put a draft into force. Somebody else than who proposed it does so."""
+        """Put a draft into force. Somebody else than who proposed it does so; one that was tried must be proven."""
         return await desk.handle(ApproveRules(person_id=call.person, draft_id=draft_id), call)
+
+    @api.post(
+        "/rules/drafts/{draft_id}/try",
+        response_model=Tried,
+        dependencies=staff,
+        responses=problems(400, 403, 404, 409, 422, 503, types={404: ["unknown-draft"], 409: ["rules-changed-since"]}),
+    )
+    async def try_draft(draft_id: Id, call: Calling) -> Response:
+        """Judge by a draft beside the rules in force, hide nothing by it, and put a sample before staff."""
+        return await desk.handle(TryRules(person_id=call.person, draft_id=draft_id), call)
+
+    @api.post(
+        "/rules/drafts/{draft_id}/end",
+        response_model=Ended,
+        dependencies=staff,
+        responses=problems(400, 403, 404, 422, 503, types={404: ["unknown-trial"]}),
+    )
+    async def end_trial(draft_id: Id, call: Calling) -> Response:
+        """End the trial of a draft; what staff have said of it stays."""
+        return await desk.handle(EndTrial(person_id=call.person, draft_id=draft_id), call)
+
+    @api.get("/rules/trials/{trial_id}", dependencies=staff, responses=problems(403))
+    async def read_trial(trial_id: Id) -> TrialView:
+        """What staff have said of a draft or a model that is or was on trial; zeros while they have said nothing."""
+        found = proof(await store.trial(trial_id))
+        bound = round(found.bound, 4)
+        return TrialView(trial_id=trial_id, **found._asdict(), bound=bound, needed=NEEDED, proven=found.holds)
 
     @api.post(
         "/rules/changes/{change_id}/rollback",

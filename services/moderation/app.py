@@ -6,12 +6,12 @@ from typing import NoReturn
 
 from services.moderation.api import routes
 from services.moderation.commands import base_rules, load, score, train
-from services.moderation.core import BadModel, TextModel, blank
+from services.moderation.core import BadModel, Judges, TextModel, blank
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
 from services.moderation.state import STATES
 from services.moderation.store import COLLECTIONS, INDEXES, Store
-from services.moderation.view import BarView, ModelView, RulesView
+from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
@@ -25,9 +25,11 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     if unknown := sorted(set(settings.rules_off) - {rule.name for rule in base.rules}):
         _end(f"setting LIANYI_RULES_OFF: the release has no rules called {', '.join(unknown)}")
     rules = RulesView(database, seconds, base, settings.rules_off)
+    shadow = ShadowView(database, seconds, settings.rules_off, begin_trial(settings.shadow_model))
     model, bar = ModelView(database, seconds, origin), BarView(database, seconds, origin)
     gauges = ModelGauges(lambda: ModelReport(model.model.ham + model.model.spam, bar.bar.at))
-    return Parts(router(settings, origin), routes(desk, Store(database), rules), (rules, model, bar), STATES, (gauges,))
+    views = (rules, shadow, model, bar)
+    return Parts(router(settings, origin), routes(desk, Store(database), (rules, shadow)), views, STATES, (gauges,))
 
 
 def begin(path: str) -> TextModel:
@@ -36,6 +38,14 @@ def begin(path: str) -> TextModel:
         return load(Path(path)).model if path else blank()
     except BadModel as bad:
         _end(f"setting LIANYI_TEXT_MODEL: {bad}")
+
+
+def begin_trial(path: str) -> Judges | None:
+    """The text model on trial, with the bar that its training gave. A file that cannot be used ends the process."""
+    try:
+        return load(Path(path)) if path else None
+    except BadModel as bad:
+        _end(f"setting LIANYI_SHADOW_MODEL: {bad}")
 
 
 def _end(told: str) -> NoReturn:

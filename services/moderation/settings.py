@@ -20,6 +20,11 @@ class Settings(Common):
     text_model: str = Field(
         default="", max_length=1000, description="File of the text model to begin with, as `train` writes it."
     )
+    shadow_model: str = Field(
+        default="",
+        max_length=1000,
+        description="File of a text model to try beside the one in force, while no draft of rules is on trial.",
+    )
     view_seconds: float = Field(
         default=1.0, gt=0, description="How old this process's picture of the rules and the text model may be."
     )

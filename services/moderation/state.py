@@ -1,22 +1,22 @@
 """What ``ops republish`` tells of moderation: the verdict on each content, never its text; each change of rules."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from services.moderation.core import Content, RuleChange
+from services.moderation.core import Content, Found, RuleChange
 from shared.contracts import Event
-from shared.contracts.moderation import ContentJudged, MessageJudged, RulesChanged, VerdictReason
+from shared.contracts.moderation import ContentJudged, ContentTried, MessageJudged, RulesChanged, VerdictReason
 from shared.flow.states import State
 
 
 def verdict(content: Content) -> Event:
     """The verdict as it holds now."""
-    reasons = (VerdictReason(rule=r.rule, weight=r.weight, start=r.start, end=r.end) for r in content.reasons)
     about: dict[str, Any] = {
         "content_id": content.id,
         "author_id": content.author_id,
         "hidden": content.hidden,
         "score": content.score,
-        "reasons": tuple(reasons),
+        "reasons": _reasons(content.reasons),
         "rules": content.rules,
         "model": content.model,
         "without": content.without,
@@ -32,6 +32,32 @@ def judged(content: Content) -> Event | None:
     return None if content.deleted else verdict(content)
 
 
+def opinion(content: Content) -> Event | None:
+    """What a trial says of what is still there, if it has said something of this revision."""
+    told = content.opinion
+    if told is None or content.deleted or told.revision != content.revision:
+        return None
+    return ContentTried(
+        content_id=content.id,
+        kind=content.kind,
+        place_id=content.place_id,
+        author_id=content.author_id,
+        revision=told.revision,
+        version=content.v,
+        trial_id=told.trial_id,
+        hidden=told.hidden,
+        live=told.live,
+        score=told.score,
+        reasons=_reasons(told.reasons),
+        rules=told.rules,
+        model=told.model,
+    )
+
+
+def _reasons(found: Iterable[Found]) -> tuple[VerdictReason, ...]:
+    return tuple(VerdictReason(rule=r.rule, weight=r.weight, start=r.start, end=r.end) for r in found)
+
+
 def changed(change: RuleChange) -> Event:
     """Who changed the rules, how, and what they are since."""
     return RulesChanged(
@@ -45,6 +71,7 @@ def changed(change: RuleChange) -> Event:
         author_id=change.author_id,
         by_id=change.by_id,
         since=change.at,
+        proven=change.proven,
     )
 
 

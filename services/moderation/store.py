@@ -12,6 +12,9 @@ from services.moderation.core import (
     Report,
     Reporter,
     RuleChange,
+    Shadow,
+    Trial,
+    counter_of,
 )
 from shared.flow.documents import FOLLOW_KEYS, D, from_mongo
 from shared.flow.ports import Database, Json
@@ -27,18 +30,23 @@ COLLECTIONS = (
     Policy.COLLECTION,
     Draft.COLLECTION,
     RuleChange.COLLECTION,
+    Shadow.COLLECTION,
+    Trial.COLLECTION,
 )
 INDEXES = (
     Index(Content.COLLECTION, (("review_since", 1), ("_id", 1))),
     Index(Reporter.COLLECTION, (("at", 1),), expire=timedelta(days=1)),
     Index(Counter.COLLECTION, (("last", 1),), expire=timedelta(days=90)),
     Index(Policy.COLLECTION, FOLLOW_KEYS),
+    Index(Shadow.COLLECTION, FOLLOW_KEYS),
+    Index(Trial.COLLECTION, (("last", 1),), expire=timedelta(days=90)),
     Index(Draft.COLLECTION, (("at", 1),), expire=timedelta(days=30)),
     Index(Draft.COLLECTION, (("at", -1), ("_id", -1))),
     Index(RuleChange.COLLECTION, (("at", -1), ("_id", -1))),
 )
 """Content and reports stay as long as what they are about. When a person has reported is needed for an hour; what
-was counted decides for seven days, and who has not written for 90 is new again. A draft waits 30 days."""
+was counted decides for seven days, and who has not written for 90 is new again. A draft waits 30 days, and
+a trial is told of for 90 days after its last label."""
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -63,6 +71,11 @@ class Store:
         order = [("review_since", 1), ("_id", 1)]
         found = await self._database.find(Content.COLLECTION, where, sort=order, limit=limit)
         return [from_mongo(Content, stored) for stored in found]
+
+    async def trial(self, trial_id: str) -> Trial | None:
+        """What staff have said of a draft, or model, that is or was on trial."""
+        stored = await self._database.load(Trial.COLLECTION, [counter_of(trial_id)])
+        return from_mongo(Trial, stored[0]) if stored else None
 
     async def drafts(self, after: tuple[datetime, str] | None, limit: int) -> list[Draft]:
         """Proposed sets of rules, the last first, after a place in that order."""

@@ -1,10 +1,11 @@
 """In-memory views of rules, text model and bar, in every process: what its own lane commits at once, the rest soon."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import structlog
 
-from services.moderation.core import Bar, ModelState, Policy, TextModel, model_of, state_id
+from services.moderation.core import Bar, Judges, ModelState, Policy, Shadow, TextModel, model_of, state_id
 from shared.flow.ports import Database
 from shared.flow.view import CollectionView
 from shared.rules import BadRules, RuleSet, ruleset
@@ -37,6 +38,51 @@ class RulesView(CollectionView[Policy]):
         """Those of the release again."""
         super().drop(id_)
         self.rules = self._begun
+
+
+class ShadowView(CollectionView[Shadow]):
+    """What is on trial: a draft of rules, or else the model that this process was given for that.
+
+    A model on trial learns nothing and keeps the bar that its training gave: it is one version that is looked at.
+    """
+
+    def __init__(
+        self, database: Database, seconds: float, off: Collection[str] = (), model: Judges | None = None
+    ) -> None:
+        super().__init__(database, Shadow, seconds)
+        self._off, self._model = tuple(off), model
+        self._draft: tuple[str, RuleSet] | None = None
+
+    def put(self, document: Shadow) -> None:
+        """Take up what begins or ends. A set that this release cannot read is on trial elsewhere."""
+        super().put(document)
+        self._draft = None
+        if document.draft_id:
+            try:
+                self._draft = document.draft_id, ruleset(document.source, self._off)
+            except BadRules as bad:
+                log.error("trial_not_taken", draft=document.draft_id, fault=str(bad.faults[0]))
+
+    def drop(self, id_: str) -> None:
+        """Nothing any more."""
+        super().drop(id_)
+        self._draft = None
+
+    @property
+    def rules(self) -> RuleSet | None:
+        """The set of rules on trial, if there is one."""
+        return self._draft[1] if self._draft else None
+
+    @property
+    def trial_id(self) -> str:
+        """The draft, or the version of the model; empty: none."""
+        return self._draft[0] if self._draft else self._model.model.version if self._model else ""
+
+    def beside(self, live: Judges) -> tuple[str, Judges] | None:
+        """The id of what is on trial, and who judges by it: what is in force, but for one part."""
+        if self._draft:
+            return self.trial_id, replace(live, rules=self._draft[1])
+        return (self.trial_id, replace(self._model, rules=live.rules)) if self._model else None
 
 
 class ModelView(CollectionView[ModelState]):

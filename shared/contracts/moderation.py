@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
 
 from .event import Event, Id, Short
-from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT, POLICY
+from .topics import COUNTER, GROUP_VERDICT, NOTE_VERDICT, POLICY, SHADOW
 
 ContentKind = Literal["note", "comment"]
 Judge = Literal["automatic", "staff"]
@@ -135,6 +135,37 @@ class ContentCounted(Event, topic=COUNTER, name="content_counted", order="count"
     asking: Asking = Field(default=(), description="Rules that wait for what is counted.")
 
 
+class ContentTried(Event, topic=SHADOW, name="content_tried", order="fact"):
+    """What rules or a model on trial would have said of a content; only what is in force hides anything.
+
+    Of one content the higher ``version`` holds.
+    """
+
+    content_id: Id
+    kind: Literal["note", "comment", "message"]
+    place_id: Id
+    author_id: Id
+    revision: int = Field(ge=0)
+    version: int = Field(ge=1)
+    trial_id: Id
+    hidden: bool = Field(description="Whether it would be hidden.")
+    live: bool = Field(description="Whether the rules and the model in force hide it.")
+    score: FiniteFloat
+    reasons: tuple[VerdictReason, ...] = Field(max_length=100, description="The rules that would fire, and where.")
+    rules: Short
+    model: Short
+
+
+class TrialLabelled(Event, topic=COUNTER, name="trial_labelled", order="count"):
+    """Staff have decided of a content of the sample of a trial: of two decisions the higher ``version`` holds."""
+
+    counter_id: CounterId
+    content_id: Id
+    version: int = Field(ge=1)
+    added: bool = Field(description="Whether only the trial would hide it.")
+    spam: bool
+
+
 class RulesChanged(Event, topic=POLICY, name="rules_changed", order="state"):
     """The rules were changed: somebody's draft was approved by another person, or a change was rolled back.
 
@@ -153,3 +184,6 @@ class RulesChanged(Event, topic=POLICY, name="rules_changed", order="state"):
     author_id: Short = Field(description="Who wrote the set; empty for the one that a release brought.")
     by_id: Id = Field(description="Who approved it or rolled back.")
     since: AwareDatetime = Field(description="When it came into force.")
+    proven: FiniteFloat | None = Field(
+        default=None, description="Lower bound of its precision on trial; null for one that was never tried."
+    )

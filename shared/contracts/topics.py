@@ -112,6 +112,13 @@ COUNTER = Topic(
     readers=("moderation",),
     about="What moderation counts and learns beside the lanes of notes and groups, by kind and value of the counter.",
 )
+SHADOW = Topic(
+    name="lianyi.moderation.shadow.v1",
+    owner="moderation",
+    key="content",
+    readers=(),
+    about="What rules or a model on trial would have said of each content; nothing is hidden by it.",
+)
 POLICY = Topic(
     name="lianyi.moderation.policy.v1",
     owner="moderation",
@@ -151,6 +158,7 @@ TOPICS: dict[str, Topic] = {
         NOTE_VERDICT,
         GROUP_VERDICT,
         COUNTER,
+        SHADOW,
         POLICY,
         NOTES_DEAD,
         GROUPS_DEAD,

@@ -110,6 +110,7 @@ FIELDS: Mapping[str, str] = {
     "tier": "The tier that earlier help has earned.",
     "title": "Title of the note.",
     "topic": "What the author says that the note is about.",
+    "trial_id": "The draft, or the version of the model, that is on trial.",
     "value": "The input's body in base64, at most 64 KiB of it.",
     "version": "Counts what is told of this content: the higher one holds.",
     "waiting": "How many wait for a seat.",

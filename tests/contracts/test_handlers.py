@@ -12,7 +12,7 @@ from services.moderation.commands import base_rules
 from services.moderation.core import blank
 from services.moderation.handlers import router as moderation
 from services.moderation.settings import Settings as ModerationSettings
-from services.moderation.view import BarView, ModelView, RulesView
+from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from services.notes.handlers import router as notes
 from services.notes.settings import Settings as NotesSettings
 from services.recommend.handlers import router as recommend
@@ -37,6 +37,7 @@ VIEWS: dict[str, Callable[[], list[View]]] = {
     "recommend": lambda: [ProfilesView(FakeDatabase(Server()), 1.0)],
     "moderation": lambda: [
         RulesView(FakeDatabase(Server()), 1.0, base_rules()),
+        ShadowView(FakeDatabase(Server()), 1.0),
         *(view(FakeDatabase(Server()), 1.0, blank()) for view in (ModelView, BarView)),
     ],
 }

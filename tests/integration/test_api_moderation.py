@@ -129,7 +129,7 @@ async def test_rules_are_proposed_approved_and_rolled_back(edge: Edge) -> None:
     reply = await edge.ask("POST", approve, "dan/moderation")
     assert reply.json() == {"change_id": "rules-000001", "number": 1, "rules": made["rules"], "replaces": RULES.version}
     live = (await edge.ask("GET", "/v1/rules", "eve/moderation")).json()
-    assert live == {"number": 1, "rules": made["rules"], "source": SOURCE}
+    assert live == {"number": 1, "rules": made["rules"], "source": SOURCE, "trial": ""}
     back = "/v1/rules/changes/rules-000001/rollback"
     await edge.refuse("missing-scope", 403, "POST", back, "bob", json={"note": "误伤"})
     assert (await edge.ask("POST", back, "eve/moderation", json={"note": "误伤"})).json()["rules"] == RULES.version
@@ -158,3 +158,21 @@ async def test_a_set_with_faults_is_answered_with_their_places(edge: Edge) -> No
         "hint": "as 30s, 10m, 1h, 7d",
     }
     await edge.refuse("unknown-draft", 404, "POST", "/v1/rules/drafts/none/approve", "eve/moderation")
+
+
+async def test_m3_a_draft_is_tried_and_must_be_proven(edge: Edge) -> None:
+    """Staff see what is on trial and how much it has proven; nobody else may, and one that was tried waits for it."""
+    draft = {"source": SOURCE, "note": "试一试"}
+    made = (await edge.ask("POST", "/v1/rules/drafts", "eve/moderation", json=draft)).json()["draft_id"]
+    path = f"/v1/rules/drafts/{made}"
+    for method, of in (("POST", f"{path}/try"), ("POST", f"{path}/end"), ("GET", f"/v1/rules/trials/{made}")):
+        await edge.refuse("missing-scope", 403, method, of, "bob")
+    begun = (await edge.ask("POST", f"{path}/try", "eve/moderation")).json()
+    assert begun == {"draft_id": made, "rules": begun["rules"], "beside": RULES.version}
+    assert (await edge.ask("GET", "/v1/rules", "eve/moderation")).json()["trial"] == made
+    trial = (await edge.ask("GET", f"/v1/rules/trials/{made}", "eve/moderation")).json()
+    assert (trial["trial_id"], trial["labelled"], trial["bound"], trial["proven"]) == (made, 0, 0.0, False)
+    await edge.refuse("unproven", 409, "POST", f"{path}/approve", "dan/moderation")
+    assert (await edge.ask("POST", f"{path}/end", "eve/moderation")).json() == {"draft_id": made}
+    assert (await edge.ask("GET", "/v1/rules", "eve/moderation")).json()["trial"] == ""
+    await edge.refuse("unknown-trial", 404, "POST", f"{path}/end", "eve/moderation")

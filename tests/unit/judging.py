@@ -3,10 +3,10 @@
 from typing import Any
 
 from services.moderation.commands import base_rules
-from services.moderation.core import TextModel, blank, learned, read
+from services.moderation.core import Judges, TextModel, blank, learned, read
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
-from services.moderation.view import BarView, ModelView, RulesView
+from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from shared.rules import RuleSet
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World
@@ -17,10 +17,17 @@ RULES = base_rules()
 HAM = "周日下午岩馆人不多, 新手可以来"
 
 
-def service(origin: TextModel | None = None, rules: RuleSet = RULES, **settings: Any) -> World:
-    """The service with these rules and settings, and with a text model to begin with."""
+def service(
+    origin: TextModel | None = None, rules: RuleSet = RULES, shadow: Judges | None = None, **settings: Any
+) -> World:
+    """The service with these rules and settings, a text model to begin with, and one on trial."""
     origin, database = origin or blank(), FakeDatabase(Server())
-    views = [RulesView(database, 1.0, rules), ModelView(database, 1.0, origin), BarView(database, 1.0, origin)]
+    views = [
+        RulesView(database, 1.0, rules),
+        ShadowView(database, 1.0, (), shadow),
+        ModelView(database, 1.0, origin),
+        BarView(database, 1.0, origin),
+    ]
     return World(router(Settings(**EDGE, **settings), origin), views)
 
 

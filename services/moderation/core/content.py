@@ -28,6 +28,19 @@ class Found(msgspec.Struct, frozen=True):
     end: int
 
 
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What rules or a model on trial would have said of one revision; `live` is whether those in force hide it."""
+
+    trial_id: str
+    revision: int
+    hidden: bool
+    live: bool
+    score: float
+    reasons: tuple[Found, ...]
+    rules: str
+    model: str
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What staff decided of one revision, and why; final until the author writes another one."""
 
@@ -54,8 +67,9 @@ class Content(Document, frozen=True, kw_only=True):
 
     `place_id` is the note, of a message the group. `before` is the last revision that others saw before this one, which
     rules compare it with, `edited_at` when this one came. `counts` are the facts that counters have told of it,
-    `without` the counters that had not been heard when it was judged. `reported` counts reports by reason;
-    `review_since` is set while it waits for staff. Of what its author has deleted only the ids are left.
+    `without` the counters that had not been heard when it was judged, `opinion` what a trial says of it. `reported`
+    counts reports by reason; `review_since` is set while it waits for staff. Of what its author has deleted only the
+    ids are left.
     """
 
     COLLECTION: ClassVar[str] = "content"
@@ -77,6 +91,7 @@ class Content(Document, frozen=True, kw_only=True):
     revision: int = 0
     counts: tuple[tuple[str, float], ...] = ()
     without: tuple[str, ...] = ()
+    opinion: Opinion | None = None
     reported: dict[str, int] = msgspec.field(default_factory=dict)
     review_since: datetime | None = None
     decision: Decision | None = None
@@ -256,7 +271,9 @@ def dropped(content: Content | None, text: Text, now: datetime) -> Content:
     """What is left of what its author, or staff, have deleted: ids, and the revision below which nothing is news."""
     revision = max(text.revision, content.revision if content else 0)
     made = content or _unjudged(text, now)
-    return replace(made, text="", before="", reasons=(), revision=revision, review_since=None, deleted=True)
+    return replace(
+        made, text="", before="", reasons=(), revision=revision, opinion=None, review_since=None, deleted=True
+    )
 
 
 def _unjudged(text: Text, now: datetime) -> Content:

@@ -30,7 +30,10 @@ class Policy(Document, frozen=True, kw_only=True):
 
 
 class Draft(Document, frozen=True, kw_only=True):
-    """A set that somebody proposes in place of the one with the version `base`. It stays what it was proposed as."""
+    """A set that somebody proposes in place of the one with the version `base`. It stays what it was proposed as.
+
+    Once it was `tried` beside that, it comes into force only if it has proven itself.
+    """
 
     COLLECTION: ClassVar[str] = "rule_drafts"
     REBUILT: ClassVar[bool] = False
@@ -41,6 +44,7 @@ class Draft(Document, frozen=True, kw_only=True):
     note: str
     author_id: str
     at: datetime
+    tried: bool = False
 
 
 class RuleChange(Document, frozen=True, kw_only=True):
@@ -58,6 +62,7 @@ class RuleChange(Document, frozen=True, kw_only=True):
     author_id: str
     by_id: str
     at: datetime
+    proven: float | None = None
 
 
 def in_force(policy: Policy | None, release: RuleSet) -> str:

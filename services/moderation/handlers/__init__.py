@@ -10,12 +10,16 @@ from services.moderation.core import (
     Report,
     Reporter,
     RuleChange,
+    Shadow,
     TextModel,
+    Trial,
     blank,
+    counter_of,
     report_id,
     state_id,
 )
 from services.moderation.core.policy import RULES, change_before
+from services.moderation.core.trial import SHADOW
 from services.moderation.handlers.counting import content_counted
 from services.moderation.handlers.lessons import content_labelled, content_watched
 from services.moderation.handlers.policy import (
@@ -33,6 +37,7 @@ from services.moderation.handlers.reviews import (
     decide_content,
     report_content,
 )
+from services.moderation.handlers.trials import EndTrial, TryRules, end_trial, trial_labelled, try_rules
 from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, verdict_told, written
 from services.moderation.settings import Settings
 from shared.contracts.moderation import (
@@ -43,16 +48,29 @@ from shared.contracts.moderation import (
     ContentWatched,
     MessageFlagged,
     MessageJudged,
+    TrialLabelled,
 )
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.documents import Ref
 from shared.flow.router import Router
 
-__all__ = ["ApproveRules", "DecideContent", "ProposeRules", "ReportContent", "RollBackRules", "router"]
+__all__ = [
+    "ApproveRules",
+    "DecideContent",
+    "EndTrial",
+    "ProposeRules",
+    "ReportContent",
+    "RollBackRules",
+    "TryRules",
+    "router",
+]
 
 LIVE: Ref = (Policy, RULES)
 """The set of rules that is in force."""
+
+TRIED: Ref = (Shadow, SHADOW)
+"""The draft that is on trial."""
 
 WRITTEN: dict[type[Written], str] = {
     NotePosted: "note_posted",
@@ -91,12 +109,14 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
     )
     table.on(DecideContent, decide_content, _content)
     table.on(ProposeRules, propose_rules, lambda c: [LIVE, (Draft, c.draft_id)])
-    table.on(ApproveRules, approve_rules, lambda c: [LIVE, (Draft, c.draft_id)])
+    table.on(ApproveRules, approve_rules, lambda c: [LIVE, TRIED, (Draft, c.draft_id), (Trial, counter_of(c.draft_id))])
     table.on(
         RollBackRules,
         roll_back_rules,
-        lambda c: [LIVE, (RuleChange, c.change_id), (RuleChange, change_before(c.change_id))],
+        lambda c: [LIVE, TRIED, (RuleChange, c.change_id), (RuleChange, change_before(c.change_id))],
     )
+    table.on(TryRules, try_rules, lambda c: [LIVE, TRIED, (Draft, c.draft_id)])
+    table.on(EndTrial, end_trial, lambda _: [TRIED])
     for kind, name in WRITTEN.items():
         table.on(kind, written, lambda e: [(Content, content_id(e))], name=name)
     for gone, name in DELETED.items():
@@ -115,4 +135,5 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
         ContentWatched, lambda e, w: content_watched(e, w, origin), lambda _: [(Bar, kept)], name="content_watched"
     )
     table.on(ContentCounted, content_counted, lambda e: [(Counter, e.counter_id)])
+    table.on(TrialLabelled, trial_labelled, lambda e: [(Trial, e.counter_id)])
     return table

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from services.moderation.core import FAMILY, Content, Counted, Counter, Entry, counted, counter_ids, hash_of
-from services.moderation.view import RulesView
+from services.moderation.view import RulesView, ShadowView
 from shared.contracts.moderation import ContentCounted, ContentFlagged, Count, Flag, MessageFlagged
 from shared.flow.documents import Document
 from shared.flow.work import Work
+from shared.rules import RuleSet
 from shared.text import normalise
 
 
@@ -22,23 +23,37 @@ class Counters(NamedTuple):
     without: tuple[Counted, ...]
 
 
-def asked(content: Content, waiting: Sequence[str], work: Work) -> Counters:
-    """Which counters are to hear of a content, when these rules wait for them.
+def asked(content: Content, waiting: Mapping[RuleSet, Sequence[str]], live: RuleSet) -> Counters:
+    """Which counters are to hear of a content, when these rules of each set wait for them; `live` is in force.
 
     Its author is always counted, its group if any rule asks for that: else a window would lack what did not wait. By
     text or host is counted what some rule waits for, since what shares them is asked the same.
     """
-    seen, rules = normalise(content.text), work.view(RulesView).rules
+    seen = normalise(content.text)
     told = {key.partition(".")[0] + "." for key, _ in content.counts}
     found, without = dict[str, tuple[str, ...]](), list[Counted]()
     ids = counter_ids(content.author_id, seen, content.place_id if content.kind == "message" else "")
     for kind, counter_id in ids.items():
-        asking = rules.asking(waiting, FAMILY[kind])
-        if asking or kind == "person" or (kind == "group" and rules.asks(FAMILY[kind])):
+        family = FAMILY[kind]
+        by_set = {rules: rules.asking(names, family) for rules, names in waiting.items()}
+        asking = tuple(dict.fromkeys(name for names in by_set.values() for name in names))
+        if asking or kind == "person" or (kind == "group" and any(rules.asks(family) for rules in waiting)):
             found[counter_id] = asking
-        if asking and FAMILY[kind] not in told:
+        if by_set[live] and family not in told:
             without.append(kind)
     return Counters(hash_of(seen), found, tuple(without))
+
+
+def at_work(work: Work) -> list[RuleSet]:
+    """The set of rules that is in force, and the one on trial."""
+    tried = work.view(ShadowView).rules
+    return [work.view(RulesView).rules, *([tried] if tried else [])]
+
+
+def count_news(content: Content, work: Work) -> None:
+    """Tell the counters of a content what has become of it; nothing waits for their answer."""
+    rules = dict.fromkeys(at_work(work), ())
+    count(content, asked(content, rules, work.view(RulesView).rules), work)
 
 
 def count(content: Content, counters: Counters, work: Work) -> None:
@@ -77,7 +92,7 @@ def content_counted(event: ContentCounted, work: Work) -> str | None:
     if after is counter:
         return "older"
     after = work.put(after)
-    if work.view(RulesView).rules.may_speak(event.asking, facts):
+    if any(rules.may_speak(event.asking, facts) for rules in at_work(work)):
         flag(
             event,
             Said("counted", counts=tuple(Count(fact=key, count=count) for key, count in facts.items())),

@@ -1,7 +1,26 @@
 """Staff change the rules: one proposes, another approves; what was in force comes back by one word."""
 
-from services.moderation.core import Changes, Draft, Policy, RuleChange, after, approved, checked, in_force, rolled_back
+from msgspec.structs import replace
+
+from services.moderation.core import (
+    Changes,
+    Draft,
+    Policy,
+    RuleChange,
+    Shadow,
+    Trial,
+    after,
+    approved,
+    checked,
+    counter_of,
+    ended,
+    in_force,
+    proof,
+    proven,
+    rolled_back,
+)
 from services.moderation.core.policy import RULES, change_before
+from services.moderation.core.trial import SHADOW
 from services.moderation.state import changed
 from services.moderation.view import RulesView
 from shared.flow.router import Command, Reply
@@ -49,8 +68,10 @@ def propose_rules(command: ProposeRules, work: Work) -> Reply:
 
 def approve_rules(command: ApproveRules, work: Work) -> Reply:
     """From now on this is the set; every process follows within its look at the collection."""
-    policy, release = work.get(Policy, RULES), work.view(RulesView).release
-    return _change(approved(work.get(Draft, command.draft_id), policy, release, command.person_id, work.now), work)
+    policy, release, draft = work.get(Policy, RULES), work.view(RulesView).release, work.get(Draft, command.draft_id)
+    change = approved(draft, policy, release, command.person_id, work.now)
+    found = proof(work.get(Trial, counter_of(command.draft_id)))
+    return _change(replace(change, proven=proven(draft, found) if draft else None), work)
 
 
 def roll_back_rules(command: RollBackRules, work: Work) -> Reply:
@@ -62,6 +83,9 @@ def roll_back_rules(command: RollBackRules, work: Work) -> Reply:
 
 
 def _change(change: RuleChange, work: Work) -> Reply:
+    # A trial is over with the set that it was made beside.
+    if (shadow := work.get(Shadow, SHADOW)) and shadow.draft_id:
+        work.put(ended(shadow, shadow.draft_id))
     work.put(after(work.get(Policy, RULES), change))
     change = work.insert(change)
     work.emit(changed(change), change)

@@ -11,14 +11,14 @@ from services.moderation.core import (
     Reporter,
     ReportReason,
     decide,
-    judged,
     report_id,
     reportable,
     reported,
     spend,
     told,
 )
-from services.moderation.handlers.counting import Said, asked, count, flag
+from services.moderation.handlers.counting import Said, count_news, flag
+from services.moderation.handlers.trials import label
 from services.moderation.handlers.verdicts import judgement, tell
 from services.moderation.state import verdict
 from shared.contracts.moderation import ContentFlagged, ContentLabelled, MessageFlagged
@@ -71,16 +71,15 @@ def content_flagged(event: ContentFlagged | MessageFlagged, work: Work, enough: 
 
 
 def _judged_again(known: Content, before: Content, work: Work) -> str | None:
-    made = judgement(known, work)
-    after = judged(known, made, asked(known, made.open, work).without, work.now)
+    after, *_ = judgement(known, work)
     alike = replace(after, without=before.without)
-    if verdict(alike) == verdict(before):
+    if verdict(alike) == verdict(before) and alike.opinion == before.opinion:
         work.put(alike)
         return "same"
     after = work.put(after)
     tell(after, work)
     if after.hidden != before.hidden:
-        count(after, asked(after, (), work), work)
+        count_news(after, work)
     return None
 
 
@@ -95,5 +94,6 @@ def decide_content(command: DecideContent, work: Work) -> Reply:
             ContentLabelled(counter_id=COUNTER, content_id=content.id, revision=content.revision, spam=decision.hide),
             content,
         )
-        count(content, asked(content, (), work), work)
+        count_news(content, work)
+        label(content, decision.hide, work)
     return Reply(status=200, body={"content_id": content.id, "hidden": content.hidden, "revision": content.revision})

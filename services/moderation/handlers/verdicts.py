@@ -13,13 +13,14 @@ from services.moderation.core import (
     dropped,
     judged,
     newer,
+    opined,
     recalled,
     verdicts,
 )
-from services.moderation.handlers.counting import asked, count
+from services.moderation.handlers.counting import Counters, asked, count
 from services.moderation.handlers.lessons import watch
-from services.moderation.state import verdict
-from services.moderation.view import BarView, ModelView, RulesView
+from services.moderation.state import opinion, verdict
+from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
@@ -43,19 +44,26 @@ def written(event: Written, work: Work) -> str | None:
     if work.past:
         work.restore(content)
         return "judged"
-    made = judgement(content, work)
-    counters = asked(content, made.open, work)
-    content = work.put(judged(content, made, counters.without, work.now))
+    content, made, counters = judgement(content, work)
+    content = work.put(content)
     tell(content, work)
     count(content, counters, work)
     watch(content, made, work)
     return None
 
 
-def judgement(content: Content, work: Work) -> Verdict:
-    """What rules and model say of a content as it stands."""
-    judges = Judges(work.view(RulesView).rules, work.view(ModelView).model, work.view(BarView).bar)
-    return verdicts([case_of(content)], judges)[0]
+def judgement(content: Content, work: Work) -> tuple[Content, Verdict, Counters]:
+    """A content as what is in force sees it, and as what is on trial does; the verdict; which counters are to hear."""
+    live = Judges(work.view(RulesView).rules, work.view(ModelView).model, work.view(BarView).bar)
+    case = case_of(content)
+    made, tried = verdicts([case], live)[0], None
+    waiting = {live.rules: made.open}
+    if beside := work.view(ShadowView).beside(live):
+        tried = beside[0], verdicts([case], beside[1])[0]
+        waiting[beside[1].rules] = tried[1].open
+    counters = asked(content, waiting, live.rules)
+    content = judged(content, made, counters.without, work.now)
+    return opined(content, made, tried, work.now), made, counters
 
 
 def verdict_told(event: ContentJudged | MessageJudged, work: Work) -> str | None:
@@ -116,5 +124,7 @@ def text_of(event: Written | Deleted) -> Text:
 
 
 def tell(content: Content, work: Work) -> None:
-    """Tell the verdict; never the text."""
+    """Tell the verdict, and what a trial says beside it; never the text."""
     work.emit(verdict(content), content)
+    if told := opinion(content):
+        work.emit(told, content)
