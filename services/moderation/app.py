@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from services.moderation.api import routes
-from services.moderation.commands import base_rules, load, score, train
+from services.moderation.commands import backtest, base_rules, load, score, train
 from services.moderation.core import BadModel, Judges, TextModel, blank
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
@@ -60,5 +60,5 @@ APP = App(
     collections=COLLECTIONS,
     indexes=INDEXES,
     build=build,
-    commands={"train": train, "score": score},
+    commands={"train": train, "score": score, "backtest": backtest},
 )

@@ -1,16 +1,22 @@
-"""The service's own command lines: its core, offline, with no broker, database or settings.
+"""The service's own command lines: its core, offline.
 
     python -m services.moderation train --data labelled.jsonl.gz --out model
     python -m services.moderation score --model model < texts.jsonl > scores.jsonl
+    python -m services.moderation backtest --rules draft.rules --days 7 --plot hidden.svg
 
-Files are JSON lines, plain or gzipped. All rows are read and checked before anything is learned or written.
+The last one reads the topics, and nothing else of a running system. Files are JSON lines, plain or gzipped. All rows
+are read and checked before anything is learned or written.
 """
 
 import argparse
+import asyncio
+import gc
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -19,11 +25,20 @@ import msgspec
 
 from services.moderation.core import BadModel, Bar, Case, Judges, Lesson, blank, learned, pack, read, unpack, verdicts
 from services.moderation.core import watched as seen
+from services.moderation.core.backtest import Backtest
+from services.moderation.past import SOURCES, Past
+from services.moderation.report import people, plot, table
+from shared.errors import Transient
+from shared.history import history
 from shared.rows import BAD_INPUT, BadRow, rows, rows_of, watched
-from shared.rules import RuleSet, ruleset
+from shared.rules import BadRules, RuleSet, ruleset
+from shared.settings import KafkaSettings
+from shared.settings import load as load_settings
 
 BASE = Path(__file__).with_name("base.rules")
 """The rules of the release."""
+TRY_AGAIN = 75
+"""The exit status while the broker is away, as of `ops`."""
 CHUNK = 2_048
 """Texts scored before their lines are written."""
 
@@ -119,6 +134,55 @@ def score(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def backtest(words: Sequence[str]) -> int:
+    """Judge days of the topics by other rules; a table on stdout of who would be judged otherwise."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.moderation backtest",
+        description="Judge days of the topics by other rules. Kafka is found by the settings LIANYI_KAFKA….",
+    )
+    parser.add_argument("--rules", type=Path, required=True, metavar="FILE", help="a set in the language of rules")
+    parser.add_argument("--days", type=float, default=7.0, help="how far to go back (7)")
+    parser.add_argument("--people", type=int, default=20, help="how many people to name (20)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write what is hidden over time as SVG")
+    chosen = parser.parse_args(words)
+    try:
+        tried = Backtest(ruleset(chosen.rules.read_text("utf-8")))
+    except BadRules as bad:
+        sys.stderr.write("".join(f"{chosen.rules}:{fault}\n" for fault in bad.faults))
+        return BAD_INPUT
+    except (OSError, UnicodeDecodeError):
+        sys.stderr.write(f"{chosen.rules}: cannot be read\n")
+        return BAD_INPUT
+    until = datetime.now(UTC)
+    since = until - timedelta(days=chosen.days)
+    past, begun = Past(tried), time.process_time()
+    try:
+        asyncio.run(_read(past, load_settings(KafkaSettings), since))
+    except Transient as away:
+        sys.stderr.write(f"{away}\n")
+        return TRY_AGAIN
+    rate = past.records / max(time.process_time() - begun, 1e-9)
+    found = sorted(tried.outcomes(), key=lambda outcome: (outcome.at, outcome.content_id))
+    read_ = f"{past.records:,} events, {rate:,.0f} a second of the processor, {past.unreadable:,} unreadable"
+    head = f"rules {tried.rules.version}, {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {read_}"
+    sys.stdout.write(f"{head}\n\n{table(found, tried.texts)}\n\n{people(found, chosen.people)}\n")
+    try:
+        if chosen.plot:
+            _write(chosen.plot, plot(found, (since, until)).encode())
+    except BadRow as bad_path:
+        sys.stderr.write(f"{bad_path}\n")
+        return BAD_INPUT
+    return 0
+
+
+async def _read(past: Past, settings: KafkaSettings, since: datetime) -> None:
+    # Nothing here makes cycles, and what is kept is kept: looking through it again and again takes a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    async for records in history(settings.brokers, SOURCES, since):
+        past.take(records)
 
 
 def load(path: Path) -> Judges:

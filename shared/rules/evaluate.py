@@ -77,7 +77,9 @@ class Builder:
         if isinstance(right, Name) and isinstance(left, Name) and _is_word(left):
             return _with(compared, one, right.name)
         if isinstance(right, Constant):
-            return _with(compared, one, right.value)
+            key = "" if not isinstance(left, Name) or left.name in self._named else key_of(left)
+            plain = key != "" and key not in OF_TEXT
+            return _told(compared, key, right.value) if plain else _with(compared, one, right.value)
         return _two(compared, one, self.read(right))
 
 
@@ -92,6 +94,16 @@ def _has(text: str, table: Table, disguised: bool) -> Holds:
 def _is_word(name: Name) -> bool:
     fact = BY_NAME.get(name.name)
     return fact is not None and fact.type == "word"
+
+
+def _told(compared: Callable[[Any, Any], bool], key: str, value: object) -> Read:
+    """The same of a fact that somebody tells: what most rules ask, and most often it is unknown."""
+
+    def holds(sight: Sight) -> Truth:
+        found = sight.facts.get(key)
+        return None if found is None else compared(found, value)
+
+    return holds
 
 
 def _with(compared: Callable[[Any, Any], bool], one: Read, value: object) -> Read:

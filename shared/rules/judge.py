@@ -45,7 +45,11 @@ def judge(rules: RuleSet, sight: Sight, asked: Sequence[Rule] | None = None) -> 
     """
     sight.look(rules.tables)
     spoken, waiting, spans = list[Rule](), list[str](), sight.spans
-    for rule in rules.rules:
+    if asked is None:
+        # Most texts have nothing that any table looks for, and most rules want something of that.
+        bare = sight.text is not None and all(spans[table] is None for table in rules.tables)
+        asked = rules.bare if bare else rules.rules
+    for rule in asked:
         # Most rules are one table, and most tables have found nothing: no call for these.
         if rule.sign is not None and rule.sign in spans:
             if spans[rule.sign] is not None:
@@ -56,6 +60,8 @@ def judge(rules: RuleSet, sight: Sight, asked: Sequence[Rule] | None = None) -> 
             spoken.append(rule)
         elif holds is None and all(sight.fact(key) is not None for key in rule.needs):
             waiting.append(rule.name)
+    if not spoken:
+        return Judgement(0.0, False, False, (), tuple(waiting), rules.version)
     length = len(sight.text.text) if sight.text is not None else 0
     signs, elsewhere = [], []
     for rule in spoken:

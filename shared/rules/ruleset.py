@@ -54,6 +54,7 @@ class RuleSet:
 
     version     twelve hex digits that change with the source, the normalisation and the language
     of_text     the rules that can hold before counters have told anything
+    bare        those that can hold, now or once more is known, in a text where no table has found anything
     tables      what its rules look for in a text
     steps       characters compared at one place of a text, at most
     parts       parts of expressions that are looked at for one text, at most
@@ -62,7 +63,9 @@ class RuleSet:
     version: str
     source: str
     rules: tuple[Rule, ...]
+    by_name: Mapping[str, Rule]
     of_text: tuple[Rule, ...]
+    bare: tuple[Rule, ...]
     tables: tuple[Table, ...]
     threshold: float
     least: int
@@ -78,11 +81,8 @@ class RuleSet:
 
     def asking(self, waiting: Collection[str], family: str) -> tuple[str, ...]:
         """Those of the rules named that ask for a fact whose key begins so."""
-        return tuple(
-            rule.name
-            for rule in self.rules
-            if rule.name in waiting and any(key.startswith(family) for key in rule.facts)
-        )
+        named = (self.by_name.get(name) for name in waiting)
+        return tuple(rule.name for rule in named if rule and any(key.startswith(family) for key in rule.facts))
 
     def asks(self, family: str) -> bool:
         """Whether any of them asks for a fact whose key begins so."""
@@ -90,8 +90,12 @@ class RuleSet:
 
     def may_speak(self, waiting: Collection[str], facts: Mapping[str, Value]) -> bool:
         """Whether one of the rules named that ask for these facts could hold, whatever the text and the rest are."""
-        sight, keys = Sight(None, None, facts), facts.keys()
-        return any(rule.holds(sight) is not False for rule in self.rules if rule.name in waiting and rule.facts & keys)
+        sight = Sight(None, None, facts)
+        for name in waiting:
+            rule = self.by_name.get(name)
+            if rule is not None and not rule.facts.isdisjoint(facts) and rule.holds(sight) is not False:
+                return True
+        return False
 
 
 @lru_cache(maxsize=8)
@@ -114,6 +118,9 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
     made = _rules(statements, tables, asked, needed, names.used)
     unused(statements, names)
     _prove(statements, made)
+    looked_for = tuple(tables[name] for name in sorted({name for text, name in places if text == "text"}))
+    bare = Sight(None, None)
+    bare.spans.update(dict.fromkeys(looked_for))
     numbers = {knob.name: knob.default for knob in KNOBS} | {s.name: s.value for s in statements.settings}
     return RuleSet(
         version=sha256(repr((LANGUAGE, TEXT_VERSION, source, sorted(set(off) & made.keys()))).encode()).hexdigest()[
@@ -121,8 +128,10 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
         ],
         source=source,
         rules=tuple(rule for name, rule in made.items() if name not in off),
+        by_name={name: rule for name, rule in made.items() if name not in off},
         of_text=tuple(rule for name, rule in made.items() if name not in off and not needed[name] & COUNTED),
-        tables=tuple(tables[name] for name in sorted({name for text, name in places if text == "text"})),
+        bare=tuple(rule for name, rule in made.items() if name not in off and rule.holds(bare) is not False),
+        tables=looked_for,
         threshold=numbers["threshold"],
         least=int(numbers["least"]),
         reach=int(numbers["reach"]),

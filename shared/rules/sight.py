@@ -83,6 +83,8 @@ class Sight:
 
     def disguises(self, table: Table) -> Truth:
         """Whether one of the phrases is written otherwise than it reads, width, case and blanks apart."""
+        if table in self.spans and self.spans[table] is None:
+            return False
         if self.text is None or self.written is None:
             return None
         if self.place(table) is None:
