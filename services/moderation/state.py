@@ -33,16 +33,16 @@ def judged(content: Content) -> Event | None:
 
 
 def opinion(content: Content) -> Event | None:
-    """What a trial says of what is still there, if it has said something of this revision."""
+    """What a trial says of it, if one goes on."""
     told = content.opinion
-    if told is None or content.deleted or told.revision != content.revision:
+    if told is None:
         return None
     return ContentTried(
         content_id=content.id,
         kind=content.kind,
         place_id=content.place_id,
         author_id=content.author_id,
-        revision=told.revision,
+        revision=content.revision,
         version=content.v,
         trial_id=told.trial_id,
         hidden=told.hidden,

@@ -159,6 +159,7 @@ def test_m4_an_edit_that_is_added_to_is_compared_with_what_others_saw() -> None:
     days.hear(NotePosted(note_id="n", author_id="eve", title=title, text=before))
     days.world.now += timedelta(days=2)
     days.hear(NoteEdited(note_id="n", author_id="eve", title=title, text=after, revision=1))
+    days.hear(NoteEdited(note_id="n", author_id="eve", title=title, text=f"{after}!", revision=2))
     days.hear(NotePosted(note_id="m", author_id="eve", title=title, text=after))
     assert {o.content_id: (o.change, "edited_in" in o.would) for o in judged(days).values()} == {"n": ("both", True)}
 

@@ -394,6 +394,17 @@ def test_m2_a_group_under_attack_is_guarded_against_newcomers() -> None:
     assert "raid" not in {r.rule for r in say(made, 10, f"{half}!", "p10").reasons}
 
 
+def test_m2_a_group_is_counted_whole() -> None:
+    """Also what no rule waits for, and what staff hide of it: else what it tells would depend on the other rules."""
+    made = service()
+    for n in range(5):
+        say(made, n, f"大家好, 今天第{n}次来", f"p{n}")
+        made.ask(DecideContent(person_id="s", content_id=f"m{n}", hide=True, note="不行", revision=0))
+        made.settle()
+    assert [entry.hidden for entry in made.get(Counter, "group:g").entries] == [True] * 5
+    assert "raid" in {r.rule for r in say(made, 5, "要的看我头像", "eve").reasons}
+
+
 def test_m2_a_verdict_says_which_counters_it_went_without() -> None:
     """At first those that a rule waits for; the verdict that follows their answer has heard them."""
     made = service()
@@ -407,6 +418,14 @@ def test_m2_a_verdict_says_which_counters_it_went_without() -> None:
     made.settle()
     after = made.told.of(ContentJudged)[-1]
     assert (after.hidden, after.without) == (True, ("text",))
+    named = CommentPosted(
+        comment_id="c1", note_id="n", author_id="dan", note_author_id="ann", text="加V❤: abc12345, 去 example.vip 看"
+    )
+    made.hear(named)
+    assert set(made.told.of(ContentJudged)[-1].without) == {"person", "text", "host"}
+    made.settle()
+    heard = made.told.of(ContentJudged)[-1]
+    assert (heard.content_id, heard.without) == ("c1", ("text", "host"))
     message = say(made, 1, "要的看我头像", "eve")
     assert "group" in message.without
 
@@ -414,7 +433,8 @@ def test_m2_a_verdict_says_which_counters_it_went_without() -> None:
 def test_m2_a_counter_that_changes_nothing_brings_no_second_verdict() -> None:
     """What was told of the verdict stays: it went without, and that nothing follows is the answer."""
     made = service()
-    content = write(made, 0, "点我头像进群, 什么都有, 快来")
+    content = write(made, 0, "去 example.vip 看看, 什么都有")
+    assert [e.content_id for e in made.told.of(ContentFlagged)] == ["c0"]
     assert [v.without for v in made.told.of(ContentJudged)] == [content.without] != [()]
 
 

@@ -29,10 +29,9 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):
-    """What rules or a model on trial would have said of one revision; `live` is whether those in force hide it."""
+    """What rules or a model on trial would have said of this revision; `live` is whether those in force hide it."""
 
     trial_id: str
-    revision: int
     hidden: bool
     live: bool
     score: float

@@ -111,7 +111,6 @@ def opined(content: Content, live: Verdict, tried: tuple[str, Verdict] | None, n
     trial_id, verdict = tried
     opinion = Opinion(
         trial_id=trial_id,
-        revision=content.revision,
         hidden=verdict.hide,
         live=live.hide,
         score=verdict.score,
@@ -124,11 +123,10 @@ def opined(content: Content, live: Verdict, tried: tuple[str, Verdict] | None, n
 
 
 def label_of(content: Content) -> Opinion | None:
-    """The opinion that a decision of staff on this content is a label of: of the sample, and of this revision."""
+    """The opinion that a decision of staff on this content is a label of: the trial would hide it, and it was drawn."""
     opinion = content.opinion
-    if opinion is None or not opinion.hidden or opinion.revision != content.revision:
-        return None
-    return opinion if sampled(content.id, opinion.trial_id) else None
+    drawn = opinion is not None and opinion.hidden and sampled(content.id, opinion.trial_id)
+    return opinion if drawn else None
 
 
 def labelled(trial: Trial, content_id: str, label: Label, now: datetime) -> Trial:
