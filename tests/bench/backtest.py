@@ -2,9 +2,9 @@
 
 DATA_DIR holds spam/*.jsonl.gz and ham/*.jsonl.gz with a field `text`. A stack of its own is started; the texts, rows
 of all files in turn, are written to the topic of notes as comments of 5,000 people under 3,000 notes, three seconds
-apart, each with a verdict as moderation tells it. Then the command of the service reads both topics and judges, one
-process, and says how many events it took a second of its processor, the reading from Kafka included.
-Fails below 20,000. The rows are read and forgotten: nothing of them is printed or kept.
+apart, each with a verdict as moderation tells it and with one like of its note. Then the command of the service reads
+both topics and judges, one process, and says how many events it took a second of its processor, the reading from Kafka
+included: a third of them are texts. Fails below 20,000. The rows are read and forgotten: nothing of them is printed or kept.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from local.stack import pick, running
 from services.moderation.commands import BASE
 from shared.contracts import Envelope, Event, partition_of
 from shared.contracts.moderation import ContentJudged
-from shared.contracts.notes import CommentPosted
+from shared.contracts.notes import CommentPosted, NoteReacted
 
 LEAST_RATE = 20_000
 """The bar: events a second of the processor."""
@@ -48,7 +48,7 @@ def texts(folder: Path) -> Iterator[str]:
 
 
 def events(written: Iterator[str], many: int) -> Iterator[tuple[Event, Envelope]]:
-    """Each text with its verdict; one in ten of them hides."""
+    """Each text with its verdict, one in ten of which hides, and a like."""
     rng, at = random.Random(1), datetime.now(UTC) - APART * many
     for number, text in enumerate(islice(written, many)):
         at += APART
@@ -56,7 +56,8 @@ def events(written: Iterator[str], many: int) -> Iterator[tuple[Event, Envelope]
         posted = CommentPosted(comment_id=id_, note_id=note, author_id=person, note_author_id="ann", text=text)
         about = {"content_id": id_, "kind": "comment", "note_id": note, "author_id": person}
         judged = ContentJudged(**about, hidden=number % 10 == 0, score=0.0, reasons=(), rules="bench", model="bench")
-        for event in (posted, judged):
+        liked = NoteReacted(note_id=note, author_id="ann", person_id=person, kind="like", change=1)
+        for event in (posted, judged, liked):
             yield event, Envelope(f"{event.TYPE}-{id_}", event.TYPE, event.source, at, id_, 1, "chain", "cause")
 
 

@@ -79,8 +79,9 @@ class Backtest:
         if known is None:
             self.texts[text.kind] += 1
         said = self._judged(text, kept, at)
-        shown = kept.text if said.hide else text.text
-        self._kept[text.id] = _Kept(text.revision, kept.posted_at, shown, kept.facts)
+        kept.revision = text.revision
+        kept.text = kept.text if said.hide else text.text
+        self._kept[text.id] = kept
         if len(self._kept) > REMEMBERED:
             del self._kept[next(iter(self._kept))]
         reasons = tuple(reason.rule for reason in said.reasons)
