@@ -108,9 +108,9 @@ class Campaigns:
         self.played.append(Campaign(what, len(said), len(due), hidden, why))
 
     async def _verdict(self, said: Said) -> Json:
-        """What an author reads, as soon as the text is hidden, at the latest after five seconds of asking."""
+        """What an author reads, as soon as the text is hidden, at the latest after fifteen seconds of asking."""
         told: Json = {}
-        for _ in range(50):
+        for _ in range(150):
             told = await self._client.read("moderation", f"verdicts/{said.id}", said.person) or {}
             if told.get("hidden"):
                 break

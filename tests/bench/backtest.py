@@ -4,7 +4,8 @@ DATA_DIR holds spam/*.jsonl.gz and ham/*.jsonl.gz with a field `text`. A stack o
 of all files in turn, are written to the topic of notes as comments of 5,000 people under 3,000 notes, three seconds
 apart, each with a verdict as moderation tells it and with one like of its note. Then the command of the service reads
 both topics and judges, one process, and says how many events it took a second of its processor, the reading from Kafka
-included: a third of them are texts. Fails below 20,000. The rows are read and forgotten: nothing of them is printed or kept.
+included: a third of them are texts. Fails below 20,000. The rows are read and forgotten: nothing of them is printed or
+kept.
 """
 
 import argparse
