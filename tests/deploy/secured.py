@@ -50,9 +50,10 @@ def principal(users: str, service: str) -> Brokers:
 
 
 def secure(address: str) -> None:
-    """Make the principals of users.yaml, with their rights."""
+    """Make the principals of users.yaml and that of the sample subscriber, with their rights."""
     admin = AdminClient({"bootstrap.servers": address})
-    users = list(yaml.safe_load_all((K8S / "base/kafka/users.yaml").read_text("utf-8")))
+    files = (K8S / "base/kafka/users.yaml", ROOT / "samples/subscriber.yaml")
+    users = [user for file in files for user in yaml.safe_load_all(file.read_text("utf-8"))]
     scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
     names = [user["metadata"]["name"] for user in users]
     made: list[UserScramCredentialAlteration] = []

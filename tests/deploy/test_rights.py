@@ -1,9 +1,13 @@
 """The rights of the manifests, put on a real broker: each service can do its work under them, and nothing else."""
 
 import asyncio
+import sqlite3
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +22,12 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from local.kafka import missing
+from local.processes import ROOT, Child, until, wait_for
 from shared.admin import make_topics
 from shared.brokers import Brokers
 from shared.bus import Bus, group_of
 from shared.contracts import TOPICS, dead_topic, topics_read_by
+from shared.contracts.topics import NOTE
 from tests.deploy.built import SERVICES
 from tests.deploy.secured import PASSWORD, Secured, principal, secure
 
@@ -45,6 +51,8 @@ async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
     try:
         await make_topics(Brokers(kafka.address), partitions=1)
         await asyncio.to_thread(secure, kafka.address)
+        # The controller knows them; the broker may take a moment more, which this client waits out.
+        await asyncio.to_thread(administrator(kafka.users, SERVICES[0]).list_topics, timeout=60)
         yield kafka.users
     finally:
         await kafka.kill()
@@ -133,6 +141,24 @@ def _administration(admin: AdminClient, topic: str) -> dict[str, Callable[[], Ma
     }
 
 
+def sample(address: str, place: Path, group: str) -> Child:
+    """samples/consumer.py as its own user, in a group."""
+    argv = [sys.executable, str(ROOT / "samples/consumer.py"), "--kafka", address, "--user", "helpdesk"]
+    argv += ["--database", str(place / f"{group}.db"), "--group", group]
+    told = {"PYTHONPATH": str(place), "KAFKA_PASSWORD": PASSWORD}
+    return Child(f"the sample in {group}", argv, told, place / f"{group}.log")
+
+
+def put_aside_in(file: Path) -> int:
+    """How many records the sample could not read; what `written` writes is no event."""
+    if not file.exists():
+        return 0
+    with closing(sqlite3.connect(file, timeout=30)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'refused'").fetchone():
+            return 0
+        return int(db.execute("SELECT count(*) FROM refused").fetchone()[0])
+
+
 @EACH_SERVICE
 async def test_a_service_finds_its_topics(address: str, service: str) -> None:
     """The bus of a service sees all topics that it needs, and may ask the broker whether it is there."""
@@ -188,6 +214,27 @@ async def test_a_service_administers_nothing(address: str, service: str) -> None
     own = next(t.name for t in TOPICS.values() if t.owner == service)
     done = await asyncio.to_thread(allowed, _administration(admin, own))
     assert done == dict.fromkeys(done, False)
+
+
+async def test_the_sample_subscriber_reads_as_its_own_user(address: str, tmp_path: Path) -> None:
+    """With user and password it takes what notes has told; in a group that is not its own it ends, and says why."""
+    assert await written(principal(address, "notes"), NOTE.name)
+    (tmp_path / "lianyi_contracts").symlink_to(ROOT / "shared/contracts")
+    mine, other = sample(address, tmp_path, "helpdesk"), sample(address, tmp_path, "another")
+
+    async def put_aside() -> bool:
+        return put_aside_in(tmp_path / "helpdesk.db") > 0
+
+    async with asyncio.timeout(60):
+        mine.start()
+        other.start()
+        await until(lambda: not other.alive)
+    try:
+        await wait_for(put_aside, 60.0, "the record is put aside", mine)
+    finally:
+        await mine.stop()
+    assert "GROUP_AUTHORIZATION_FAILED" in other.tail()
+    assert (mine.status, other.status) == (0, 1)
 
 
 async def test_a_wrong_password_is_refused(address: str) -> None:
