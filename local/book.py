@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 Fact = tuple[str, ...]
 """A kind and ids of something that is true once, as ("CommentPosted", "c-1")."""
+TWO_BODIES = "two bodies under one id"
 
 _EXPECTED, _SEEN = 1, 2
 
@@ -58,7 +59,7 @@ class Book:
             return False
         self.repeats += 1
         if known != digest:
-            self.doubled.append((kind, "two bodies under one id", id_))
+            self.doubled.append((kind, TWO_BODIES, id_))
         return True
 
     def see(self, *fact: str) -> bool:

@@ -1,18 +1,20 @@
 """What the APIs must tell in the end, counted from accepted commands and records of the topics alone."""
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 from local.client import Client
 from local.journal import Accepted, Failed
 from local.ledger import Seen
-from local.standing import EARNS, Standing
+from local.standing import EARNS
 from local.witness import Witness
 from shared.contracts import moderation as m
 from shared.contracts import notes as n
 
 READER = "reader-of-all"
+AT_ONCE = 12
+"""Notes, groups and members that are read at a time."""
 Fault = tuple[str, str, str]
 """What, whose id, and how it differs."""
 
@@ -65,15 +67,18 @@ class Recount:
 
     async def faults(self, client: Client) -> list[Fault]:
         """Reads everything by HTTP, as somebody who wrote nothing."""
-        found: list[Fault] = []
-        for note in self._notes:
-            found += [("note", note, told) async for told in self._note(client, note)]
-        for group in self._ledger.groups:
-            found += [("group", group, told) async for told in self._group(client, group)]
-        for (group, person), standing in self._ledger.standings.items():
-            told = await client.read("groups", f"groups/{group}/members/{person}", READER)
-            found += [("member", f"{group} {person}", fault) for fault in _member(standing, told)]
-        return found
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def checked(what: str, id_: str, told: AsyncIterator[str]) -> list[Fault]:
+            async with limit:
+                return [(what, id_, fault) async for fault in told]
+
+        checks = [
+            *(checked("note", note, self._note(client, note)) for note in self._notes),
+            *(checked("group", group, self._group(client, group)) for group in self._ledger.groups),
+            *(checked("member", " ".join(who), self._member(client, *who)) for who in self._ledger.standings),
+        ]
+        return [fault for found in await asyncio.gather(*checks) for fault in found]
 
     async def _note(self, client: Client, note: str) -> AsyncIterator[str]:
         told = await client.read("notes", f"notes/{note}", READER) or {}
@@ -100,18 +105,15 @@ class Recount:
         if told.get("members") != len(people):
             yield f"members: {told.get('members')}, must be {len(people)}"
 
-
-def _member(standing: Standing, told: dict[str, Any] | None) -> Iterator[str]:
-    if not standing.member:
-        if told is not None:
-            yield "is a member, must not be"
-        return
-    if told is None:
-        yield "is no member, must be"
-        return
-    wanted = {kind: standing.earned.get(kind, 0) for kind in EARNS}
-    if told["contributions"] != wanted or told["tier"] != standing.due:
-        yield f"{told['tier']} by {told['contributions']}, must be {standing.due} by {wanted}"
+    async def _member(self, client: Client, group: str, person: str) -> AsyncIterator[str]:
+        standing = self._ledger.standings[group, person]
+        told = await client.read("groups", f"groups/{group}/members/{person}", READER)
+        if standing.member != (told is not None):
+            yield f"is {'no' if told is None else 'a'} member, must be otherwise"
+        elif told is not None:
+            wanted = {kind: standing.earned.get(kind, 0) for kind in EARNS}
+            if told["contributions"] != wanted or told["tier"] != standing.due:
+                yield f"{told['tier']} by {told['contributions']}, must be {standing.due} by {wanted}"
 
 
 async def _pages(client: Client, note: str) -> AsyncIterator[str]:

@@ -15,7 +15,7 @@ from shared.errors import Rejected, Transient
 from shared.flow import control
 from shared.flow.documents import INBOX, LANES, StoredReply, Timer
 from shared.flow.fold import Limits
-from shared.flow.ports import Conflict, Database, Fence
+from shared.flow.ports import Conflict, Database, Fence, Json
 from shared.flow.replay import replay
 from shared.flow.router import Reply
 from tests.fakes.faults import FaultyDatabase
@@ -565,6 +565,20 @@ class LaneSuite:
         await world.until(escalated, "the later one")
         needs = await world.documents("notes", "needs")
         assert {k: n["state"] for k, n in needs.items()} == {"c0": "answered", "c1": "escalated"}
+
+    async def test_a_timer_fires_beside_an_outbox_of_a_later_release(self, world: World) -> None:
+        """In a rollout, and after one that was taken back: an unknown topic holds up nothing that is read here."""
+        world.toy.patience = timedelta(milliseconds=100)
+        node = await world.start("notes")
+        unknown = ["lianyi.notes.later.v1", 0, "n", b"{}", ["id", "lianyi.notes.sung.v1", "n", world.now()]]
+        left: Json = {"epoch": 1, "batch": 1, "next": [], "outbox": [{"b": 1, "r": [unknown]}]}
+        await node.runtime.database.modify(LANES, {"_id": "note:99"}, {"$set": left}, upsert=True)
+        await world.put(comment("n", "c", "why?"))
+
+        async def escalated() -> bool:
+            return (await world.types(NOTE.name))["need_escalated"] == 1
+
+        await world.until(escalated, "escalated")
 
     # -- trouble -------------------------------------------------------------------------------------------
 

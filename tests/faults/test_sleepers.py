@@ -1,0 +1,63 @@
+"""Processes that are stopped for longer than their sessions and leases last, and go on as if nothing had been."""
+
+from local.fleet import Service
+from local.processes import together, wait_for
+from tests.faults.deaths import passed
+from tests.faults.round import ON_REAL_PARTS, Rounds
+from tests.faults.system import System, told_by
+
+pytestmark = ON_REAL_PARTS
+SLEEP = 12.0
+"""Seconds: longer than the session of a group's member and the lease of a slot, 10 s each."""
+AWAKE = 180.0
+
+
+async def fenced(services: list[Service]) -> float:
+    """How often lanes of these processes have found that they are another's."""
+    return sum([value for name, value in await told_by(services) if 'kind="fenced"' in name])
+
+
+async def lanes(service: Service) -> set[str]:
+    """The key lanes that run in this process, by what it says of them."""
+    told = await told_by([service])
+    named = {
+        name.partition('lane="')[2].rstrip('"}') for name, _ in told if name.startswith("lianyi_lane_lag_records{")
+    }
+    return {name for name in named if not name.startswith("api:")}
+
+
+async def test_a_process_that_sleeps_is_taken_over_and_changes_nothing_when_it_wakes(
+    system: System, rounds: Rounds
+) -> None:
+    """SIGSTOP past session and lease: another process takes the lanes; at SIGCONT the old owners are fenced."""
+    async with rounds(system) as round_:
+        one, two = list(system.services), [system.another(service.name) for service in system.services]
+        await together(*(service.start() for service in two))
+        for service in two:
+            system.doors.open(service)
+        for _ in round_.times(1, 10):
+            every = [await lanes(a) | await lanes(b) for a, b in zip(one, two, strict=True)]
+            before = await fenced(one)
+            for service in one:
+                service.child.pause()
+                system.doors.close(service)
+            with round_.recovery():
+                await passed(SLEEP)
+                await round_.flows()
+
+            async def taken(successors: list[Service] = two, all_: list[set[str]] = every) -> bool:
+                return [await lanes(service) for service in successors] == all_
+
+            await wait_for(taken, AWAKE, "every lane is another's")
+            for service in one:
+                service.child.resume()
+            round_.faults += len(one)
+
+            async def noticed(sleepers: list[Service] = one, times: float = before) -> bool:
+                return await fenced(sleepers) > times
+
+            await wait_for(noticed, AWAKE, "who slept has found that the lanes are others'")
+            for service in one:
+                await wait_for(service.ready, AWAKE, f"{service.name} is ready again", service.child)
+                system.doors.open(service)
+            one, two = two, one
