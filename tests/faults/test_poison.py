@@ -58,7 +58,7 @@ def poisons(correlation: str, number: int) -> Iterator[Poison]:
     yield Poison("no headers", good, (), ALL, key)
     yield Poison("of another's key", good, typed(mine), TAKE_COMMENTS, "somebody's")
     yield Poison("of another's topic", good, typed(mine), frozenset({"notes", "moderation"}), key, NOTE_VERDICT)
-    yield Poison("unknown type", good, typed("lianyi.notes.comment_sung.v1"), frozenset(), key)
+    yield Poison("unknown type", good, typed("lianyi.notes.comment_hummed.v1"), frozenset(), key)
     yield Poison("unknown version", good, typed("lianyi.notes.comment_posted.v9"), frozenset(), key)
 
 

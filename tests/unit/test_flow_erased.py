@@ -3,8 +3,10 @@
 from typing import ClassVar
 
 import msgspec
+import pytest
 
-from shared.flow.documents import Document, Texts, to_mongo
+from shared.errors import Transient
+from shared.flow.documents import LANES, Document, Texts, to_mongo
 from shared.flow.erased import erase
 from shared.flow.ports import Insert
 from tests.fakes.clock import wall
@@ -40,3 +42,17 @@ async def test_entries_of_a_list_lose_only_that_persons_words() -> None:
     assert [r["text"] for r in found["1"]["remarks"]] == ["", "ho"]
     assert (found["1"]["remarks"][0]["votes"], found["1"]["topics"], found["1"]["v"]) == (2, ["a"], 5)
     assert (found["2"]["topics"], found["2"]["remarks"][0]["text"], found["2"]["v"]) == ([], "yes", 2)
+
+
+async def test_what_only_a_later_release_can_read_is_not_called_erased() -> None:
+    """An outbox with an unknown event that names the person leaves the command unfinished; of others it stays."""
+    server = Server()
+    database = FakeDatabase(server)
+    envelope = ["id", "lianyi.notes.sung.v1", "n", wall()]
+    batch = {"b": 1, "r": [["lianyi.notes.later.v1", 0, "n", b'{"author_id":"bob","text":"la"}', envelope]]}
+    lane = {"$set": {"epoch": 1, "batch": 1, "next": [], "outbox": [batch]}}
+    await database.modify(LANES, {"_id": "note:0"}, lane, upsert=True)
+    await erase(database, [Talk], "ann", wall())
+    assert server.dump(LANES)["note:0"]["outbox"] == [batch]
+    with pytest.raises(Transient):
+        await erase(database, [Talk], "bob", wall())
