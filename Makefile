@@ -8,7 +8,7 @@ SECANTUS := 0.5.3-beta.196
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults check format
+.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench-text check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -64,6 +64,9 @@ mutants: setup ## the lane without each of its safeguards: first seed that break
 
 faults: setup ## the long rounds of tests/faults, and their table docs/faults.md (N: times as many; ONLY=name)
 	@exec $(PY) -m tests.faults $(if $(N),--n='$(N)') $(if $(ONLY),--only='$(ONLY)')
+
+bench-text: setup ## how well and how fast texts are judged, beside two baselines (DATA: folder with spam/, ham/, notes/)
+	@nice -n 5 $(PY) -m tests.bench.text_model '$(DATA)'; told=$$?; nice -n 5 $(PY) -m tests.bench.text '$(DATA)' && exit $$told
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

@@ -39,6 +39,8 @@ BASE = Path(__file__).with_name("base.rules")
 """The rules of the release."""
 TRY_AGAIN = 75
 """The exit status while the broker is away, as of `ops`."""
+AGAIN = 7
+"""How often a training looks at its rows again, after it has learned each of them once."""
 CHUNK = 2_048
 """Texts scored before their lines are written."""
 
@@ -57,11 +59,10 @@ class TextRow(msgspec.Struct, frozen=True):
 
 
 class Trained(NamedTuple):
-    """What came of a training: who judges now, the chances that ham had before it was learned, rows left out."""
+    """What came of a training: who judges now, and the chances that ham had before it was learned."""
 
     judges: Judges
     chances: tuple[float, ...]
-    refused: int
 
 
 def train(words: Sequence[str]) -> int:
@@ -80,7 +81,7 @@ def train(words: Sequence[str]) -> int:
         sys.stderr.write(f"{bad}\n")
         return BAD_INPUT
     model, bar = made.judges.model, made.judges.bar
-    told = {"model": model.version, "ham": model.ham, "spam": model.spam, "refused": made.refused, "bar": bar.at}
+    told = {"model": model.version, "ham": model.ham, "spam": model.spam, "bar": bar.at}
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
@@ -96,7 +97,7 @@ def mixed(given: Iterable[LabelledRow]) -> list[LabelledRow]:
 
 
 def trained(given: Iterable[LabelledRow]) -> Trained:
-    """Learn each row once, in this order."""
+    """Learn the rows in this order, and then again in others."""
     labels, rules = list[bool](), base_rules()
 
     def lessons() -> Iterable[Lesson]:
@@ -104,9 +105,9 @@ def trained(given: Iterable[LabelledRow]) -> Trained:
             labels.append(row.label == 1)
             yield read(row.text, rules), labels[-1]
 
-    model, before = learned(blank(), lessons())
+    model, before = learned(blank(), lessons(), AGAIN)
     ham = tuple(c for c, spam in zip(before, labels, strict=True) if c is not None and not spam)
-    return Trained(Judges(rules, model, seen(Bar(id="trained"), ham)), ham, before.count(None))
+    return Trained(Judges(rules, model, seen(Bar(id="trained"), ham)), ham)
 
 
 def score(words: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """The text model: it learns alike twice, keeps silent until it may speak, and hides only what it can show."""
 
 import random
+import zlib
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from services.moderation.core import (
     watched,
 )
 from services.moderation.core.bar import KEPT, LEAST, MOST_HIDDEN, SURE
+from services.moderation.core.grams import features
 from services.moderation.core.model import ENOUGH, TextModel, chances
 from tests.unit.judging import HAM, RULES, SPAM, ham, spam, taught
 
@@ -181,6 +183,32 @@ def test_a_file_that_is_no_model_is_refused(broken: bytes) -> None:
     """Empty, something else, cut, damaged, of another size, with what is no number."""
     with pytest.raises(BadModel):
         unpack(broken)
+
+
+def test_a_model_of_another_release_says_so() -> None:
+    """Its features would mean something else here: the line tells what to do."""
+    other = zlib.compress(zlib.decompress(pack(TAUGHT, [])).replace(b"text-model-2", b"text-model-1"))
+    with pytest.raises(BadModel, match="another release: train it again"):
+        unpack(other)
+
+
+def test_looking_again_makes_it_surer() -> None:
+    """Who has all lessons at hand makes more of them: each counts once, and it is another model, always the same."""
+    lessons = [(read(text(n), RULES), text is spam) for n in range(6) for text in (ham, spam)]
+    once, often = learned(blank(), lessons), learned(blank(), lessons, again=5)
+    assert (often.before, often.model.ham, often.model.spam) == (once.before, 6, 6)
+    assert often.model.version != once.model.version
+    asked = [read(text(n), RULES) for n in range(1000, 1050) for text in (ham, spam)]
+    few, many = chances(once.model, asked), chances(often.model, asked)
+    assert many[1::2].min() - many[::2].max() > few[1::2].min() - few[::2].max()
+    assert pack(often.model, []) == pack(learned(blank(), lessons, again=5).model, [])
+
+
+def test_words_are_seen_whole() -> None:
+    """What differs in its words alone differs to the model; blanks between them do not count."""
+    one, two, apart = (set(features([read(text, RULES)]).ids.tolist()) for text in ("ab cd", "ab  cd", "abcd"))
+    assert len(one & two) > len(one & apart)
+    assert apart - one
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "\x00", "❤" * 30_000, "a", HAM, "\U0010ffff\u200b"])

@@ -1,7 +1,7 @@
 """Texts as numbers: runs of neighbouring characters ("grams"), hashed, for many texts at once.
 
-Two views of a text: its characters as written, and as `shared.text.normalise` reads them. With the rules that spoke
-they are all that the text model sees.
+Three views of a text: its characters as written, as `shared.text.normalise` reads them, and the words of that. With
+the rules that spoke they are all that the text model sees.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,14 @@ BITS = 17
 """A feature is a number below 2 ** 17; two features that share one share their weight."""
 MOST_CHARS = 24_000
 """A text is read this far: a little more than a note with its title may have."""
-WRITTEN, READ = 2, 3
-"""The longest run of neighbours in each view."""
-RULE_VALUE = np.float32(0.3)
+WRITTEN, READ = 2, 4
+"""The longest run of neighbouring characters in each view; of words two."""
+RULE_VALUE = np.float32(0.15)
 """What a rule that spoke counts in a text, where all grams together have length one."""
 
 _START, _END = 0x110000, 0x110001  # stand for the edges of a text; no character has these numbers
 _SHIFT = np.uint32(32 - BITS)
+_POWERS = np.array([pow(0x9E3779B1, n + 1, 1 << 32) for n in range(64)], np.uint32)
 
 
 class Reading(NamedTuple):
@@ -63,7 +64,9 @@ def features(readings: Sequence[Reading]) -> Features:
     """What the model knows of these texts. Linear in their length."""
     size = len(readings)
     written, read = line([r.text for r in readings]), line([r.seen.text for r in readings])
-    keys = np.concatenate([_keys(written, hashed(written, WRITTEN, 1)), _keys(read, hashed(read, READ, 2))])
+    keys = np.concatenate(
+        [_keys(written, hashed(written, WRITTEN, 1)), _keys(read, hashed(read, READ, 2)), _words(read)]
+    )
     # One sort finds what a text has twice, for all texts at once.
     keys.sort()
     keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
@@ -115,7 +118,7 @@ def gains(weights: Floats, texts: Sequence[str]) -> list[NDArray[np.float64]]:
         ok = row.place >= shorter
         share = np.where(ok, weights[hashes >> _SHIFT], 0) / (shorter + 1)
         for back in range(shorter + 1):
-            total[: len(total) - back] += share[back:]
+            total[: max(len(total) - back, 0)] += share[back:]
     bounds = np.searchsorted(row.owner, np.arange(len(texts) + 1))
     return [total[start + 1 : end - 1] for start, end in pairwise(bounds)]
 
@@ -128,6 +131,37 @@ def _keys(row: Line, chain: tuple[Hashes, ...]) -> Ints:
         ok = row.place >= shorter if shorter else inner
         found.append((row.owner[ok] << BITS) | (hashes[ok] >> _SHIFT))
     return np.concatenate(found)
+
+
+def _words(row: Line) -> Ints:
+    """Text and feature in one number, for all words and pairs of neighbouring words.
+
+    A word is a run of Latin letters or of digits; any other character is one by itself, white space is none.
+    """
+    codes = row.codes
+    kind = (codes >= ord("a")) & (codes <= ord("z")) | (codes == ord("'"))
+    kind = kind * 2 + ((codes >= ord("0")) & (codes <= ord("9")))
+    some = (codes > ord(" ")) & (codes < _START)
+    begins = some.copy()
+    begins[1:] &= (kind[1:] == 0) | (kind[1:] != kind[:-1])
+    starts = np.flatnonzero(begins)
+    if not len(starts):
+        return np.zeros(0, np.int64)
+    # A polynomial of the characters; what stands between two words adds nothing to the one before.
+    number = np.cumsum(begins) - 1
+    nth = (np.arange(len(codes)) - starts[np.maximum(number, 0)]) & (_POWERS.size - 1)
+    single = _mixed(np.add.reduceat(np.where(some, codes * _POWERS[nth], 0), starts, dtype=np.uint32))
+    owner = row.owner[starts]
+    pair = _mixed(single[:-1] * np.uint32(0x01000193) + single[1:])
+    beside = owner[:-1] == owner[1:]
+    alone, together = single >> _SHIFT, pair[beside] >> _SHIFT
+    return np.concatenate((owner << BITS | alone, owner[1:][beside] << BITS | together))
+
+
+def _mixed(hashes: Hashes) -> Hashes:
+    hashes = (hashes ^ (hashes >> np.uint32(15))) * np.uint32(0x85EBCA6B)
+    mixed: Hashes = (hashes ^ (hashes >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return mixed ^ (mixed >> np.uint32(16))
 
 
 @cache

@@ -35,12 +35,12 @@ CHUNK = 512
 COUNTER = "model:text"
 """The key of all that the model learns from: one lane writes it."""
 
-_RATE = np.float32(1.0)
-_FIRST = np.float32(0.01)  # so that the first step of a weight is not the longest one
+_RATE = np.float32(0.2)
+_FIRST = np.float32(0.001)  # so that the first step of a weight is not the longest one
 _STEPS = 3  # for one text, since it may be seen once only
 _NEAR = 0.01  # a text that is judged this well teaches nothing more
 _MOST_ODDS = 40.0
-_FORMAT = f"lianyi-text-model-1 {BITS} {TEXT_VERSION}"
+_FORMAT = f"lianyi-text-model-2 {BITS} {TEXT_VERSION}"
 
 
 class BadModel(ValueError):
@@ -68,7 +68,7 @@ class TextModel:
     @property
     def version(self) -> str:
         """Changes with every text that was learned: how many there were, and a hash over them."""
-        return f"t1.{self.ham + self.spam}.{self.chain or 'blank'}"
+        return f"t2.{self.ham + self.spam}.{self.chain or 'blank'}"
 
 
 class Learned(NamedTuple):
@@ -76,6 +76,14 @@ class Learned(NamedTuple):
 
     model: TextModel
     before: list[float | None]
+
+
+class _Seen(NamedTuple):
+    """A lesson in numbers; the last feature is the bias."""
+
+    ids: Ints
+    values: Floats
+    spam: bool
 
 
 Lesson = tuple[Reading, bool]
@@ -95,28 +103,45 @@ def chances(model: TextModel, readings: Sequence[Reading]) -> NDArray[np.float64
     return chance
 
 
-def learned(model: TextModel, lessons: Iterable[Lesson]) -> Learned:
-    """Learn texts one after the other, in their order."""
+def learned(model: TextModel, lessons: Iterable[Lesson], again: int = 0) -> Learned:
+    """Learn texts one after the other, in their order; then all of them `again` so often, each time in another order.
+
+    A lane has a text once, and refuses what would make the model one of a single label. Who has all of them at hand, in
+    a file, comes to more by looking at them again, and refuses none: the other label is there as well.
+    """
     weights, squares = model.weights.copy(), model.squares.copy()
     model = replace(model, weights=weights, squares=squares)
     before: list[float | None] = []
+    kept: list[_Seen] = []
     rest = iter(lessons)
     while chunk := list(islice(rest, CHUNK)):
         found = features([reading for reading, _ in chunk])
         for (ids, values), (_, spam) in zip(_apart(found), chunk, strict=True):
-            if _one_sided(model, spam):
+            if not again and _one_sided(model, spam):
                 before.append(None)
                 continue
-            before.append(_step(weights, squares, np.append(ids, SIZE - 1), np.append(values, np.float32(1)), spam))
-            digest = blake2b(model.chain.encode() + bytes([spam]) + ids.tobytes(), digest_size=6).hexdigest()
-            model = replace(model, ham=model.ham + (not spam), spam=model.spam + spam, chain=digest)
+            seen = _Seen(np.append(ids, SIZE - 1), np.append(values, np.float32(1)), spam)
+            before.append(_step(weights, squares, seen, _STEPS))
+            if again:
+                kept.append(seen)
+            chain = _chained(model, bytes([spam]) + ids.tobytes())
+            model = replace(model, ham=model.ham + (not spam), spam=model.spam + spam, chain=chain)
+    for turn in range(again):
+        for place in np.random.default_rng(turn).permutation(len(kept)).tolist():
+            _step(weights, squares, kept[place], 1)
+        model = replace(model, chain=_chained(model, b"again"))
     return Learned(model, before)
 
 
-def _step(weights: Floats, squares: Floats, ids: Ints, values: Floats, spam: bool) -> float:
+def _chained(model: TextModel, told: bytes) -> str:
+    return blake2b(model.chain.encode() + told, digest_size=6).hexdigest()
+
+
+def _step(weights: Floats, squares: Floats, seen: _Seen, steps: int) -> float:
     """Move the weights towards a label; the chance as it was before."""
+    ids, values, spam = seen
     first = None
-    for _ in range(_STEPS):
+    for _ in range(steps):
         odds = float(weights[ids] @ values)
         chance = 1 / (1 + math.exp(-max(min(odds, _MOST_ODDS), -_MOST_ODDS)))
         first = chance if first is None else first
