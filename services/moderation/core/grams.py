@@ -24,9 +24,9 @@ BITS = 17
 """A feature is a number below 2 ** 17; two features that share one share their weight."""
 MOST_CHARS = 24_000
 """A text is read this far: a little more than a note with its title may have."""
-WRITTEN, READ = 2, 4
+WRITTEN, READ = 2, 3
 """The longest run of neighbouring characters in each view; of words two."""
-RULE_VALUE = np.float32(0.15)
+RULE_VALUE = np.float32(0.2)
 """What a rule that spoke counts in a text, where all grams together have length one."""
 
 _START, _END = 0x110000, 0x110001  # stand for the edges of a text; no character has these numbers

@@ -36,7 +36,7 @@ COUNTER = "model:text"
 """The key of all that the model learns from: one lane writes it."""
 
 _RATE = np.float32(0.2)
-_FIRST = np.float32(0.001)  # so that the first step of a weight is not the longest one
+_FIRST = np.float32(0.00001)  # so that the first step of a weight is not the longest one
 _STEPS = 3  # for one text, since it may be seen once only
 _NEAR = 0.01  # a text that is judged this well teaches nothing more
 _MOST_ODDS = 40.0
