@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice, pairwise
 from typing import ClassVar, NamedTuple
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -127,7 +128,7 @@ def learned(model: TextModel, lessons: Iterable[Lesson], again: int = 0) -> Lear
             chain = _chained(model, bytes([spam]) + ids.tobytes())
             model = replace(model, ham=model.ham + (not spam), spam=model.spam + spam, chain=chain)
     for turn in range(again):
-        for place in np.random.default_rng(turn).permutation(len(kept)).tolist():
+        for place in sorted(range(len(kept)), key=lambda place: crc32(b"%d %d" % (turn, place))):
             _step(weights, squares, kept[place], 1)
         model = replace(model, chain=_chained(model, b"again"))
     return Learned(model, before)
