@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from local.disk import unmount
 from local.processes import ROOT, until
 
 CACHE = ROOT / ".cache"
@@ -98,6 +99,7 @@ def _sweep(runs: Path) -> None:
     for left in runs.glob(f"{PREFIX}*"):
         with _opened(left) as descriptor:
             if descriptor is not None and _lock(descriptor):
+                unmount(left)
                 shutil.rmtree(left, ignore_errors=True)
 
 

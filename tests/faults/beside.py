@@ -1,0 +1,196 @@
+"""How soon effects flow again after a fault: those of a service of ours, and of a plain consumer group beside it.
+
+One feed, one stack, one fault for both. Ours has its effect when the verdict stands in its topic, so committed and
+published; the plain one when the comment is stored.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from local.fleet import PARTITIONS, Service, World, topics
+from local.issuer import Issuer
+from local.processes import Child, together, until
+from shared.contracts import Envelope, partition_of
+from shared.contracts.moderation import ContentJudged
+from shared.contracts.notes import CommentPosted
+from shared.contracts.topics import NOTE, NOTE_VERDICT
+from tests.faults.network import Network
+
+APPENDED = "log.message.timestamp.type=LogAppendTime\n"
+"""A setting of the broker: a record tells when the broker took it, so nobody has to look at that very moment."""
+EVERY = 0.04
+"""Seconds between two comments."""
+BACK = 120.0
+"""Seconds in which everything must flow again."""
+NOTES = tuple(
+    next(note for note in (f"note-{n}" for n in count()) if partition_of(note, PARTITIONS) == partition)
+    for partition in range(PARTITIONS)
+)
+"""One note in each partition."""
+
+Effects = dict[int, float]
+"""When the first effect of a comment was there, epoch seconds, by the comment's number."""
+
+
+class Feed:
+    """Comments straight into the topic, numbered from 0, each partition in turn."""
+
+    def __init__(self, words: str = "Thanks, that was number") -> None:
+        self._words = words
+        self.sent = 0
+
+    async def run(self, servers: str) -> None:
+        """For ever, at a steady pace."""
+        clock = asyncio.get_running_loop().time
+        # It must not be the last to notice that a broker is back.
+        async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", retry_backoff_ms=10) as producer:
+            began = clock()
+            while True:
+                await self.tell(producer)
+                await asyncio.sleep(max(0.0, began + self.sent * EVERY - clock()))
+
+    async def tell(self, producer: AIOKafkaProducer) -> None:
+        """The next comment is on its way to the broker."""
+        event = self._comment()
+        id_, now = event.comment_id, datetime.now(UTC)
+        sent = Envelope(id_, event.TYPE, event.source, now, event.key, 0, f"of-{id_}", "feed")
+        await producer.send(
+            NOTE.name,
+            event.model_dump_json().encode(),
+            key=event.key.encode(),
+            partition=self.sent % PARTITIONS,
+            headers=sent.headers(),
+        )
+        self.sent += 1
+
+    async def moves(self, seconds: float) -> None:
+        """Returns when as many comments have been sent as in so many seconds are."""
+        moment = self.sent + seconds / EVERY
+        await until(lambda: self.sent >= moment)
+
+    def _comment(self) -> CommentPosted:
+        return CommentPosted(
+            comment_id=str(self.sent),
+            note_id=NOTES[self.sent % PARTITIONS],
+            author_id=f"person-{self.sent % 499}",
+            note_author_id="owner",
+            text=f"{self._words} {self.sent}.",
+        )
+
+
+class Ours:
+    """The effects of moderation."""
+
+    def __init__(self, service: Service) -> None:
+        self.child = service.child
+        self.effects: Effects = {}
+
+    async def read(self, servers: str) -> None:
+        """For ever; by whatever the broker says of the time, so this need not be fast."""
+        async with AIOKafkaConsumer(NOTE_VERDICT.name, bootstrap_servers=servers, auto_offset_reset="earliest") as read:
+            async for record in read:
+                if dict(record.headers)["ce_type"] == ContentJudged.TYPE.encode():
+                    number = int(json.loads(record.value)["content_id"])
+                    self.effects.setdefault(number, record.timestamp / 1000)
+
+
+class Plain:
+    """The effects of the plain group, from what it tells."""
+
+    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+        argv = [sys.executable, "-m", "tests.faults.plain", env["LIANYI_KAFKA"], env["LIANYI_MONGO"]]
+        self.child = Child("the plain group", argv, {}, log)
+
+    @property
+    def effects(self) -> Effects:
+        """As far as it has come."""
+        found: Effects = {}
+        for line in self.child.log.read_text().splitlines():
+            if line.startswith("{"):
+                told = json.loads(line)
+                for id_ in told["ids"]:
+                    found.setdefault(int(id_), told["at"])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """Seconds from the end of a fault until effects came of every partition, of what was sent since its beginning."""
+
+    ours: float
+    plain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Ours and the plain group, at work on the same feed."""
+
+    network: Network
+    feed: Feed
+    ours: Ours
+    plain: Plain
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """Both processes."""
+        return self.ours.child, self.plain.child
+
+    async def level(self) -> None:
+        """Returns when both have done all that has been sent until now."""
+        wanted = self.feed.sent
+        async with asyncio.timeout(BACK):
+            await until(lambda: min(len(self.ours.effects), len(self.plain.effects)) >= wanted, every=0.2)
+
+    @asynccontextmanager
+    async def faulty(self, backs: list[WayBack]) -> AsyncIterator[None]:
+        """The block is the fault; at its end all that is broken is whole again, and the way back begins."""
+        await self.level()
+        first = self.feed.sent
+        yield
+        ended = time.time()
+        await self.feed.moves(1.0)
+        await self.level()
+        backs.append(WayBack(*(_back(read.effects, first, ended) for read in (self.ours, self.plain))))
+
+
+def _back(effects: Effects, first: int, ended: float) -> float:
+    """The slowest partition's first effect."""
+    firsts: Effects = {}
+    for number, at in effects.items():
+        if number >= first:
+            firsts[number % PARTITIONS] = min(at, firsts.get(number % PARTITIONS, at))
+    return max(firsts.values()) - ended
+
+
+@asynccontextmanager
+async def pair(network: Network, directory: Path) -> AsyncIterator[Pair]:
+    """Moderation and the plain group, behind the network and level with the feed."""
+    async with Issuer() as issuer:
+        service = Service("moderation", World(network.stack, issuer, more=network.env), directory)
+        made = Pair(network, Feed(), Ours(service), Plain(network.env, directory / "plain.log"))
+        await together(topics(network.stack), service.migrate())
+        made.plain.child.start()
+        try:
+            await service.start()
+            servers = network.stack.kafka
+            running = [asyncio.create_task(task) for task in (made.ours.read(servers), made.feed.run(servers))]
+            try:
+                await made.feed.moves(1.0)
+                await made.level()
+                yield made
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+        finally:
+            await together(*(child.kill() for child in made.children))
