@@ -73,7 +73,7 @@ class Bus:
     async def consume(self, process: Process) -> None:
         """Join the consumer groups and hand records over to the process's lanes."""
         broker = self._broker = KafkaBroker(
-            self._brokers.servers,
+            self._brokers.servers.split(","),  # one string would be taken for the name of one server
             security=self._brokers.security,
             client_id=self._client,
             logger=_quiet,

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from local.places import free_port
 from local.processes import wait_for
 from local.stack import running
 from shared.brokers import Brokers
@@ -41,3 +43,19 @@ async def test_an_outage_leaves_no_producer_behind() -> None:
         await wait_for(sends, SOON, "the bus sends again")
         await asyncio.wait_for(bus.stop(), SOON)
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class Idle:
+    """A process that reads nothing."""
+
+    keys: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+
+
+async def test_of_several_servers_one_is_enough() -> None:
+    """Publishing and consuming begin though the first server that is named does not answer."""
+    async with running("embedded") as stack:
+        bus = Bus(Brokers(f"127.0.0.1:{free_port()},{stack.kafka}"), "notes")
+        process: Any = Idle()
+        await asyncio.wait_for(bus.connect({NOTE.name}), SOON)
+        await asyncio.wait_for(bus.consume(process), SOON)
+        await asyncio.wait_for(bus.stop(), SOON)
