@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.moderation.core import Content, Draft, Judges, Proof, Trial, lower_bound, proof, sampled
+from services.moderation.core import Content, Draft, Judges, Proof, Trial, blank, lower_bound, proof, sampled
 from services.moderation.core.bar import Bar
 from services.moderation.core.trial import CONFIDENCE, MOST_LABELS, NEEDED
 from services.moderation.handlers import (
@@ -225,7 +225,7 @@ def test_m3_a_model_on_trial_judges_beside_the_one_in_force() -> None:
     assert (tried.trial_id, tried.model) == (model.version, judges.version)
     assert (tried.hidden, tried.live, content.hidden) == (True, False, False)
     assert "model" in {r.rule for r in tried.reasons}
-    assert content.model.startswith("t1.0.blank")
+    assert content.model.startswith(blank().version)
 
 
 def test_m3_labels_are_bounded_and_late_ones_change_nothing() -> None:
