@@ -330,10 +330,17 @@ def routes(desk: Desk, store: Store, views: tuple[Rules, ShadowView]) -> APIRout
         """End the trial of a draft; what staff have said of it stays."""
         return await desk.handle(EndTrial(person_id=call.person, draft_id=draft_id), call)
 
-    @api.get("/rules/trials/{trial_id}", dependencies=staff, responses=problems(403))
+    @api.get(
+        "/rules/trials/{trial_id}", dependencies=staff, responses=problems(403, 404, types={404: ["unknown-trial"]})
+    )
     async def read_trial(trial_id: Id) -> TrialView:
         """What staff have said of a draft or a model that is or was on trial; zeros while they have said nothing."""
-        found = proof(await store.trial(trial_id))
+        trial = await store.trial(trial_id)
+        if trial is None:
+            await shadow.refresh()
+            if trial_id != shadow.trial_id:
+                raise Rejected("unknown-trial", 404)
+        found = proof(trial)
         bound = round(found.bound, 4)
         return TrialView(trial_id=trial_id, **found._asdict(), bound=bound, needed=NEEDED, proven=found.holds)
 
