@@ -13,11 +13,12 @@ from shared.contracts.moderation import ContentJudged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 
-WANTED: tuple[type[Event], ...] = (
+WRITTEN: tuple[type[Event], ...] = (
     *(NotePosted, NoteEdited, NoteDeleted, CommentPosted, CommentEdited, CommentDeleted),
-    *(MessagePosted, MessageDeleted, ContentJudged, MessageJudged),
+    *(MessagePosted, MessageDeleted),
 )
-SOURCES = tuple(name for name in TOPICS if name in {kind.TOPIC.name for kind in WANTED})
+JUDGED: tuple[type[Event], ...] = (ContentJudged, MessageJudged)
+SOURCES = tuple(name for name in TOPICS if name in {kind.TOPIC.name for kind in (*WRITTEN, *JUDGED)})
 """The topics that have them."""
 GONE = frozenset(kind.TYPE for kind in (NoteDeleted, CommentDeleted, MessageDeleted))
 NOTES = frozenset(kind.TYPE for kind in (NotePosted, NoteEdited, NoteDeleted))
@@ -62,8 +63,8 @@ class Past:
         self.unreadable = 0
         written, judged = msgspec.json.Decoder(_Written), msgspec.json.Decoder(_Judged)
         self._take: Mapping[bytes, Callable[[bytes, Mapping[str, bytes]], None]] = {
-            **{kind.TYPE.encode(): _writer(kind.TYPE, written, backtest) for kind in WANTED[:8]},
-            **{kind.TYPE.encode(): _teller(judged, backtest) for kind in WANTED[8:]},
+            **{kind.TYPE.encode(): _writer(kind.TYPE, written, backtest) for kind in WRITTEN},
+            **{kind.TYPE.encode(): _teller(judged, backtest) for kind in JUDGED},
         }
 
     def take(self, records: Iterable[Any]) -> None:
