@@ -1,112 +1,99 @@
-"""A thousand people at one door of ten seats, through two processes: on Apache Kafka and an on-disk database."""
+"""A thousand people at one door of ten seats, through two processes that die meanwhile."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from local.fleet import Service, World, topics
-from local.issuer import Issuer
+from local.client import Client, Wire, minted
+from local.fleet import Service
 from local.processes import together, wait_for
-from local.stack import running
-from tests.faults.round import ON_REAL_PARTS
+from tests.faults.deaths import killed
+from tests.faults.round import ON_REAL_PARTS, Round, Rounds
+from tests.faults.system import PATIENCE, System
 
 pytestmark = ON_REAL_PARTS
-PEOPLE = [f"p{n:03}" for n in range(1_000)]
+CROWD = 1_000
 SEATS = 10
 LEAVERS = 5
+SOON = 300
+"""Accepted commands and records, at most, until both processes die together; then each dies once more by itself."""
 CHARTER = dict.fromkeys(("purpose", "audience", "rules", "rewards", "service", "exit"), "x")
+OWNER = "owner-of-the-rush"
 
 
-class Door:
-    """One group, asked through several processes in turn."""
-
-    def __init__(self, http: httpx.AsyncClient, urls: list[str], issuer: Issuer) -> None:
-        self._http, self._urls, self._issuer = http, urls, issuer
-        self.path = "/v1/groups"
-        self.retries = 0
-
-    async def ask(self, method: str, path: str, person: str, place: int = 0, **body: Any) -> httpx.Response:
-        """A request, again under the same key for as long as the answer is 503 or its connection breaks.
-
-        A thousand connections at once are more than a listener takes in; the key makes asking again safe.
-        """
-        headers = {"Authorization": f"Bearer {self._issuer.token(person)}", "Idempotency-Key": f"{method}-{person}"}
-        while True:
-            url = self._urls[place % len(self._urls)] + self.path + path
-            try:
-                reply = await self._http.request(method, url, headers=headers, **body)
-            except (httpx.NetworkError, httpx.RemoteProtocolError):
-                self.retries += 1
-                continue
-            if reply.status_code != 503:
-                return reply
-            self.retries += 1
-            await asyncio.sleep(float(reply.headers["Retry-After"]))
-
-    async def row(self) -> list[str]:
-        """The whole waiting list, page by page."""
-        found: list[str] = []
-        cursor = ""
-        while True:
-            told = (await self.ask("GET", f"/waiting?limit=100{cursor}", "owner")).json()
-            found += [item["person_id"] for item in told["items"]]
-            if told["next"] is None:
-                return found
-            cursor = f"&cursor={told['next']}"
-
-    async def counts(self) -> tuple[int, int]:
-        """Members and people waiting."""
-        told = (await self.ask("GET", "", "owner")).json()
-        return told["members"], told["waiting"]
+async def counts(client: Client, group: str) -> tuple[int, int]:
+    """Members and people waiting."""
+    told = await client.read("groups", f"groups/{group}", OWNER) or {}
+    return told["members"], told["waiting"]
 
 
-async def test_a_thousand_joins_for_ten_seats_over_two_processes_end_with_ten_members(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+async def row(client: Client, group: str) -> list[str]:
+    """The whole waiting list, page by page."""
+    found: list[str] = []
+    params = {"limit": "100"}
+    while True:
+        told = await client.read("groups", f"groups/{group}/waiting", OWNER, params=params) or {}
+        found += [item["person_id"] for item in told["items"]]
+        if told["next"] is None:
+            return found
+        params["cursor"] = told["next"]
+
+
+async def rushed(client: Client, group: str, people: list[str]) -> list[dict[str, Any]]:
+    """All of them at once; each is told a seat or a place in the row."""
+    told = await asyncio.gather(*(client.join(person, group) for person in people))
+    assert [len([t for t in told if name in t]) for name in ("tier", "position")] == [SEATS, CROWD - SEATS]
+    assert await counts(client, group) == (SEATS, CROWD - SEATS)
+    waiting = sorted((t["position"], t["person_id"]) for t in told if "position" in t)
+    assert waiting == list(enumerate(await row(client, group), start=1))
+    return told
+
+
+async def freed(client: Client, group: str, inside: list[str]) -> None:
+    """Some leave; the seats go to the head of the row."""
+    waiting = await row(client, group)
+    await asyncio.gather(*(client.leave(person, group) for person in inside[:LEAVERS]))
+
+    async def taken() -> bool:
+        return await counts(client, group) == (SEATS, CROWD - SEATS - LEAVERS)
+
+    await wait_for(taken, 120.0, "the freed seats are taken")
+    about = (*inside, *waiting[: LEAVERS + 1])
+    there = [await client.read("groups", f"groups/{group}/members/{person}", OWNER) is not None for person in about]
+    assert there == [False] * LEAVERS + [True] * SEATS + [False]
+    assert await row(client, group) == waiting[LEAVERS:]
+
+
+async def both_killed(round_: Round, second: Service) -> None:
+    """Returns when no process of groups is left."""
+    processes = (round_.system["groups"], second)
+    await round_.loaded(round_.system.rng.randint(1, SOON))
+    await together(*(service.child.kill() for service in processes))
+    round_.faults += len(processes)
+
+
+async def test_a_thousand_joins_for_ten_seats_while_processes_die_end_with_ten_members(
+    system: System, rounds: Rounds
 ) -> None:
     """Ten get in, all others wait in one row in which each has the place they were told; freed seats go to its head."""
-    async with running("local") as stack, Issuer() as issuer:
-        world = World(stack, issuer)
-        services = [Service("groups", world, tmp_path / name) for name in ("one", "two")]
-        for number, service in enumerate(services):
-            service.child.env["LIANYI_INSTANCE"] = f"groups-{number}"
-        await topics(stack)
-        await services[0].migrate()
-        try:
-            await together(*(service.start() for service in services))
-            limits = httpx.Limits(max_connections=len(PEOPLE))
-            async with httpx.AsyncClient(timeout=60.0, limits=limits) as http:
-                door = Door(http, [service.url for service in services], issuer)
-                body = {"name": "G", "charter": CHARTER, "seats": SEATS}
-                door.path += "/" + (await door.ask("POST", "", "owner", json=body)).json()["group_id"]
-                clock = asyncio.get_running_loop().time
-                began = clock()
-                replies = await asyncio.gather(*(door.ask("POST", "/members", p, n) for n, p in enumerate(PEOPLE)))
-                seconds = clock() - began
-                told = [reply.json() for reply in replies]
-                assert Counter(reply.status_code for reply in replies) == {201: SEATS, 202: len(PEOPLE) - SEATS}
-                assert await door.counts() == (SEATS, len(PEOPLE) - SEATS)
-                row = await door.row()
-                waiting = sorted((t["position"], t["person_id"]) for t in told if "position" in t)
-                assert waiting == list(enumerate(row, start=1))
-                inside = [t["person_id"] for t in told if "tier" in t]
-                leaving = [door.ask("DELETE", "/members/me", p, n) for n, p in enumerate(inside[:LEAVERS])]
-                assert {reply.status_code for reply in await asyncio.gather(*leaving)} == {204}
-                now = (SEATS, len(PEOPLE) - SEATS - LEAVERS)
-                await wait_for(lambda: _is(door, now), 30.0, "the freed seats are taken")
-                members = [await door.ask("GET", f"/members/{p}", "owner") for p in (*inside, *row[: LEAVERS + 1])]
-                there = [reply.status_code == 200 for reply in members]
-                assert there == [False] * LEAVERS + [True] * SEATS + [False]
-                assert await door.row() == row[LEAVERS:]
-        finally:
-            await together(*(service.child.stop(5.0) for service in services))
-    line = f"{len(PEOPLE)} joins through 2 processes in {seconds:.1f} s, {door.retries} asked again"
-    record_property("figures", line)
-    print(line)
-
-
-async def _is(door: Door, counts: tuple[int, int]) -> bool:
-    return await door.counts() == counts
+    async with rounds(system) as round_:
+        second = system.another("groups")
+        await second.start()
+        system.doors.open(second)
+        transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=CROWD))
+        token = minted(system.world.issuer.token)
+        async with Wire(system.doors, token, system.journal, PATIENCE, transport) as wire:
+            client = Client(wire)
+            for n in round_.times(1, 10):
+                body = {"name": f"G{n}", "charter": CHARTER, "seats": SEATS}
+                group = await client.open_group(OWNER, body)
+                rush = asyncio.create_task(rushed(client, group, [f"rush-{n}-{m:03}" for m in range(CROWD)]))
+                await both_killed(round_, second)
+                assert not rush.done(), "all were told before anybody died"
+                with round_.recovery():
+                    await together(system["groups"].start(), second.start())
+                await together(*(killed(round_, service, CROWD) for service in (system["groups"], second)))
+                told = await rush
+                await freed(client, group, [t["person_id"] for t in told if "tier" in t])
+        system.doors.close(second)
