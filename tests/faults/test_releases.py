@@ -98,6 +98,7 @@ async def test_two_releases_side_by_side_lose_and_double_nothing(system: System,
             servers = system.stack.kafka
             told = [sung(round_, await records(servers, topic)) for topic in (NOTE.name, NEW_TOPIC)]
     assert heard
+    assert not round_.letters
     for one in told:
         assert {len(ids) for ids in one.values()} == {1}, "told once for each comment"
     assert told[0].keys() == told[1].keys()
