@@ -132,7 +132,7 @@ async def make(database: Database, lane: str) -> None:
 def advance(
     own: Ownership, batch: int, next_: Mapping[str, int], outbox: Sequence[Batch], lease: datetime | None
 ) -> Fence:
-    """The last write of a batch's transaction: batch + 1, the new position, what is still to be sent."""
+    """The first write of a batch's transaction: batch + 1, the new position, what is still to be sent."""
     change: Json = {
         "batch": batch + 1,
         "next": [[topic, offset] for topic, offset in sorted(next_.items())],

@@ -181,7 +181,8 @@ class Steps:
         writes += [Delete(DEAD, {"_id": id_}) for id_ in folded.settled]
         writes += [Upsert(DEAD, {"_id": id_, "at": runtime.now()}) for id_ in folded.died]
         outbox = [*unsent, made] if made.records else unsent
-        writes.append(control.advance(own, self.batch, self.position(taken), outbox, self.lease()))
+        # Before the others: who has lost the lane must not lock a document, for nobody would find its session.
+        writes.insert(0, control.advance(own, self.batch, self.position(taken), outbox, self.lease()))
         began = asyncio.get_running_loop().time()
         self.at("commit:before")
         try:

@@ -13,6 +13,8 @@ Where the database of a service was set back to a backup, this is excused, and n
   met after the backup may be told, and counted, a second time (`_pairs`). See docs/adr/0050.
 - Large posts of an erased person may have been told in the lost time, and want nothing any more when they are folded
   again: what their parts told stays told (`_parts`).
+- A process that nobody found may go on from the backup until `ops restored` fences it: a state that it tells may stand
+  under the sequence of one that was lost, and the republication tells a later one (`states_told`).
 - A state is told more than once. But each sequence of it is one event, the highest is the document as the owner has
   it now, and every reader ends with that one (`states_told`).
 """

@@ -126,6 +126,18 @@ KEPT: dict[str, Plan] = {
     "leases of a minute": world(
         Ask(19.5, "post", "a0", "n0", "hello"), faults=(Fault(19.0, "crash", "notes", 0, "publish:before"),)
     ),
+    # A process that slept through a restore, and has lost its lane, dies with the lane's timer locked.
+    "control document last in the transaction": world(
+        Ask(3.2, "post", "a14", "n5", "why?", keyed=False, patience=20.0, person="ann"),
+        faults=(
+            Fault(3.2, "send", "recommend", 6, "acknowledged late"),
+            Fault(3.3, "restore", "notes", 2, "commit:before", 3.0),
+            Fault(5.3, "shrink", "notes", 5, seconds=12.0),
+            Fault(18.5, "crash", "notes", 5, "idle"),
+        ),
+        notes=2,
+        seed=43153,
+    ),
 }
 
 FOUND: dict[str, Plan] = {

@@ -133,6 +133,15 @@ def _outside(late: Callable[[Write], bool]) -> Callable[[], Any]:
     return taken_away
 
 
+def _fence_last() -> Any:
+    transact = FaultyDatabase.transact
+
+    async def turned(self: FaultyDatabase, session: Any, writes: Sequence[Write]) -> None:
+        await transact(self, session, sorted(writes, key=lambda write: isinstance(write, Fence)))
+
+    return replaced(FaultyDatabase, "transact", turned)
+
+
 def _deletes_a_timer(write: Write) -> bool:
     return isinstance(write, Delete) and write.collection == Timer.COLLECTION
 
@@ -304,5 +313,6 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "restore that fences nobody": _restored_without_a_fence,
     "sessions of the dead left open": _sessions_left_open,
     "leases of a minute": _long_leases,
+    "control document last in the transaction": _fence_last,
 }
 """By name: what makes the lane so, as a context manager."""

@@ -743,7 +743,7 @@ class LaneSuite:
         await world.quiet()
         assert await comments(world) == 4
         assert await comments(world, "elsewhere") == 40
-        fences = [writes[-1] for writes in node.database.transactions]
+        fences = [writes[0] for writes in node.database.transactions]
         outboxes = [fence.change["$set"]["outbox"] for fence in fences if isinstance(fence, Fence)]
         sizes = [sum(len(value) for batch in outbox for _, _, _, value, _ in batch["r"]) for outbox in outboxes]
         # The input that fills the outbox still goes in.
