@@ -8,7 +8,7 @@ SECANTUS := 0.5.3-beta.196
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench-text check format
+.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench-text bench-recommend check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -67,6 +67,9 @@ faults: setup ## the long rounds of tests/faults, and their table docs/faults.md
 
 bench-text: setup ## how well and how fast texts are judged, beside two baselines (DATA: folder with spam/, ham/, notes/)
 	@nice -n 5 $(PY) -m tests.bench.text_model '$(DATA)'; told=$$?; nice -n 5 $(PY) -m tests.bench.text '$(DATA)' && exit $$told
+
+bench-recommend: setup ## how well groups are found for notes and people, beside the known ways (DATA: folder with notes/, memberships/)
+	@exec nice -n 5 $(PY) -m tests.bench.recommend '$(DATA)'
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

@@ -1,6 +1,7 @@
 """The service's own command lines: its core, offline, with no broker, database or settings.
 
     python -m services.recommend place --groups G.jsonl --train T.jsonl --test E.jsonl --k 10 > ranked.jsonl
+    python -m services.recommend suggest --memberships T.jsonl --people P.jsonl --k 10 > ranked.jsonl
 
 Files are JSON lines, plain or gzipped. All rows are read and checked before anything is learned or written.
 """
@@ -10,13 +11,28 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote, unquote
 
 import msgspec
 
-from services.recommend.core import GroupProfile, Profiles, features, learn, opened
+from services.recommend.core import (
+    Circle,
+    Circles,
+    GroupProfile,
+    Person,
+    Profiles,
+    Turn,
+    features,
+    joined,
+    learn,
+    opened,
+    turn,
+    turned,
+)
 from shared.rows import BAD_INPUT, BadRow, rows, watched
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -47,6 +63,24 @@ class AskedRow(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
+Key = Name | int
+"""An id of a file, given back as it came: 7 and "7" are two."""
+
+
+class MembershipRow(msgspec.Struct, frozen=True):
+    """Somebody is in a group. How often they come, `w`, must be a number and counts nothing: they are in it or not."""
+
+    u: Key
+    g: Key
+    w: float | None = None
+
+
+class PersonRow(msgspec.Struct, frozen=True):
+    """Somebody to whom groups are to be suggested."""
+
+    u: Key
+
+
 class Given(NamedTuple):
     """What `place` was given, every row checked, in the order of the files."""
 
@@ -61,7 +95,7 @@ def place(words: Sequence[str]) -> int:
     The best k by the live core, without the floor below which the service keeps still; fewer where nothing of
     a note is known.
     """
-    chosen = _parser().parse_args(words)
+    chosen = _place_parser().parse_args(words)
     try:
         given = Given(
             _groups(chosen.groups),
@@ -69,21 +103,61 @@ def place(words: Sequence[str]) -> int:
             [row for _, row in rows(chosen.test, AskedRow)],
         )
     except BadRow as bad:
-        sys.stderr.write(f"{bad}\n")
-        return BAD_INPUT
+        return _refused(bad)
     profiles = Profiles()
     for profile in learned(given.groups, watched(by_time(given.notes), "learning")).values():
         profiles.put(profile)
+
+    def ranked(row: AskedRow) -> dict[str, Any]:
+        best = profiles.place(features(row.title, row.text or ""), chosen.k, floor=0.0)
+        return {"id": row.id, "ranked": [p.group_id for p in best]}
+
+    return _tell(map(ranked, watched(given.asked, "placing")))
+
+
+def suggest(words: Sequence[str]) -> int:
+    """Learn who is in which groups, then rank for each person the groups that they are not in; the exit status.
+
+    By the live core and its own weights. A person whom no membership names gets what is popular.
+    """
+    chosen = _suggest_parser().parse_args(words)
     try:
-        for row in watched(given.asked, "placing"):
-            best = profiles.place(features(row.title, row.text or ""), chosen.k, floor=0.0)
-            sys.stdout.write(json.dumps({"id": row.id, "ranked": [p.group_id for p in best]}) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
+        memberships = _memberships(chosen.memberships)
+        asked = [row for _, row in rows(chosen.people, PersonRow)]
+    except BadRow as bad:
+        return _refused(bad)
+    people = acquainted(watched(memberships, "reading"))
+    circles = Circles()
+    for circle in turned_at_once(people.values()):
+        circles.put(circle)
+
+    def ranked(row: PersonRow) -> dict[str, Any]:
+        id_ = _id(row.u)
+        fits = circles.suggest(people.get(id_) or Person(id=id_), chosen.k)
+        return {"u": row.u, "ranked": [json.loads(unquote(fit.group_id)) for fit in fits]}
+
+    return _tell(map(ranked, watched(asked, "suggesting")))
+
+
+def acquainted(memberships: Iterable[MembershipRow]) -> dict[str, Person]:
+    """People by their id here; a membership that is told twice is one."""
+    people: dict[str, Person] = {}
+    for row in memberships:
+        id_ = _id(row.u)
+        people[id_] = joined(people.get(id_) or Person(id=id_), _id(row.g), sequence=1)
+    return people
+
+
+def turned_at_once(people: Iterable[Person]) -> Iterator[Circle]:
+    """The circles that these memberships make: turns commute, so all of a group are added up before it is turned."""
+    members: Counter[str] = Counter()
+    shares: dict[str, Counter[str]] = defaultdict(Counter)
+    for person in people:
+        for group, change in turned(Person(id=person.id), person).items():
+            members[group] += change.members
+            shares[group].update(dict(change.shares))
+    for group, count in members.items():
+        yield turn(Circle(id=group), Turn(count, tuple(shares[group].items())))
 
 
 def by_time(notes: Iterable[NoteRow]) -> list[NoteRow]:
@@ -111,7 +185,30 @@ def learned(groups: Iterable[GroupRow], notes: Iterable[NoteRow]) -> dict[str, G
     return profiles
 
 
-def _parser() -> argparse.ArgumentParser:
+def _id(key: Key) -> str:
+    """An id without white space, from which the one of the file comes back."""
+    return quote(json.dumps(key))
+
+
+def _refused(bad: BadRow) -> int:
+    sys.stderr.write(f"{bad}\n")
+    return BAD_INPUT
+
+
+def _tell(answers: Iterable[dict[str, Any]]) -> int:
+    """A line for each answer; the exit status."""
+    try:
+        for answer in answers:
+            sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _place_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.recommend place", description="Rank groups for notes, learned from other notes."
     )
@@ -119,6 +216,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--train", type=Path, required=True, metavar="T", help="rows: node, created, title, text")
     parser.add_argument("--test", type=Path, required=True, metavar="E", help="rows: id, title, text")
     parser.add_argument("--k", type=_positive, default=10, help="most groups for a note (default: 10)")
+    return parser
+
+
+def _suggest_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.recommend suggest", description="Rank groups for people, learned from memberships."
+    )
+    parser.add_argument("--memberships", type=Path, required=True, metavar="T", help="rows: u, g, w")
+    parser.add_argument("--people", type=Path, required=True, metavar="P", help="rows: u")
+    parser.add_argument("--k", type=_positive, default=10, help="most groups for a person (default: 10)")
     return parser
 
 
@@ -143,5 +250,14 @@ def _notes(path: Path) -> list[NoteRow]:
     for line, row in rows(path, NoteRow):
         if not math.isfinite(row.created):
             raise BadRow(str(path), line, "Expected a finite number - at `$.created`")
+        found.append(row)
+    return found
+
+
+def _memberships(path: Path) -> list[MembershipRow]:
+    found: list[MembershipRow] = []
+    for line, row in rows(path, MembershipRow):
+        if row.w is not None and not (math.isfinite(row.w) and row.w >= 0):
+            raise BadRow(str(path), line, "Expected a finite number, 0 or more - at `$.w`")
         found.append(row)
     return found

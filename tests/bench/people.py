@@ -5,8 +5,9 @@
 F holds a row for each membership (`u`, `g`) or for each group (`g`, `members`), plain or gzipped. Groups of at least
 so many members are taken; of every person in at least so many of them one group, by the seed, is left out and looked
 for among all groups that the person is not in. The live code learns the rest join by join, in an order by the seed,
-every tenth join with a leave and a second join; popularity, RP3beta and EASE learn it at once. Their knobs are the
-best by R@10 on a second group left out of what is learned; ours are fixed. `--part dev` measures on that one.
+every tenth join with a leave and a second join; popularity, item-kNN, RP3beta, EASE and ALS (`rivals.py`) learn it at
+once. Their knobs are the best by R@10 on a second group left out of what is learned; ours are fixed. `--part dev`
+measures on that one.
 Fails when ours is more than .01 below the best of the others or below 2.5 times popularity, or when what was learned
 join by join is not what counting afresh gives.
 """
@@ -18,23 +19,22 @@ import math
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from scipy import sparse
 
 from services.recommend.core import Circle, Circles, Person, Turn, joined, left, others, share, turn, turned
+from tests.bench.rivals import RIVALS, Model
 
-Floats = NDArray[np.float64]
 Memberships = dict[str, list[str]]
 """Groups by person, both in order."""
-Model = Callable[[Floats], Floats]
 
 K = 10
 CLOSE = 0.01
@@ -136,43 +136,6 @@ def afresh(learned: Memberships) -> dict[str, dict[str, int]]:
     return {group: {o: n for o, n in sorted(found.items()) if n} for group, found in pairs.items()}
 
 
-def popularity(x: Floats) -> Floats:
-    return np.tile(x.sum(axis=0), (x.shape[1], 1)) / 1e9
-
-
-def rp3beta(alpha: float, beta: float) -> Model:
-    """Paudel et al., ACM TiiS 2016: three steps of a random walk, the groups' popularity damped."""
-
-    def similar(x: Floats) -> Floats:
-        people = x / np.maximum(x.sum(axis=1, keepdims=True), 1)
-        groups = (x / np.maximum(x.sum(axis=0), 1)).T
-        walks: Floats = (groups**alpha) @ (people**alpha)
-        np.fill_diagonal(walks, 0.0)
-        walks /= np.maximum(x.sum(axis=0), 1) ** beta
-        return walks
-
-    return similar
-
-
-def ease(strength: float) -> Model:
-    """Steck, WWW 2019: ridge regression of each group on all others, in closed form."""
-
-    def similar(x: Floats) -> Floats:
-        inverse = np.linalg.inv(x.T @ x + strength * np.eye(x.shape[1]))
-        weights: Floats = -inverse / np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        return weights
-
-    return similar
-
-
-RIVALS: dict[str, dict[str, Model]] = {
-    "popularity": {"": popularity},
-    "RP3beta": {f"alpha {a}, beta {b}": rp3beta(a, b) for a in (0.5, 0.8, 1.0, 1.2) for b in (0.0, 0.2, 0.4, 0.6)},
-    "EASE": {f"lambda {s}": ease(s) for s in (3, 10, 30, 100, 300, 1000)},
-}
-
-
 def measured(ranks: list[int]) -> Score:
     """R@10 and NDCG@10 of the one group that was left out, from its places (1 is the first)."""
     within = [rank for rank in ranks if rank <= K]
@@ -183,22 +146,20 @@ class Matrix:
     """A split as people by groups, for those who learn at once."""
 
     def __init__(self, split: Split) -> None:
-        people = sorted(split.learned)
-        row = {person: i for i, person in enumerate(people)}
-        self.groups = sorted({g for groups in split.learned.values() for g in groups} | set(split.hidden.values()))
-        column = {group: i for i, group in enumerate(self.groups)}
-        self.x: Floats = np.zeros((len(people), len(self.groups)))
-        for person, groups in split.learned.items():
-            self.x[row[person], [column[group] for group in groups]] = 1
+        row = {person: i for i, person in enumerate(sorted(split.learned))}
+        groups = sorted({g for found in split.learned.values() for g in found} | set(split.hidden.values()))
+        column = {group: i for i, group in enumerate(groups)}
+        pairs = [(row[person], column[group]) for person, found in split.learned.items() for group in found]
+        at = tuple(np.array(pairs).T)
+        self.x = sparse.csr_matrix((np.ones(len(pairs)), at), shape=(len(row), len(column)))
         self.asked = np.array([row[person] for person in split.hidden])
         self.wanted = np.array([column[group] for group in split.hidden.values()])
 
     def ranks(self, model: Model) -> list[int]:
         """The place of each hidden group among those that the person is not in; of equals it stands last."""
-        mine = self.x[self.asked]
-        scores = mine @ model(self.x)
-        scores[mine > 0] = -np.inf
-        own = scores[np.arange(len(mine)), self.wanted]
+        scores = model(self.x, self.asked)
+        scores[self.x[self.asked].nonzero()] = -np.inf
+        own = scores[np.arange(len(scores)), self.wanted]
         return [int(rank) for rank in (scores >= own[:, None]).sum(axis=1)]
 
 
@@ -256,6 +217,24 @@ def report(rows: dict[str, Score], live: Live, steps: int, seconds: list[float])
     )
 
 
+def measure(memberships: Path, least: tuple[int, int], seed: int = 42, part: str = "test") -> list[str]:
+    """Print the tables of a file; `least` are the members of a group and the groups of a person. The bars missed."""
+    split = leave_one_out(read(memberships, least[0]), least[1], seed)
+    if part == "dev":
+        split = leave_one_out(split.learned, least[1], seed + 1)
+    steps = list(history(split.learned, seed))
+    live, seconds = Live(), list[float]()
+    live.learn(steps)
+    others_ = rivals(split, least[1], seed + 1)
+    mine = measured(ours(live, split, seconds))
+    counted = afresh(split.learned)
+    same = all(others(circle) == counted.get(group, {}) for group, circle in live.circles.items())
+    many = sum(map(len, split.learned.values()))
+    print(f"{len(split.learned)} people, {len(live.circles)} groups, {many} memberships, {len(split.hidden)} asked")
+    report({**others_, "circles (ours)": mine}, live, len(steps), seconds)
+    return verdict(mine, others_, same)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memberships", type=Path, required=True)
@@ -264,22 +243,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--part", choices=("dev", "test"), default="test")
     asked = parser.parse_args()
-    split = leave_one_out(read(asked.memberships, asked.least_members), asked.least_groups, asked.seed)
-    if asked.part == "dev":
-        split = leave_one_out(split.learned, asked.least_groups, asked.seed + 1)
-    steps = list(history(split.learned, asked.seed))
-    live, seconds = Live(), list[float]()
-    live.learn(steps)
-    others_ = rivals(split, asked.least_groups, asked.seed + 1)
-    mine = measured(ours(live, split, seconds))
-    counted = afresh(split.learned)
-    same = all(others(circle) == counted.get(group, {}) for group, circle in live.circles.items())
-    memberships = sum(map(len, split.learned.values()))
-    print(
-        f"{len(split.learned)} people, {len(live.circles)} groups, {memberships} memberships, {len(split.hidden)} asked"
-    )
-    report({**others_, "circles (ours)": mine}, live, len(steps), seconds)
-    missed = verdict(mine, others_, same)
+    missed = measure(asked.memberships, (asked.least_members, asked.least_groups), asked.seed, asked.part)
     print("\n".join(missed) or "learned join by join is as counted afresh; all bars held")
     return int(bool(missed))
 

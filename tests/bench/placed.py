@@ -21,10 +21,20 @@ from rich.console import Console
 from rich.table import Table
 
 from services.recommend.core import features
-from tests.bench.placement import LEAST_POSTS, TRAIN, Centroid, Note, Popularity, Rank, Scorer, figures
+from tests.bench.placement import (
+    COLUMNS,
+    LEAST_POSTS,
+    SMALL,
+    TRAIN,
+    Centroid,
+    Note,
+    Popularity,
+    Rank,
+    Scorer,
+    figures,
+)
 
 K = 10
-SMALL = 100
 MISSED = 1_000_000
 
 Row = dict[str, Any]
@@ -82,10 +92,10 @@ def main() -> int:
         return 0
     if not asked.ranked or not asked.truth:
         parser.error("a ranked file and --truth, or --split and --into")
-    table = Table("", "n", "accuracy", "R@3", "R@5", "MRR@10", "macro R@5")
+    table = Table("", *COLUMNS)
     train = read(asked.train) if asked.train else []
     for name, ranks in scored(asked.ranked, read(asked.truth), train, asked.least).items():
-        table.add_row(name, *figures(ranks))
+        table.add_row(name, *figures(ranks).row())
     Console(width=110).print(table)
     return 0
 
