@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
+from zlib import crc32
 
 from local.client import NoAnswerError, Refusal
 from local.ledger import Seen
@@ -232,8 +233,10 @@ class Feeder:
             return
         charter = dict.fromkeys(("rules", "rewards", "service", "exit"), THE_REST)
         charter |= {"purpose": node.purpose, "audience": node.audience}
+        # Each has an owner of its own: of one owner's groups a person is shown two at most.
+        keeper = f"{KEEPER}-{crc32(node.key.encode('utf-8', 'surrogatepass')):08x}"
         body = {"name": node.name, "charter": charter, "seats": max(SEATS, self._seats[node.key] + 1)}
-        group = await self._tried("group", lambda: self._client.open_group(KEEPER, body))
+        group = await self._tried("group", lambda: self._client.open_group(keeper, body))
         if group is not None:
             self._groups[node.key] = group
         self._advance("groups", 1)

@@ -1,12 +1,13 @@
 """HTTP of recommend: what was suggested for a note, what is suggested to a person, and what they say to it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from services.recommend.core import Because, Fit
+from services.recommend.core import Because, Fit, in_words, list_for, paused_until
 from services.recommend.handlers import GiveFeedback
 from services.recommend.store import Store
 from services.recommend.view import CirclesView, ProfilesView
@@ -19,12 +20,20 @@ STAFF = "recommend"
 """The scope that reads anybody's suggestions."""
 
 
+class WordsView(BaseModel):
+    """A sentence for the reader, in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
 class ReasonView(BaseModel):
     """A term of the note that the group talks about, and how far the score would fall without it."""
 
     kind: Literal["term", "popular"]
     term: str | None
     weight: float
+    words: WordsView
 
 
 class SuggestionView(BaseModel):
@@ -52,6 +61,7 @@ class BecauseView(BaseModel):
     group_id: str | None
     name: str | None = Field(description="What the group of `group_id` is called.")
     weight: float
+    words: WordsView
 
 
 class FitView(BaseModel):
@@ -62,11 +72,18 @@ class FitView(BaseModel):
 
 
 class FitsView(BaseModel):
-    """Groups for a person, best first: open ones with a seat left, that they are not in and have not refused."""
+    """Groups for a person, best first: open ones with a seat left, that they are not in and have not refused.
+
+    None that they were shown within a week (of a look that is an hour old at most the list stays), at most two of ten
+    by one owner, and not too many that are the same people.
+    """
 
     person_id: str
     suggestions: tuple[FitView, ...]
     model: str
+    paused_until: datetime | None = Field(
+        default=None, description="Three were refused within a day: nothing is suggested until then."
+    )
 
 
 class NewFeedback(Body):
@@ -92,16 +109,17 @@ class Groups:
     circles: CirclesView
     most: int
 
-    async def suggest(self, person_id: str, store: Store) -> FitsView:
+    async def suggest(self, person_id: str, store: Store, now: datetime) -> FitsView:
         """The list of a person now. Raises Transient."""
         await self.profiles.refresh()
         await self.circles.refresh()
         person = await store.person(person_id)
-        fits = self.circles.circles.suggest(person, self.most, able=self.profiles.profiles.able)
+        until = paused_until(person, now)
+        fits = list_for(person, now, self.most, self.circles.circles, self.profiles.profiles)
         # The view may be a moment behind; whether somebody is let in is asked of the database.
         joinable = await store.joinable([fit.group_id for fit in fits]) if fits else set()
         views = tuple(self._fit(fit) for fit in fits if fit.group_id in joinable)
-        return FitsView(person_id=person_id, suggestions=views, model=self.circles.model)
+        return FitsView(person_id=person_id, suggestions=views, model=self.circles.model, paused_until=until)
 
     def _fit(self, fit: Fit) -> FitView:
         name = self.profiles.profiles.name
@@ -111,7 +129,14 @@ class Groups:
     def _because(self, because: Because) -> BecauseView:
         group_id, weight = because.group_id or None, round(because.weight, 6)
         name = self.profiles.profiles.name(because.group_id) if group_id else None
-        return BecauseView(kind=because.kind, group_id=group_id, name=name, weight=weight)
+        return BecauseView(
+            kind=because.kind, group_id=group_id, name=name, weight=weight, words=_words(because.kind, name or "")
+        )
+
+
+def _words(kind: Literal["term", "members", "popular"], what: str) -> WordsView:
+    told = in_words(kind, what)
+    return WordsView(zh=told.zh, en=told.en)
 
 
 def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
@@ -129,7 +154,10 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
             SuggestionView(
                 group_id=s.group_id,
                 score=s.score,
-                reasons=tuple(ReasonView(kind="term", term=r.term, weight=r.weight) for r in s.reasons),
+                reasons=tuple(
+                    ReasonView(kind="term", term=r.term, weight=r.weight, words=_words("term", r.term))
+                    for r in s.reasons
+                ),
             )
             for s in made.groups
             if s.group_id in joinable
@@ -141,7 +169,7 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
         """Groups for oneself, with reasons; anybody's with the scope `recommend`. A newcomer gets what is popular."""
         if person_id != who.person and STAFF not in who.scopes:
             raise Rejected("not-your-list", 403, detail="A list is for the person whom it is about.")
-        return await groups.suggest(person_id, store)
+        return await groups.suggest(person_id, store, datetime.now(UTC))
 
     @api.post(
         "/people/{person_id}/feedback",

@@ -8,8 +8,9 @@ for among all groups that the person is not in. The live code learns the rest jo
 every tenth join with a leave and a second join; popularity, item-kNN, RP3beta, EASE and ALS (`rivals.py`) learn it at
 once. Their knobs are the best by R@10 on a second group left out of what is learned; ours are fixed. `--part dev`
 measures on that one.
-Fails when ours is more than .01 below the best of the others or below 2.5 times popularity, or when what was learned
-join by join is not what counting afresh gives.
+Then lists of five, as they are shown (`shown.py`) and as they fit best: R@5, how varied, and how many differ.
+Fails when what is shown finds over 3 % less, when ours is more than .01 below the best of the others or below 2.5
+times popularity, or when what was learned join by join is not what counting afresh gives.
 """
 
 import argparse
@@ -30,7 +31,21 @@ from rich.progress import track
 from rich.table import Table
 from scipy import sparse
 
-from services.recommend.core import Circle, Circles, Person, Turn, joined, left, others, share, turn, turned
+from services.recommend.core import (
+    Circle,
+    Circles,
+    Person,
+    Turn,
+    joined,
+    left,
+    others,
+    share,
+    shown,
+    turn,
+    turned,
+    varied,
+)
+from services.recommend.core.shown import CANDIDATES
 from tests.bench.rivals import RIVALS, Model
 
 Memberships = dict[str, list[str]]
@@ -39,6 +54,8 @@ Memberships = dict[str, list[str]]
 K = 10
 CLOSE = 0.01
 TIMES_POPULARITY = 2.5
+SHOWN = 5
+MOST_LOST = 0.03
 
 
 class Split(NamedTuple):
@@ -176,6 +193,29 @@ def ours(live: Live, split: Split, seconds: list[float]) -> list[int]:
     return found
 
 
+def as_shown(live: Live, split: Split) -> tuple[str, list[str]]:
+    """What choosing for variety costs, in words; the bar that is missed."""
+    view = live.view()
+    hits, changed = Counter[bool](), 0
+    spread: dict[bool, list[float]] = {True: [], False: []}
+    for person, wanted in split.hidden.items():
+        fits = view.suggest(live.people[person], CANDIDATES)
+        chosen = shown(fits, SHOWN, [], lambda group: "", view.alike)
+        for varied_, found in ((True, chosen), (False, fits[:SHOWN])):
+            names = [fit.group_id for fit in found]
+            hits[varied_] += wanted in names
+            spread[varied_].append(varied(names, view.alike) if names else 0.0)
+        changed += chosen != fits[:SHOWN]
+    least = {key: sorted(found)[len(found) // 100] for key, found in spread.items()}
+    n = len(split.hidden)
+    told = (
+        f"lists of {SHOWN}: R@{SHOWN} {hits[True] / n:.4f} as shown, {hits[False] / n:.4f} as they fit best; "
+        f"variety of the least varied 1 %: {least[True]:.2f} and {least[False]:.2f}; {changed / n:.1%} of lists differ"
+    )
+    lost = 1 - hits[True] / max(1, hits[False])
+    return told, [f"what is shown finds {lost:.1%} less than what fits best"] if lost > MOST_LOST else []
+
+
 def rivals(split: Split, least: int, seed: int) -> dict[str, Score]:
     """Each rival with its best knobs, chosen by a second group left out of what is learned."""
     inner, outer = Matrix(leave_one_out(split.learned, least, seed + 1)), Matrix(split)
@@ -232,7 +272,9 @@ def measure(memberships: Path, least: tuple[int, int], seed: int = 42, part: str
     many = sum(map(len, split.learned.values()))
     print(f"{len(split.learned)} people, {len(live.circles)} groups, {many} memberships, {len(split.hidden)} asked")
     report({**others_, "circles (ours)": mine}, live, len(steps), seconds)
-    return verdict(mine, others_, same)
+    told, lost = as_shown(live, split)
+    print(told)
+    return verdict(mine, others_, same) + lost
 
 
 def main() -> int:

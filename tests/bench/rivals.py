@@ -4,12 +4,14 @@ Each takes memberships as a sparse matrix people x groups of ones, and the rows 
 scores for all groups. ALS and item-kNN are those of `implicit`; EASE and RP3beta are a few lines each.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import CosineRecommender
+from implicit.utils import ParameterWarning
 from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
@@ -42,7 +44,9 @@ def item_knn(neighbours: int) -> Model:
 
     def similar(x: Memberships) -> Floats:
         model = CosineRecommender(K=neighbours + 1)  # each is its own nearest
-        model.fit(x, show_progress=False)
+        with warnings.catch_warnings():  # it warns of what it has made itself
+            warnings.simplefilter("ignore", ParameterWarning)
+            model.fit(x, show_progress=False)
         return _no_self(model.similarity.toarray())
 
     return by_items(similar)
@@ -99,7 +103,8 @@ RIVALS: dict[str, dict[str, Model]] = {
 
 
 def _sizes(x: Memberships) -> Floats:
-    return np.maximum(np.asarray(x.sum(axis=0), dtype=float).ravel(), 1)
+    sizes: Floats = np.array(x.sum(axis=0), dtype=float).ravel()
+    return np.maximum(sizes, 1)
 
 
 def _no_self(similar: Any) -> Floats:

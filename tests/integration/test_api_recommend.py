@@ -1,7 +1,7 @@
 """The API of recommend: what was suggested for a note, as far as it still holds, and what is to a person."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -34,12 +34,17 @@ def suggested(group: str) -> Suggested:
 
 
 async def test_suggestions_are_shown_with_reasons(edge: Edge) -> None:
-    """A group with its score and the terms that speak for it, and which model decided."""
+    """A group with its score and the terms that speak for it, also in words, and which model decided."""
     reply = await edge.ask("GET", "/v1/suggestions/notes/n")
+    words = {"zh": "这里谈到「抱石」", "en": "They talk about “抱石” there"}
     assert reply.json() == {
         "note_id": "n",
         "suggestions": [
-            {"group_id": "fit", "score": 0.5, "reasons": [{"kind": "term", "term": "抱石", "weight": 0.25}]}
+            {
+                "group_id": "fit",
+                "score": 0.5,
+                "reasons": [{"kind": "term", "term": "抱石", "weight": 0.25, "words": words}],
+            }
         ],
         "model": "m",
     }
@@ -99,6 +104,45 @@ async def test_a_person_gets_groups_with_reasons(town: Edge) -> None:
     assert why == [[("members", "ride", "Ride")], [("popular", None, None)]]
     assert all(r["weight"] > 0 for s in told["suggestions"] for r in s["reasons"])
     assert told["model"].startswith("circles-1+")
+
+
+async def test_reasons_are_told_in_two_languages(town: Edge) -> None:
+    """Each reason comes with a Chinese and an English sentence that name what it is about."""
+    told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()["suggestions"]
+    words = [reason["words"] for fit in told for reason in fit["reasons"]]
+    assert words == [
+        {"zh": "你所在的「Ride」里，有人也在这里", "en": "People of “Ride”, where you are, are there, too"},
+        {"zh": "这里人多", "en": "Many people are there"},
+    ]
+
+
+async def test_what_was_shown_this_week_is_not_shown_again(town: Edge) -> None:
+    """R9. A group that was seen yesterday is not on the list; one seen eight days ago is."""
+    for days, listed in ((1, ["tea"]), (8, ["hike", "tea"])):
+        seen = Tie("hike", seen=1, seen_at=datetime.now(UTC) - timedelta(days=days))
+        town.seed(Person(id="ann", v=days, ties=(seen, Tie("ride", member=True, sequence=1))))
+        told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()["suggestions"]
+        assert [fit["group_id"] for fit in told] == listed
+
+
+async def test_after_three_refusals_nothing_is_suggested(town: Edge) -> None:
+    """R6. The list is empty and says until when; nobody else's is."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    town.seed(Person(id="ann", v=1, ties=tuple(Tie(g, answer="refused", answered_at=now) for g in ("a", "b", "c"))))
+    told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()
+    assert told["suggestions"] == []
+    assert datetime.fromisoformat(told["paused_until"]) == now + timedelta(days=1)
+    told = (await town.ask("GET", "/v1/suggestions/people/new", "new")).json()
+    assert told["suggestions"]
+    assert told["paused_until"] is None
+
+
+async def test_an_owner_has_two_groups_on_a_list(town: Edge) -> None:
+    """R8. Of three open groups by one owner the two that fit best are shown."""
+    for group in ("ride", "hike", "tea"):
+        town.seed(GroupProfile(id=group, v=1, name=group, owner_id="one", seats_left=1))
+    told = (await town.ask("GET", "/v1/suggestions/people/new", "new")).json()["suggestions"]
+    assert [fit["group_id"] for fit in told] == ["tea", "ride"]
 
 
 async def test_a_newcomer_gets_what_is_popular(town: Edge) -> None:

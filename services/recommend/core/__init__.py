@@ -27,7 +27,9 @@ from services.recommend.core.people import (
 )
 from services.recommend.core.placement import Method, Placement, Profiles, Reason
 from services.recommend.core.profiles import GroupProfile, changed, counts, learn, opened, unlearn
+from services.recommend.core.shown import list_for, paused_until, shown, varied
 from services.recommend.core.terms import features
+from services.recommend.core.words import Words, in_words
 
 __all__ = [
     "Because",
@@ -45,26 +47,32 @@ __all__ = [
     "Tie",
     "Turn",
     "Weights",
+    "Words",
     "answered",
     "changed",
     "counts",
     "features",
     "groups_of",
+    "in_words",
     "is_due",
     "joined",
     "learn",
     "left",
+    "list_for",
     "opened",
     "others",
+    "paused_until",
     "remarked",
     "removed",
     "said",
     "saw",
     "share",
+    "shown",
     "turn",
     "turned",
     "unlearn",
     "unsaid",
+    "varied",
     "veiled",
     "voices",
     "written",

@@ -21,7 +21,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from services.recommend.core.people import SHARE, Person, Turn
+from services.recommend.core.people import SHARE, Person, Turn, share
 from shared.flow.documents import Document
 
 Floats = NDArray[np.float64]
@@ -192,6 +192,15 @@ class Circles:
         weights = weights or Weights()
         score = self._score(self._voices(person, weights), person, weights)
         return {group: float(score[slot]) for group, slot in self._slots.items() if self._members[slot]}
+
+    def alike(self, one: str, other: str) -> float:
+        """How far two groups are the same people, 0..1: 1 if all of the smaller one are in both and nowhere else."""
+        if one not in self._slots or other not in self._slots:
+            return 0.0
+        slot, beside = self._slots[one], self._slots[other]
+        at, shares = self._others[slot]
+        smaller = max(1.0, min(float(self._members[slot]), float(self._members[beside])))
+        return min(1.0, float(shares[at == beside].sum()) / (share(2) * smaller))
 
     def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
         found = []

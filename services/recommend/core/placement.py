@@ -130,6 +130,11 @@ class Profiles:
         held = self._held.get(group_id)
         return held[0].name if held else ""
 
+    def owner(self, group_id: str) -> str:
+        """Who has founded the group; "" where nobody knows."""
+        held = self._held.get(group_id)
+        return held[0].owner_id if held else ""
+
     def able(self, group_id: str) -> bool:
         """Whether the group takes somebody now: open, with seats left."""
         held = self._held.get(group_id)

@@ -23,7 +23,8 @@ class GroupProfile(Document, frozen=True, kw_only=True):
     `terms` is "term count term count ..." in the order of the terms. One string, because a term may hold '.' or
     '$' and must not become a key, and because BSON spends three times the bytes on two arrays.
     `v` is the version that the lane counts; nothing here changes it. `sequence` is that of the last change of
-    state and seats that was taken up. A profile without a name is of a group whose opening has not been heard of.
+    state and seats that was taken up. A profile without a name is of a group whose opening has not been heard of;
+    one without an owner was made by a release that did not keep them.
     """
 
     COLLECTION: ClassVar[str] = "profiles"
@@ -31,6 +32,7 @@ class GroupProfile(Document, frozen=True, kw_only=True):
     FOLLOWED: ClassVar[bool] = True
 
     name: str = ""
+    owner_id: str = ""
     sequence: int = 0
     state: State = "open"
     seats_left: int = 0
@@ -38,7 +40,9 @@ class GroupProfile(Document, frozen=True, kw_only=True):
     terms: str = ""
 
 
-def opened(profile: GroupProfile, name: str, *, purpose: str, audience: str, seats_left: int) -> GroupProfile:
+def opened(
+    profile: GroupProfile, name: str, *, purpose: str, audience: str, seats_left: int, owner_id: str = ""
+) -> GroupProfile:
     """The profile with the group's charter: name, and 200 characters each of purpose and audience.
 
     After a crash notes and changes of the group may have come first: what they told stays.
@@ -47,7 +51,7 @@ def opened(profile: GroupProfile, name: str, *, purpose: str, audience: str, sea
     for term, count in features("", audience).items():
         charter.setdefault(term, count)
     seats = profile.seats_left if profile.sequence else seats_left
-    named = msgspec.structs.replace(profile, name=name, seats_left=seats)
+    named = msgspec.structs.replace(profile, name=name, owner_id=owner_id, seats_left=seats)
     return _added(named, {term: CHARTER_NOTES * count for term, count in charter.items()})
 
 

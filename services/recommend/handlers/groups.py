@@ -11,8 +11,9 @@ def group_opened(event: GroupOpened, work: Work) -> str | None:
     profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
     if profile.name:
         return "known"
-    charter = event.charter
-    work.put(opened(profile, event.name, purpose=charter.purpose, audience=charter.audience, seats_left=event.seats))
+    told, seats = event.charter, event.seats
+    purpose, audience, owner = told.purpose, told.audience, event.owner_id
+    work.put(opened(profile, event.name, purpose=purpose, audience=audience, seats_left=seats, owner_id=owner))
     return None
 
 

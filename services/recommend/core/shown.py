@@ -1,0 +1,91 @@
+"""What a person is shown of the groups that fit: few, of several kinds and owners, none again soon, and then a pause.
+
+How varied a list is: D = n^2 / sum_ij Z_ij with Z_ij the likeness of two of its n groups and Z_ii = 1. That is the
+diversity of order 2 of Leinster and Cobbold (Ecology 2012), whose logarithm is an entropy: n where no two groups are
+alike, 1 where all are. What is near in a list stands for its topics: groups are alike as far as they share people.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from services.recommend.core.circles import Circles, Fit
+from services.recommend.core.people import LOOK, Person
+from services.recommend.core.placement import Profiles
+
+REST = timedelta(days=7)
+"""For so long a group that was shown is not shown again."""
+CANDIDATES = 40
+"""Fitting groups that a list is chosen from."""
+LEAST_VARIED = 0.7
+"""D of a list as a share of its groups, at the least. On development splits it cost nothing; from 0.8 on it does."""
+OF_ONE_OWNER = 2
+IN_A_ROW = 10
+"""Of so many groups shown one after another, at most two have the same owner."""
+REFUSALS = 3
+PAUSE = timedelta(days=1)
+"""Who says "not for me" three times within this time is shown nothing until it is over: low pressure."""
+
+
+def list_for(person: Person, now: datetime, k: int, circles: Circles, profiles: Profiles) -> list[Fit]:
+    """What a person is shown now, best first: at most k groups, each with a seat left; none while they pause.
+
+    Within an hour of a look the list is that look's, but for what they have answered since.
+    """
+    if paused_until(person, now):
+        return []
+    seen = {tie.group_id: tie.seen_at for tie in person.ties if tie.seen_at}
+    out = {group for group, at in seen.items() if LOOK <= now - at < REST}
+    fits = circles.suggest(person, CANDIDATES, able=lambda group: group not in out and profiles.able(group))
+    again = {fit.group_id for fit in fits if fit.group_id in seen and now - seen[fit.group_id] < LOOK}
+    fits.sort(key=lambda fit: fit.group_id not in again)
+    before = last_shown({group: at for group, at in seen.items() if group not in again})
+    return shown(fits, k, before, profiles.owner, circles.alike)
+
+
+def last_shown(seen: Mapping[str, datetime]) -> list[str]:
+    """The groups of the last looks, of as many looks as nine groups need."""
+    times = sorted(seen.values(), reverse=True)[: IN_A_ROW - 1]
+    return [group for group, at in seen.items() if at >= times[-1]]
+
+
+def paused_until(person: Person, now: datetime) -> datetime | None:
+    """When something is shown again to somebody who has just refused three groups; None if they have not."""
+    said = [t.answered_at for t in person.ties if t.answer == "refused" and t.answered_at]
+    recent = sorted(at for at in said if at > now - PAUSE)
+    return recent[-REFUSALS] + PAUSE if len(recent) >= REFUSALS else None
+
+
+def varied(groups: list[str], alike: Callable[[str, str], float]) -> float:
+    """D of a list that is not empty."""
+    total = sum(1.0 if one == other else alike(one, other) for one in groups for other in groups)
+    return len(groups) ** 2 / total
+
+
+def shown(
+    fits: Iterable[Fit], k: int, before: Iterable[str], owner: Callable[[str], str], alike: Callable[[str, str], float]
+) -> list[Fit]:
+    """The first k of the fits, without those that would be one too many of an owner, or make the list too much alike.
+
+    What is too much alike comes where nothing else is left, in a town of a few groups. `before` are the groups shown
+    last; an owner who is not known, "", is nobody's.
+    """
+    taken: list[Fit] = []
+    spare: list[Fit] = []
+    owned = Counter(map(owner, before))
+    for fit in fits:
+        whose = owner(fit.group_id)
+        if whose and owned[whose] >= OF_ONE_OWNER:
+            continue
+        names = [*(one.group_id for one in taken), fit.group_id]
+        good = varied(names, alike) >= LEAST_VARIED * len(names)
+        (taken if good else spare).append(fit)
+        owned[whose] += good
+        if len(taken) == k:
+            return taken
+    for fit in spare:
+        whose = owner(fit.group_id)
+        if len(taken) < k and not (whose and owned[whose] >= OF_ONE_OWNER):
+            owned[whose] += 1
+            taken.append(fit)
+    return sorted(taken, key=lambda fit: -fit.score)
