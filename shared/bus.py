@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -37,6 +38,12 @@ START_WAIT = 1.0
 def group_of(service: str, key: str) -> str:
     """Name of the consumer group in which a service's processes share the partitions of a key."""
     return f"lianyi.{service}.{key}"
+
+
+def _member(key: str, topics: Iterable[str]) -> str:
+    """A name that goes with the topics: to a member that is back under its name the broker hands what it had, and in a
+    rollout that may be a topic which it does not read any more, or not the one that it has come to read."""
+    return f"{key}.{zlib.crc32(' '.join(sorted(topics)).encode()):08x}"
 
 
 class Bus:
@@ -80,6 +87,7 @@ class Bus:
             log_level=logging.DEBUG,
             apply_types=False,
             allow_auto_create_topics=False,
+            consumer_only=True,
         )
         for key, lanes in process.keys.items():
             consumer = KeyConsumer(lanes, process)
@@ -87,7 +95,7 @@ class Bus:
                 *(Topic(topic, declare=False) for topic in lanes.topics),
                 batch=True,
                 group_id=group_of(self._service, key),
-                group_instance_id=f"{self._instance}.{key}" if self._instance else None,
+                group_instance_id=f"{self._instance}.{_member(key, lanes.topics)}" if self._instance else None,
                 auto_offset_reset="earliest",
                 ack_policy=AckPolicy.MANUAL,
                 partition_assignment_strategy=(LaneAssignor,),
@@ -105,13 +113,9 @@ class Bus:
             consumer.subscriber = subscriber
             subscriber(consumer.deliver)
             self._consumers.append(consumer)
-        while True:
-            try:
-                await broker.start()
-                break
-            except KafkaError as error:
-                log.warning("waiting_for_kafka", error=type(error).__name__)
-                await asyncio.sleep(START_WAIT)
+        await broker.connect()
+        for consumer in self._consumers:
+            await _joined(consumer.subscriber)
         self._committer = asyncio.create_task(self._commit_now_and_then(), name="offsets")
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -197,6 +201,20 @@ class Bus:
             await asyncio.sleep(COMMIT_EVERY)
             for consumer in self._consumers:
                 await consumer.commit()
+
+
+async def _joined(subscriber: Any) -> None:
+    """Starts one, however long that takes. A try that fails leaves no member of the group behind, and the others are
+    let be: the broker's own start would start them all once more."""
+    while True:
+        try:
+            await subscriber.start()
+            return
+        except KafkaError as error:
+            log.warning("waiting_for_kafka", error=type(error).__name__)
+            with contextlib.suppress(KafkaError):
+                await subscriber.stop()
+            await asyncio.sleep(START_WAIT)
 
 
 async def _given_up(producer: AIOKafkaProducer) -> None:

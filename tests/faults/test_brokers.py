@@ -1,0 +1,146 @@
+"""Brokers that die under load: one after the other of three, one whose disk is full, and all of them at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from local.disk import Disk, disk, missing
+from local.kafka import in_sync
+from local.places import workspace
+from local.processes import until, wait_for
+from local.stack import asleep, awake
+from local.texts import POSTS
+from tests.faults.deaths import passed
+from tests.faults.round import ON_REAL_PARTS, Round, Rounds
+from tests.faults.system import System, inhabited
+
+pytestmark = ON_REAL_PARTS
+PATIENT = 240.0
+"""Seconds that a caller goes on asking: longer than all brokers are away."""
+IN_SYNC = 60.0
+FULL = 120.0
+AWAY = 60.0
+AWAY_SHORT = 15.0
+LEFT = 0.5
+"""MB that are left of the disk when it gets narrow: a moment's load."""
+SOON = 60.0
+TAKEN = 20
+"""Commands, at least, that are still accepted when the last broker has gone."""
+LONG = POSTS[0].body() | {"text": "A long walk along the river. " * 680}
+"""A note of 20,000 characters: some fifty of them fill an outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Three:
+    """The whole system on three brokers; the first has a disk of its own where one can be mounted."""
+
+    system: System
+    disk: Disk | None
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Three]:
+    """Shared by the tests of this module."""
+    services = tmp_path_factory.mktemp("services")
+    async with workspace() as directory:
+        with nullcontext() if missing() else disk(directory / "broker" / "kafka-1") as made:
+            stack = asleep("local", "three brokers", directory, brokers=3)
+            async with awake(stack), inhabited(stack, services, patience=PATIENT) as system:
+                yield Three(system, made)
+
+
+async def test_kill_9_of_brokers_one_after_the_other(three: Three, rounds: Rounds) -> None:
+    """Whichever broker dies, the other two take all that is said; nothing acknowledged is lost, nothing is doubled."""
+    system, stack = three.system, three.system.stack
+    async with rounds(system) as round_:
+        for n in round_.times(3, 30):
+            await wait_for(lambda: in_sync(stack.kafka), IN_SYNC, "all replicas are in sync", *stack.children)
+            await round_.loaded(system.rng.randint(1, 600))
+            broker = stack.brokers[n % len(stack.brokers)]
+            with round_.recovery():
+                await broker.kill()
+                await round_.flows()
+            round_.faults += 1
+            await broker.start()
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+async def test_the_disk_of_a_broker_is_full(three: Three, rounds: Rounds) -> None:
+    """The broker dies, the others take all that is said; with room again it comes back and catches up."""
+    assert three.disk
+    system, stack, broker = three.system, three.system.stack, three.system.stack.brokers[0]
+    async with rounds(system) as round_:
+        for _ in round_.times(1, 5):
+            await wait_for(lambda: in_sync(stack.kafka), IN_SYNC, "all replicas are in sync", *stack.children)
+            await round_.loaded(system.rng.randint(1, 600))
+            three.disk.leave(LEFT)
+            async with asyncio.timeout(SOON):
+                await until(lambda: broker.children[0].died)
+            with round_.recovery():
+                await round_.flows()
+            round_.faults += 1
+            three.disk.leave()
+            await broker.start()
+
+
+async def test_all_brokers_away(three: Three, rounds: Rounds) -> None:
+    """The APIs take writes until the outbox is full, then answer 503 and say when to come again; the services live on,
+    not ready, and when the brokers are back all that was taken is sent, once."""
+    system = three.system
+    async with rounds(system) as round_:
+        for _ in round_.times(1, 3):
+            await round_.loaded(system.rng.randint(1, 600))
+            await away(round_, AWAY if round_.scale else AWAY_SHORT)
+            round_.faults += 1
+
+
+async def away(round_: Round, seconds: float) -> None:
+    """All brokers are killed, and started after so many seconds or when the outbox is full, whichever comes later."""
+    system, notes = round_.system, round_.system["notes"]
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await system.stack.broker.kill()
+    before = system.journal.commands.total()
+    enough = asyncio.Event()
+    filling = asyncio.create_task(fill(system, enough))
+    async with httpx.AsyncClient(base_url=notes.url, timeout=10.0) as http:
+        answer = await full(http, system)
+        assert system.journal.commands.total() - before >= TAKEN
+        assert int(answer.headers["Retry-After"]) > 0
+        ready = await http.get("/readyz")
+        assert ready.status_code == 503
+        assert "the broker does not answer" in ready.text
+        await passed(max(0.0, began + seconds - clock()))
+        assert (await http.get("/livez")).status_code == 200
+        assert (await asked(http, system)).status_code == 503
+    with round_.recovery():
+        await system.stack.broker.start()
+        await round_.flows()
+    enough.set()
+    await filling
+
+
+async def fill(system: System, enough: asyncio.Event) -> None:
+    """Somebody writes one long note after the other; when the outbox is full they come again and again."""
+    while not enough.is_set():
+        await system.client.note("chatterbox", LONG)
+
+
+async def full(http: httpx.AsyncClient, system: System) -> httpx.Response:
+    """The first answer that a command is not taken."""
+    async with asyncio.timeout(FULL):
+        while (answer := await asked(http, system)).status_code != 503:
+            assert answer.status_code == 404
+            await passed(0.1)
+    return answer
+
+
+async def asked(http: httpx.AsyncClient, system: System) -> httpx.Response:
+    """A command that changes nothing: nobody can take the advice of a comment that is not there."""
+    headers = {"Authorization": f"Bearer {system.world.issuer.token('somebody')}"}
+    return await http.post("/v1/comments/nowhere/advice", headers=headers)
