@@ -49,6 +49,7 @@ second in which clients look for a server that is away, each when its turn comes
 | fault | times | ours, s | plain, s |
 | --- | --- | --- | --- |
 """
+BY_HAND = "\n<!-- What follows is written by hand, and kept. -->\n"
 BESIDE_ROW = re.compile(r"^\| (\w+) \| \d+ \|.*\|$", re.M)
 
 
@@ -82,15 +83,18 @@ class Table:
 
 
 def written(before: str, table: Table) -> str:
-    """The page with the new rows; rows of tests that were not run now stay, those of tests that failed go."""
+    """The page with the new rows. Rows of tests that were not run now stay, unless they are of other servers or of
+    another machine, and so does what is written by hand; those of tests that failed go."""
     failed = {node.rpartition("::")[2].removeprefix("test_") for node in table.failed}
-    rows = {row[1]: f"{row[0]}\n" for row in ROW.finditer(before)} | table.rows
+    head = HEAD.format(kafka=kafka.VERSION, database=f"`{program().name}`", cores=os.cpu_count())
+    still = before if before.startswith(head) else ""
+    rows = {row[1]: f"{row[0]}\n" for row in ROW.finditer(still)} | table.rows
     kept = [row for name, row in sorted(rows.items()) if name not in failed]
     seconds = sum(int(row[2].replace(",", "")) for row in ROW.finditer("".join(kept)))
-    head = HEAD.format(kafka=kafka.VERSION, database=f"`{program().name}`", cores=os.cpu_count())
-    beside = {row[1]: f"{row[0]}\n" for row in BESIDE_ROW.finditer(before)} | table.beside
+    beside = {row[1]: f"{row[0]}\n" for row in BESIDE_ROW.finditer(still)} | table.beside
     told = [row for name, row in sorted(beside.items()) if not any(f"[{name}]" in node for node in table.failed)]
-    return head + "".join(kept) + FOOT.format(minutes=seconds / 60) + (BESIDE + "".join(told) if told else "")
+    page = head + "".join(kept) + FOOT.format(minutes=seconds / 60) + (BESIDE + "".join(told) if told else "")
+    return page + "".join(before.partition(BY_HAND)[1:])
 
 
 def main() -> int:

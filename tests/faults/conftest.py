@@ -1,6 +1,6 @@
 """What fault tests are given: a system that runs, and rounds on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
@@ -11,13 +11,16 @@ from local.stack import running
 from tests.faults.round import Round, Rounds, Told, play
 from tests.faults.system import System, inhabited
 
-
-def _kept(fixture_name: str, config: pytest.Config) -> Literal["function", "package"]:
-    """Short rounds share one system, and so its start; long ones would fill it with what the next have to recount."""
-    return "function" if config.getoption("--faults") else "package"
+Among = Literal["function", "module", "package"]
 
 
-@pytest_asyncio.fixture(scope=_kept, loop_scope="package")
+def kept(among: Among) -> Callable[[str, pytest.Config], Among]:
+    """The scope of a system. Short rounds share one, and so its start; long ones would fill it with what the next have
+    to recount."""
+    return lambda fixture_name, config: "function" if config.getoption("--faults") else among
+
+
+@pytest_asyncio.fixture(scope=kept("package"), loop_scope="package")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """Apache Kafka, a database on disk, four services, a crowd: what one round breaks, the next finds whole."""
     async with running("local") as stack, inhabited(stack, tmp_path_factory.mktemp("services")) as made:

@@ -4,16 +4,16 @@ import asyncio
 
 from local.fleet import Service
 from local.processes import until
-from tests.faults.round import Round
+from tests.faults.round import WITHIN, Round
 
 AGAIN = 0.25
 """How often a service is killed once more while it starts."""
 
 
-async def killed(round_: Round, service: Service, within: int = 600) -> None:
+async def killed(round_: Round, service: Service, within: int = WITHIN) -> None:
     """Kill -9 before the load has moved on by so many inputs, maybe again while it starts; returns when it is ready."""
     rng = round_.system.rng
-    await round_.loaded(rng.randint(1, within))
+    await round_.sometime(within)
     with round_.recovery():
         await service.child.kill()
         while rng.random() < AGAIN:

@@ -26,7 +26,10 @@ ON_REAL_PARTS = [
     pytest.mark.asyncio(loop_scope="package"),
 ]
 """The marks of a module of fault tests."""
-TASKS = 10
+TASKS, FEW_TASKS = 10, 4
+"""People who do something at a time; the few of `make test` leave room for those who start."""
+WITHIN = 600
+"""Accepted commands and records, at most, between two faults."""
 STALLED = 180.0
 """Seconds without enough progress of the load; all limits here are for a machine that is busy with other things."""
 DRAINED = 60.0
@@ -108,6 +111,11 @@ class Round:
         async with asyncio.timeout(STALLED):
             await until(lambda: self.system.load >= moment, every=0.003)
 
+    async def sometime(self, within: int = WITHIN) -> None:
+        """Returns at a moment that chance decides, before so many more inputs; before a quarter of them in `make
+        test`."""
+        await self.loaded(self.system.rng.randint(1, within if self.scale else within // 4))
+
     async def lettered(self, number: int) -> None:
         """Returns when so many dead letters have come."""
         assert await self.system.witness.until(lambda: len(self.letters) >= number, THROUGH), self.letters
@@ -188,7 +196,7 @@ async def play(system: System, test: str, scale: float, told: Told) -> AsyncIter
     began, inputs, refused = clock(), system.load, len(system.journal.refused)
     system.witness.watchers.append(round_.hear)
     try:
-        async with system.crowd.living(TASKS):
+        async with system.crowd.living(TASKS if scale else FEW_TASKS):
             yield round_
         await round_.settled()
         wrong = await _wrong(round_)

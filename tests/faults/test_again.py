@@ -27,7 +27,7 @@ pytestmark = ON_REAL_PARTS
 MOST_COPIES = 4
 LATE = 200
 """Copies that wait at most: one comes so many records after its original, or less."""
-LOAD = 600
+LOAD, LITTLE = 600, 200
 REWOUND = 120.0
 """Seconds until the broker has forgotten the members of a group, and lets it be set back."""
 
@@ -96,7 +96,7 @@ async def test_every_record_up_to_five_times_counts_once(system: System, rounds:
     async with rounds(system) as round_, echo(round_, "latest") as made:
         following = asyncio.create_task(made.follow(), name="echo")
         for _ in round_.times(2, 50):
-            await round_.loaded(LOAD)
+            await round_.loaded(LOAD if round_.scale else LITTLE)
         assert not following.done(), following
         following.cancel()
         await asyncio.wait([following])
@@ -169,7 +169,7 @@ async def test_all_again_from_the_beginning_ends_in_the_same_bytes(system: Syste
     """Every record sent anew, then every group set back to 0, then all projections folded again: the same hashes."""
     async with rounds(system) as round_:
         for _ in round_.times(1, 5):
-            await round_.loaded(LOAD)
+            await round_.loaded(LOAD if round_.scale else LITTLE)
             async with round_.still():
                 mongo = system.stack.mongo
                 before, made = await contents(mongo), await projections(mongo)

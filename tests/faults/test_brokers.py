@@ -1,8 +1,8 @@
-"""Brokers that die under load: one after the other of three, one whose disk is full, and all of them at once."""
+"""Servers that die under load or have no room: one of three brokers, all of them at once, the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import httpx
@@ -15,8 +15,9 @@ from local.places import workspace
 from local.processes import until, wait_for
 from local.stack import asleep, awake
 from local.texts import POSTS
+from tests.faults.conftest import kept
 from tests.faults.deaths import passed
-from tests.faults.round import ON_REAL_PARTS, Round, Rounds
+from tests.faults.round import ON_REAL_PARTS, STALLED, Round, Rounds
 from tests.faults.system import System, inhabited
 
 pytestmark = ON_REAL_PARTS
@@ -25,43 +26,50 @@ PATIENT = 240.0
 IN_SYNC = 60.0
 FULL = 120.0
 AWAY = 60.0
-AWAY_SHORT = 15.0
+AWAY_SHORT = 8.0
 LEFT = 0.5
-"""MB that are left of the disk when it gets narrow: a moment's load."""
+"""MB that are left of a disk when it gets narrow: a moment's load."""
 SOON = 60.0
+STANDS = 5.0
 TAKEN = 20
 """Commands, at least, that are still accepted when the last broker has gone."""
 LONG = POSTS[0].body() | {"text": "A long walk along the river. " * 680}
 """A note of 20,000 characters: some fifty of them fill an outbox."""
+needs_disk = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
 @dataclass(frozen=True, slots=True)
 class Three:
-    """The whole system on three brokers; the first has a disk of its own where one can be mounted."""
+    """The whole system on three brokers. The first of them and the database have disks of their own, where one can be
+    mounted."""
 
     system: System
-    disk: Disk | None
+    broker: Disk | None
+    database: Disk | None
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
+@pytest_asyncio.fixture(scope=kept("module"), loop_scope="package")
 async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Three]:
-    """Shared by the tests of this module."""
+    """What one round breaks, the next finds whole."""
     services = tmp_path_factory.mktemp("services")
     async with workspace() as directory:
-        with nullcontext() if missing() else disk(directory / "broker" / "kafka-1") as made:
+        with ExitStack() as disks:
+            places = () if missing() else (directory / "broker" / "kafka-1", directory / "database")
+            made: list[Disk | None] = [disks.enter_context(disk(place)) for place in places] or [None, None]
             stack = asleep("local", "three brokers", directory, brokers=3)
             async with awake(stack), inhabited(stack, services, patience=PATIENT) as system:
-                yield Three(system, made)
+                yield Three(system, *made)
 
 
 async def test_kill_9_of_brokers_one_after_the_other(three: Three, rounds: Rounds) -> None:
     """Whichever broker dies, the other two take all that is said; nothing acknowledged is lost, nothing is doubled."""
     system, stack = three.system, three.system.stack
     async with rounds(system) as round_:
-        for n in round_.times(3, 30):
+        first = system.rng.randrange(len(stack.brokers))
+        for n in round_.times(1, 30):
             await wait_for(lambda: in_sync(stack.kafka), IN_SYNC, "all replicas are in sync", *stack.children)
-            await round_.loaded(system.rng.randint(1, 600))
-            broker = stack.brokers[n % len(stack.brokers)]
+            await round_.sometime()
+            broker = stack.brokers[(first + n) % len(stack.brokers)]
             with round_.recovery():
                 await broker.kill()
                 await round_.flows()
@@ -69,23 +77,42 @@ async def test_kill_9_of_brokers_one_after_the_other(three: Three, rounds: Round
             await broker.start()
 
 
-@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+@needs_disk
 async def test_the_disk_of_a_broker_is_full(three: Three, rounds: Rounds) -> None:
     """The broker dies, the others take all that is said; with room again it comes back and catches up."""
-    assert three.disk
+    assert three.broker
     system, stack, broker = three.system, three.system.stack, three.system.stack.brokers[0]
     async with rounds(system) as round_:
         for _ in round_.times(1, 5):
             await wait_for(lambda: in_sync(stack.kafka), IN_SYNC, "all replicas are in sync", *stack.children)
-            await round_.loaded(system.rng.randint(1, 600))
-            three.disk.leave(LEFT)
+            await round_.sometime()
+            three.broker.leave(LEFT)
             async with asyncio.timeout(SOON):
                 await until(lambda: broker.children[0].died)
             with round_.recovery():
                 await round_.flows()
             round_.faults += 1
-            three.disk.leave()
+            three.broker.leave()
             await broker.start()
+
+
+@needs_disk
+async def test_the_disk_of_the_database_is_full(three: Three, rounds: Rounds) -> None:
+    """Callers are told to come again and no input dies of it; with room, and a server that was started anew, all that
+    was taken has its effects."""
+    assert three.database
+    system = three.system
+    async with rounds(system) as round_:
+        for _ in round_.times(1, 10):
+            await round_.sometime()
+            three.database.leave(LEFT)
+            await refused(system, 5)
+            await passed(STANDS)
+            three.database.leave()
+            with round_.recovery():
+                await system.stack.database.restart()
+                await round_.flows()
+            round_.faults += 1
 
 
 async def test_all_brokers_away(three: Three, rounds: Rounds) -> None:
@@ -94,9 +121,16 @@ async def test_all_brokers_away(three: Three, rounds: Rounds) -> None:
     system = three.system
     async with rounds(system) as round_:
         for _ in round_.times(1, 3):
-            await round_.loaded(system.rng.randint(1, 600))
+            await round_.sometime()
             await away(round_, AWAY if round_.scale else AWAY_SHORT)
             round_.faults += 1
+
+
+async def refused(system: System, times: int) -> None:
+    """Returns when callers have been told so often to come again. TimeoutError when they are not."""
+    enough = system.journal.waits + times
+    async with asyncio.timeout(STALLED):
+        await until(lambda: system.journal.waits >= enough)
 
 
 async def away(round_: Round, seconds: float) -> None:
@@ -108,7 +142,7 @@ async def away(round_: Round, seconds: float) -> None:
     before = system.journal.commands.total()
     enough = asyncio.Event()
     filling = asyncio.create_task(fill(system, enough))
-    async with httpx.AsyncClient(base_url=notes.url, timeout=10.0) as http:
+    async with httpx.AsyncClient(base_url=notes.url, timeout=FULL) as http:
         answer = await full(http, system)
         assert system.journal.commands.total() - before >= TAKEN
         assert int(answer.headers["Retry-After"]) > 0

@@ -9,15 +9,16 @@ import pytest
 import pytest_asyncio
 
 from local.processes import until
+from tests.faults.conftest import kept
 from tests.faults.deaths import passed
 from tests.faults.network import Network, network
 from tests.faults.proxy import Way
-from tests.faults.round import ON_REAL_PARTS, STALLED, Rounds
+from tests.faults.round import ON_REAL_PARTS, STALLED, WITHIN, Rounds
 from tests.faults.system import System, inhabited, told_by
 
 pytestmark = ON_REAL_PARTS
-MOST_BETWEEN = 300
-"""Accepted commands and records, at most, between two faults."""
+LATE = 300
+"""Accepted commands and records while both connections are slow."""
 HOLE = 30.0
 SHORT_HOLE = 3.0
 STUBBORN = 7
@@ -33,7 +34,7 @@ class Behind:
     system: System
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
+@pytest_asyncio.fixture(scope=kept("module"), loop_scope="package")
 async def behind(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Behind]:
     """Its own stack: these services reach it through the proxies alone."""
     async with network() as net, inhabited(net.stack, tmp_path_factory.mktemp("behind"), net.env) as system:
@@ -48,7 +49,7 @@ async def test_latency_with_jitter_loses_and_doubles_nothing(behind: Behind, rou
             for proxy in proxies:
                 proxy.late(0.03, 0.03)
             round_.faults += 1
-            await round_.loaded(MOST_BETWEEN)
+            await round_.loaded(LATE if round_.scale else LATE // 4)
             for proxy in proxies:
                 proxy.late(0.0)
         with round_.recovery():
@@ -60,7 +61,7 @@ async def test_resets_lose_and_double_nothing(behind: Behind, rounds: Rounds) ->
     net, rng = behind.network, behind.system.rng
     async with rounds(behind.system) as round_:
         for _ in round_.times(few=6, full=200):
-            await round_.loaded(rng.randint(1, MOST_BETWEEN))
+            await round_.sometime(WITHIN // 2)
             cut = [proxy.reset() for proxy in rng.choice([(net.kafka,), (net.mongo,), (net.kafka, net.mongo)])]
             assert all(cut), "there was no connection"
             round_.faults += 1
@@ -81,7 +82,7 @@ async def test_blackholes_lose_and_double_nothing(behind: Behind, rounds: Rounds
         holes = _holes(behind.network)
         behind.system.rng.shuffle(holes)
         for n in round_.times(few=2, full=2 * len(holes)):
-            await round_.loaded(behind.system.rng.randint(1, MOST_BETWEEN))
+            await round_.sometime(WITHIN // 2)
             with ExitStack() as hole:
                 for way in holes[n % len(holes)]:
                     hole.enter_context(way.hole())
@@ -103,7 +104,7 @@ async def test_commits_of_which_nobody_hears_lose_and_double_nothing(behind: Beh
             commits.losing = system.rng.randint(1, 4)
             async with asyncio.timeout(STALLED):
                 await until(lambda: not commits.losing)
-            await round_.loaded(system.rng.randint(1, MOST_BETWEEN))
+            await round_.sometime(WITHIN // 2)
         commits.tries = 0
         round_.faults = commits.lost - before
         with round_.recovery():
