@@ -153,9 +153,9 @@ S = TypeVar("S", bound=KafkaSettings)
 
 # fmt: off
 OF_SERVICES = frozenset((
-    "answer_seconds", "floor", "hot", "need_steps", "removed_seconds", "reports_for_review", "reports_per_hour",
-    "retry_seconds", "rules_off", "shadow_model", "suggestions", "text_model", "tier_days", "tiers",
-    "view_seconds", "waiting_most",
+    "answer_seconds", "blend", "floor", "hot", "need_steps", "removed_seconds", "reports_for_review",
+    "reports_per_hour", "retry_seconds", "rules_off", "shadow_model", "suggestions", "text_model", "tier_days",
+    "tiers", "view_seconds", "waiting_most",
 ))
 # fmt: on
 """What single services add. The others of one environment (a ConfigMap, an env file) pass it over as not misspelt."""

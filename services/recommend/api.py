@@ -1,14 +1,26 @@
 """HTTP of recommend: what was suggested for a note, what is suggested to a person, and what they say to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from services.recommend.core import Because, Fit, in_words, list_for, paused_until
+from services.recommend.core import (
+    Because,
+    Candidate,
+    Reason,
+    Source,
+    alone,
+    in_words,
+    list_for,
+    paused_until,
+    search,
+)
 from services.recommend.handlers import GiveFeedback
+from services.recommend.settings import Blend
 from services.recommend.store import Store
 from services.recommend.view import CirclesView, ProfilesView
 from shared.contracts.recommend import FeedbackKind
@@ -54,10 +66,11 @@ class BecauseView(BaseModel):
     """Why a group is suggested to a person, and how far its score would fall without that.
 
     `members`: people of `group_id`, a group that the person is in, are in it too. `popular`: many people are in it;
-    nothing else is known that speaks for it.
+    nothing else is known that speaks for it. `term`: the group talks about that word of the search.
     """
 
-    kind: Literal["members", "popular"]
+    kind: Literal["members", "popular", "term"]
+    term: str | None
     group_id: str | None
     name: str | None = Field(description="What the group of `group_id` is called.")
     weight: float
@@ -68,6 +81,7 @@ class FitView(BaseModel):
     group_id: str
     name: str
     score: float = Field(description="Above 0, comparable inside one list.")
+    sources: tuple[Source, ...] = Field(description="What has found it: the words of a search, what fits the person.")
     reasons: tuple[BecauseView, ...]
 
 
@@ -84,6 +98,14 @@ class FitsView(BaseModel):
     paused_until: datetime | None = Field(
         default=None, description="Three were refused within a day: nothing is suggested until then."
     )
+
+
+class Looking(BaseModel):
+    """What a list is narrowed to; a parameter that is misspelt is refused, not passed over."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    q: str = Field(default="", max_length=200, description="Words that the groups talk about.")
 
 
 class NewFeedback(Body):
@@ -108,30 +130,45 @@ class Groups:
     profiles: ProfilesView
     circles: CirclesView
     most: int
+    blend: Blend
 
     async def suggest(self, person_id: str, store: Store, now: datetime) -> FitsView:
         """The list of a person now. Raises Transient."""
         await self.profiles.refresh()
         await self.circles.refresh()
         person = await store.person(person_id)
-        until = paused_until(person, now)
         fits = list_for(person, now, self.most, self.circles.circles, self.profiles.profiles)
+        found = await self._open_now(map(alone, fits), store)
+        until = paused_until(person, now)
+        return FitsView(person_id=person_id, suggestions=found, model=self.circles.model, paused_until=until)
+
+    async def search(self, person_id: str, words: str, store: Store) -> FitsView:
+        """What they look for. Raises Transient."""
+        await self.profiles.refresh()
+        await self.circles.refresh()
+        person = await store.person(person_id)
+        weights: dict[Source, float] = {"search": self.blend.search, "algorithm": self.blend.algorithm}
+        found = search(person, words, self.most, self.circles.circles, self.profiles.profiles, weights=weights)
+        model = f"{self.profiles.model} {self.circles.model}"
+        return FitsView(person_id=person_id, suggestions=await self._open_now(found, store), model=model)
+
+    async def _open_now(self, found: Iterable[Candidate], store: Store) -> tuple[FitView, ...]:
         # The view may be a moment behind; whether somebody is let in is asked of the database.
-        joinable = await store.joinable([fit.group_id for fit in fits]) if fits else set()
-        views = tuple(self._fit(fit) for fit in fits if fit.group_id in joinable)
-        return FitsView(person_id=person_id, suggestions=views, model=self.circles.model, paused_until=until)
+        all_ = list(found)
+        joinable = await store.joinable([one.group_id for one in all_]) if all_ else set()
+        return tuple(self._fit(one) for one in all_ if one.group_id in joinable)
 
-    def _fit(self, fit: Fit) -> FitView:
-        name = self.profiles.profiles.name
-        reasons = tuple(self._because(because) for because in fit.reasons)
-        return FitView(group_id=fit.group_id, name=name(fit.group_id), score=round(fit.score, 6), reasons=reasons)
+    def _fit(self, one: Candidate) -> FitView:
+        name, reasons = self.profiles.profiles.name(one.group_id), tuple(map(self._because, one.reasons))
+        score = round(one.score, 6)
+        return FitView(group_id=one.group_id, name=name, score=score, sources=one.sources, reasons=reasons)
 
-    def _because(self, because: Because) -> BecauseView:
-        group_id, weight = because.group_id or None, round(because.weight, 6)
-        name = self.profiles.profiles.name(because.group_id) if group_id else None
-        return BecauseView(
-            kind=because.kind, group_id=group_id, name=name, weight=weight, words=_words(because.kind, name or "")
-        )
+    def _because(self, because: Because | Reason) -> BecauseView:
+        group_id = because.group_id or None if isinstance(because, Because) else None
+        term = because.term if isinstance(because, Reason) else None
+        name = self.profiles.profiles.name(group_id) if group_id else None
+        words, weight = _words(because.kind, term or name or ""), round(because.weight, 6)
+        return BecauseView(kind=because.kind, term=term, group_id=group_id, name=name, weight=weight, words=words)
 
 
 def _words(kind: Literal["term", "members", "popular"], what: str) -> WordsView:
@@ -165,10 +202,16 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
         return SuggestionsView(note_id=note_id, suggestions=views, model=made.model)
 
     @api.get("/people/{person_id}", responses=problems(403, types={403: ["not-your-list"]}))
-    async def read_fits(person_id: Id, who: Someone) -> FitsView:
-        """Groups for oneself, with reasons; anybody's with the scope `recommend`. A newcomer gets what is popular."""
+    async def read_fits(person_id: Id, who: Someone, asked: Annotated[Looking, Query()]) -> FitsView:
+        """Groups for oneself, with reasons; anybody's with the scope `recommend`. A newcomer gets what is popular.
+
+        With `q` groups that talk about these words, Chinese or English, what fits the person earlier: also what was
+        shown before, left or refused.
+        """
         if person_id != who.person and STAFF not in who.scopes:
             raise Rejected("not-your-list", 403, detail="A list is for the person whom it is about.")
+        if asked.q.strip():
+            return await groups.search(person_id, asked.q, store)
         return await groups.suggest(person_id, store, datetime.now(UTC))
 
     @api.post(

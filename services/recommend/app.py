@@ -16,7 +16,7 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     profiles = ProfilesView(database, settings.view_seconds)
     circles = CirclesView(database, settings.view_seconds)
-    api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions))
+    api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions, settings.blend))
     return Parts(router(settings), api, (profiles, circles), states=STATES)
 
 

@@ -1,8 +1,17 @@
 """Knobs of the recommend service."""
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.settings import Settings as Common
+
+
+class Blend(BaseModel):
+    """What the sources of a list weigh beside each other; a source of weight 0 is not asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    search: float = Field(default=1.0, ge=0, le=1_000)
+    algorithm: float = Field(default=0.2, ge=0, le=1_000)
 
 
 class Settings(Common):
@@ -10,4 +19,7 @@ class Settings(Common):
 
     suggestions: int = Field(default=5, ge=1, le=5, description="Most groups suggested at once (low pressure).")
     floor: float = Field(default=0.02, ge=0, le=1, description="Least score of a suggestion.")
+    blend: Blend = Field(
+        default=Blend(), description="What matching words and fitting the person weigh beside each other in a search."
+    )
     view_seconds: float = Field(default=1.0, gt=0, description="How old this process's picture of the groups may be.")

@@ -71,7 +71,7 @@ def scored(ranked: Path, truth: list[Row], train: list[Row], least: int) -> dict
     lists = {row["id"]: row["ranked"] for row in read(ranked)}
     told = {"ranked file": [place(lists.get(row["id"], []), row["node"]) for row in asked]}
     if train:
-        notes = [Note(row["node"], features(row["title"], row.get("text") or "")) for row in train]
+        notes = [Note(row["node"], features(row["title"], row.get("text") or ""), {}) for row in train]
         told[f"ranked file, nodes under {SMALL} posts"] = [r for r in told["ranked file"] if posts[r.node] < SMALL]
         for name, scorer in (("popularity", Popularity(notes)), ("tf-idf centroid", Centroid(notes))):
             told[name] = [place(top(scorer, row), row["node"]) for row in asked]

@@ -6,8 +6,9 @@ Notes are split by time. `batch`: learned from the first 80 %, frozen, asked abo
 has at least 20 learned posts, among these nodes; `all nodes`: among all, as in life, and so the harder figure.
 `online`: every note is placed first and learned afterwards; `as batch` over the notes and nodes of the batch figures,
 `everything` over all notes and nodes. Popularity and tf-idf centroids run beside it. `under 100`: notes of nodes with
-fewer learned posts than that. Fails when the batch figures are below the bars, or the online ones more than .02 below
-those. `--part dev` leaves the newest fifth out altogether: the place to choose knobs.
+fewer learned posts than that. `search`: the title of a note, or that of a node, looked for as words among all nodes.
+Fails when the batch figures are below the bars, or the online ones more than .02 below those. `--part dev` leaves the
+newest fifth out altogether: the place to choose knobs.
 """
 
 import argparse
@@ -43,6 +44,8 @@ Scorer = Callable[[Terms], Scores]
 class Note(NamedTuple):
     node: str
     terms: Terms
+    title: Terms
+    """What the title alone says, as somebody would who looks for it."""
 
 
 class Rank(NamedTuple):
@@ -136,6 +139,7 @@ class Online(NamedTuple):
     as_batch: list[Rank]
     frozen: list[Rank]
     frozen_all: list[Rank]
+    by_title: list[Rank]
     profiles: dict[str, GroupProfile]
 
 
@@ -147,7 +151,7 @@ def run(profiles: dict[str, GroupProfile], notes: list[Note], clock: Clock) -> O
     split = int(len(notes) * TRAIN)
     posts = Counter(note.node for note in notes[:split])
     known = [node for node, count in posts.items() if count >= LEAST_POSTS]
-    result = Online([], [], [], [], profiles)
+    result = Online([], [], [], [], [], profiles)
     frozen = Profiles()
     for i, note in enumerate(track(notes, "online", console=Console(stderr=True))):
         if i == split:
@@ -160,6 +164,7 @@ def run(profiles: dict[str, GroupProfile], notes: list[Note], clock: Clock) -> O
             scores = frozen.scores(note.terms)
             result.frozen.append(rank(scores, note.node, known))
             result.frozen_all.append(rank(scores, note.node, profiles))
+            result.by_title.append(rank(frozen.scores(note.title), note.node, profiles))
         if i % TIMED == 0:
             clock.time("place", view.place, note.terms)
         profiles[note.node] = clock.time("learn", learn, profiles[note.node], note.terms)
@@ -172,6 +177,14 @@ def baseline(scorer: Scorer, notes: list[Note], split: int) -> list[Rank]:
     known = [node for node, count in posts.items() if count >= LEAST_POSTS]
     asked = [note for note in notes[split:] if posts[note.node] >= LEAST_POSTS]
     return [rank(scorer(note.terms), note.node, known) for note in asked]
+
+
+def by_charter(nodes: list[dict[str, str]], profiles: dict[str, GroupProfile]) -> list[Rank]:
+    """Nodes looked for by their own titles after all was learned."""
+    view = Profiles()
+    for profile in profiles.values():
+        view.put(profile)
+    return [rank(view.scores(features(node["title"], "")), node["node"], profiles) for node in nodes]
 
 
 class Figures(NamedTuple):
@@ -236,7 +249,9 @@ def measure(notes_at: Path, nodes_at: Path, limit: int | None = None, part: str 
     rows = sorted(read(notes_at)[:limit], key=lambda row: float(row["created"]))
     if part == "dev":
         rows = rows[: int(len(rows) * TRAIN)]
-    notes = [Note(row["node"], features(row["title"], row.get("text") or "")) for row in rows]
+    notes = [
+        Note(row["node"], features(row["title"], row.get("text") or ""), features(row["title"], "")) for row in rows
+    ]
     split = int(len(notes) * TRAIN)
     clock = Clock()
     online = run(charters(read(nodes_at), notes), notes, clock)
@@ -249,7 +264,12 @@ def measure(notes_at: Path, nodes_at: Path, limit: int | None = None, part: str 
     }
     posts = Counter(note.node for note in notes[:split])
     small = {f"{name}, under {SMALL}": [r for r in found if posts[r.node] < SMALL] for name, found in ranks.items()}
-    report({**ranks, "profiles, online, everything": online.everything, **small}, clock, online.profiles)
+    searched = {
+        "search, own title, all nodes": online.by_title,
+        "search, node's title, all nodes": by_charter(read(nodes_at), online.profiles),
+    }
+    more = {"profiles, online, everything": online.everything, **searched, **small}
+    report({**ranks, **more}, clock, online.profiles)
     return verdict(figures(online.frozen), figures(online.as_batch))
 
 

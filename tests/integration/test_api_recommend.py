@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from services.recommend.core import Circle, GroupProfile, Person, Tie
+from services.recommend.core import Circle, GroupProfile, Person, Tie, opened
 from services.recommend.placed import Suggested, Suggestions, Visibility, Why
 from shared.contracts.recommend import FeedbackGiven, FeedbackKind
 from tests.integration.edge import Edge, running
@@ -104,6 +105,30 @@ async def test_a_person_gets_groups_with_reasons(town: Edge) -> None:
     assert why == [[("members", "ride", "Ride")], [("popular", None, None)]]
     assert all(r["weight"] > 0 for s in told["suggestions"] for r in s["reasons"])
     assert told["model"].startswith("circles-1+")
+
+
+async def test_a_search_finds_groups_by_words(town: Edge) -> None:
+    """R10. Groups that talk about the words, with the sources that found them and the word as reason; nothing else."""
+    for group, name in (("tea", "喝茶 Tea"), ("chess", "茶馆 chess")):
+        profile = opened(GroupProfile(id=group), name, purpose="", audience="", seats_left=int(group == "tea"))
+        town.seed(replace(profile, v=2))
+    for words, first in (("喝茶", "喝茶"), ("TEA", "tea")):
+        told = (await town.ask("GET", "/v1/suggestions/people/ann", params={"q": words})).json()
+        assert [(s["group_id"], s["sources"]) for s in told["suggestions"]] == [("tea", ["search", "algorithm"])]
+        why = told["suggestions"][0]["reasons"][0]
+        assert (why["kind"], why["term"], why["group_id"]) == ("term", first, None)
+        assert told["model"].startswith("placement-1+")
+    for words in ("chess", "潜水", "🤿", "\u0000"):
+        told = (await town.ask("GET", "/v1/suggestions/people/ann", params={"q": words})).json()
+        assert told["suggestions"] == []
+
+
+async def test_a_search_of_blanks_is_none_and_one_too_long_is_refused(town: Edge) -> None:
+    """Blanks get the list as without words; 201 characters are a 422."""
+    plain = (await town.ask("GET", "/v1/suggestions/people/ann")).json()
+    assert (await town.ask("GET", "/v1/suggestions/people/ann", params={"q": "  "})).json() == plain
+    assert {source for s in plain["suggestions"] for source in s["sources"]} == {"algorithm"}
+    assert (await town.ask("GET", "/v1/suggestions/people/ann", params={"q": "茶" * 201})).status_code == 422
 
 
 async def test_reasons_are_told_in_two_languages(town: Edge) -> None:

@@ -1,5 +1,6 @@
 """The rules of `recommend`: which group a note or a person belongs in, and why. No I/O, clock, random, log, await."""
 
+from services.recommend.core.candidates import Candidate, Source, alone, blended, search
 from services.recommend.core.circles import Because, Circle, Circles, Fit, Weights, others, turn
 from services.recommend.core.notes import (
     NoteTerms,
@@ -33,6 +34,7 @@ from services.recommend.core.words import Words, in_words
 
 __all__ = [
     "Because",
+    "Candidate",
     "Circle",
     "Circles",
     "Fit",
@@ -44,11 +46,14 @@ __all__ = [
     "Profiles",
     "Reason",
     "Remark",
+    "Source",
     "Tie",
     "Turn",
     "Weights",
     "Words",
+    "alone",
     "answered",
+    "blended",
     "changed",
     "counts",
     "features",
@@ -66,6 +71,7 @@ __all__ = [
     "removed",
     "said",
     "saw",
+    "search",
     "share",
     "shown",
     "turn",

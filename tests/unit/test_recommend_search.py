@@ -1,0 +1,121 @@
+"""R10. Several sources, one list: words that are looked for and what fits the person, blended by rank."""
+
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.recommend.core import (
+    Because,
+    Candidate,
+    Circle,
+    Circles,
+    Fit,
+    GroupProfile,
+    Person,
+    Placement,
+    Profiles,
+    Reason,
+    Source,
+    answered,
+    blended,
+    features,
+    joined,
+    learn,
+    left,
+    opened,
+    search,
+    share,
+)
+from tests.unit.test_recommend_shown import AT
+
+BOTH: dict[Source, float] = {"search": 1.0, "algorithm": 0.2}
+GROUPS = {
+    "ride": ("骑行 Cycling", "周末一起骑公路车"),
+    "hike": ("徒步 Hiking", "山里走走，周末出发"),
+    "climb": ("攀岩 Climbing", "周末抱石"),
+    "cook": ("厨房 Cooking", "家常菜"),
+}
+ids = st.sampled_from("abcdef")
+
+
+def town() -> tuple[Circles, Profiles]:
+    """Four groups; who rides also hikes."""
+    circles, profiles = Circles(), Profiles()
+    for group, (name, purpose) in GROUPS.items():
+        profiles.put(opened(GroupProfile(id=group), name, purpose=purpose, audience="", seats_left=1))
+        circles.put(Circle(id=group, members=3))
+    circles.put(Circle(id="ride", v=1, members=3, others=f"hike {3 * share(2)}"))
+    return circles, profiles
+
+
+def looked_for(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[Candidate]:
+    circles, profiles = town()
+    weights: dict[Source, float] = {"search": by_words, "algorithm": algorithm}
+    return search(who or Person(id="p"), words, 5, circles, profiles, weights=weights)
+
+
+def found(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[str]:
+    return [one.group_id for one in looked_for(words, who, algorithm, by_words)]
+
+
+def test_chinese_and_english_find_the_same_group() -> None:
+    """By name or purpose, in either language, full width or upper case; and nothing that does not say the words."""
+    for words in ("徒步", "hiking", "ＨＩＫＩＮＧ", "山里"):
+        assert found(words) == ["hike"]
+    assert found("滑雪 skiing") == []
+
+
+def test_titles_of_notes_lead_to_their_group() -> None:
+    """A word that only the title of a group's note had finds the group."""
+    circles, profiles = town()
+    kitchen = opened(GroupProfile(id="cook", v=1), "Kitchen", purpose="", audience="", seats_left=1)
+    profiles.put(learn(kitchen, features("红烧肉放多少糖", "")))
+    listed = search(Person(id="p"), "红烧肉", 5, circles, profiles, weights=BOTH)
+    assert [one.group_id for one in listed] == ["cook"]
+    assert isinstance(listed[0].reasons[0], Reason)
+    assert listed[0].reasons[0].term in ("红烧", "烧肉")
+
+
+def test_what_fits_the_person_comes_earlier() -> None:
+    """Of the groups for the weekend, the one that people of one's own group are in rises with the weight of that."""
+    rider = joined(Person(id="p"), "ride", 1)
+    assert found("周末", rider, algorithm=0.1) == ["climb", "hike"]
+    first = looked_for("周末", rider, algorithm=2.0)[0]
+    assert (first.group_id, first.sources) == ("hike", ("search", "algorithm"))
+    assert {type(why) for why in first.reasons} == {Reason, Because}
+
+
+def test_who_asks_by_name_is_answered() -> None:
+    """A group that was refused or left is found by its words; one that the person is in is not."""
+    who = answered(left(joined(Person(id="p"), "hike", 1), "hike", 2), "climb", "refused", AT)
+    assert found("徒步", who) == ["hike"]
+    assert found("抱石", who) == ["climb"]
+    assert found("徒步", joined(who, "hike", 3)) == []
+
+
+def test_a_source_without_weight_is_not_heard() -> None:
+    """At weight 0 the words alone decide, for everybody alike, and with no weight at all nothing is found."""
+    assert looked_for("周末", answered(Person(id="p"), "hike", "refused", AT), 0.0) == looked_for("周末", algorithm=0.0)
+    assert {one.sources for one in looked_for("周末", algorithm=0.0)} == {("search",)}
+    assert found("周末", algorithm=0.0, by_words=0.0) == []
+
+
+@given(st.lists(ids, unique=True), st.lists(ids, unique=True), st.floats(0.1, 10), st.floats(0.1, 10))
+def test_blending_respects_both_orders(one: list[str], two: list[str], by_words: float, algorithm: float) -> None:
+    """What is earlier in every source that has either of two groups is earlier in the blend; all are tagged."""
+    lists: dict[Source, list[Placement | Fit]] = {
+        "search": [Placement(group, 0.5, (Reason("term", "t", 1.0),)) for group in one],
+        "algorithm": [Fit(group, 0.5, (Because("popular", "", 1.0),)) for group in two],
+    }
+    made = blended(lists, {"search": by_words, "algorithm": algorithm})
+    place = {candidate.group_id: n for n, candidate in enumerate(made)}
+    assert place.keys() == {*one, *two}
+    for candidate in made:
+        by = [source for source, groups in (("search", one), ("algorithm", two)) if candidate.group_id in groups]
+        assert list(candidate.sources) == by
+        assert len(candidate.reasons) == len(by)
+    for a, b in permutations(place, 2):
+        telling = [groups for groups in (one, two) if a in groups or b in groups]
+        if all(a in groups and (b not in groups or groups.index(a) < groups.index(b)) for groups in telling):
+            assert place[a] < place[b]
