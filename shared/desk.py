@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 import uuid
 from dataclasses import dataclass
 from typing import Annotated
@@ -34,6 +35,16 @@ class Call:
         if self.key is None:
             return str(uuid.uuid4())
         return str(uuid.uuid5(_NAMESPACE, f"{self.person}\n{kind}\n{self.key}"))
+
+    def draw(self, kind: str) -> int:
+        """A number of 64 bits: random, or the same again for the same person, kind and key.
+
+        Nobody foretells it who does not know the key, which is neither stored nor told.
+        """
+        if self.key is None:
+            return secrets.randbits(64)
+        told = hashlib.blake2b(f"draw\n{self.person}\n{kind}\n{self.key}".encode(), digest_size=8)
+        return int.from_bytes(told.digest())
 
 
 def _call(

@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.recommend.core import (
+    Asked,
     Because,
     Candidate,
+    Near,
     Reason,
     Source,
     alone,
@@ -23,6 +25,7 @@ from services.recommend.handlers import GiveFeedback
 from services.recommend.settings import Blend
 from services.recommend.store import Store
 from services.recommend.view import CirclesView, ProfilesView
+from shared.contracts.event import Cell
 from shared.contracts.recommend import FeedbackKind
 from shared.desk import Calling, Desk
 from shared.errors import Rejected
@@ -67,9 +70,10 @@ class BecauseView(BaseModel):
 
     `members`: people of `group_id`, a group that the person is in, are in it too. `popular`: many people are in it;
     nothing else is known that speaks for it. `term`: the group talks about that word of the search.
+    `near`: the group meets within about 2.5 km.
     """
 
-    kind: Literal["members", "popular", "term"]
+    kind: Literal["members", "popular", "term", "near"]
     term: str | None
     group_id: str | None
     name: str | None = Field(description="What the group of `group_id` is called.")
@@ -81,7 +85,7 @@ class FitView(BaseModel):
     group_id: str
     name: str
     score: float = Field(description="Above 0, comparable inside one list.")
-    sources: tuple[Source, ...] = Field(description="What has found it: the words of a search, what fits the person.")
+    sources: tuple[Source, ...] = Field(description="What has found it: words, nearness, what fits the person.")
     reasons: tuple[BecauseView, ...]
 
 
@@ -106,6 +110,9 @@ class Looking(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     q: str = Field(default="", max_length=200, description="Words that the groups talk about.")
+    cell: Cell | None = Field(
+        default=None, description="Near this H3 cell of resolution 9. It is kept nowhere.", examples=["89309959d73ffff"]
+    )
 
 
 class NewFeedback(Body):
@@ -142,13 +149,19 @@ class Groups:
         until = paused_until(person, now)
         return FitsView(person_id=person_id, suggestions=found, model=self.circles.model, paused_until=until)
 
-    async def search(self, person_id: str, words: str, store: Store) -> FitsView:
-        """What they look for. Raises Transient."""
+    async def search(self, person_id: str, asked: Asked, store: Store) -> FitsView:
+        """What they look for. Raises Transient; Rejected for a cell that is none."""
         await self.profiles.refresh()
         await self.circles.refresh()
         person = await store.person(person_id)
-        weights: dict[Source, float] = {"search": self.blend.search, "algorithm": self.blend.algorithm}
-        found = search(person, words, self.most, self.circles.circles, self.profiles.profiles, weights=weights)
+        blend, profiles = self.blend, self.profiles
+        weights: dict[Source, float] = {"search": blend.search, "place": blend.place, "algorithm": blend.algorithm}
+        try:
+            found = search(person, asked, self.circles.circles, profiles.profiles, profiles.places, weights=weights)[
+                : self.most
+            ]
+        except ValueError:
+            raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
         model = f"{self.profiles.model} {self.circles.model}"
         return FitsView(person_id=person_id, suggestions=await self._open_now(found, store), model=model)
 
@@ -163,7 +176,7 @@ class Groups:
         score = round(one.score, 6)
         return FitView(group_id=one.group_id, name=name, score=score, sources=one.sources, reasons=reasons)
 
-    def _because(self, because: Because | Reason) -> BecauseView:
+    def _because(self, because: Because | Reason | Near) -> BecauseView:
         group_id = because.group_id or None if isinstance(because, Because) else None
         term = because.term if isinstance(because, Reason) else None
         name = self.profiles.profiles.name(group_id) if group_id else None
@@ -171,7 +184,7 @@ class Groups:
         return BecauseView(kind=because.kind, term=term, group_id=group_id, name=name, weight=weight, words=words)
 
 
-def _words(kind: Literal["term", "members", "popular"], what: str) -> WordsView:
+def _words(kind: Literal["term", "members", "popular", "near"], what: str) -> WordsView:
     told = in_words(kind, what)
     return WordsView(zh=told.zh, en=told.en)
 
@@ -201,17 +214,20 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
         )
         return SuggestionsView(note_id=note_id, suggestions=views, model=made.model)
 
-    @api.get("/people/{person_id}", responses=problems(403, types={403: ["not-your-list"]}))
+    @api.get(
+        "/people/{person_id}",
+        responses=problems(403, 422, types={403: ["not-your-list"], 422: ["invalid-body", "unknown-cell"]}),
+    )
     async def read_fits(person_id: Id, who: Someone, asked: Annotated[Looking, Query()]) -> FitsView:
         """Groups for oneself, with reasons; anybody's with the scope `recommend`. A newcomer gets what is popular.
 
-        With `q` groups that talk about these words, Chinese or English, what fits the person earlier: also what was
-        shown before, left or refused.
+        With `q` groups that talk about these words, Chinese or English, with `cell` groups that meet near it, what fits
+        the person earlier: also what was shown before, left or refused.
         """
         if person_id != who.person and STAFF not in who.scopes:
             raise Rejected("not-your-list", 403, detail="A list is for the person whom it is about.")
-        if asked.q.strip():
-            return await groups.search(person_id, asked.q, store)
+        if asked.q.strip() or asked.cell:
+            return await groups.search(person_id, Asked(words=asked.q, cell=asked.cell or ""), store)
         return await groups.suggest(person_id, store, datetime.now(UTC))
 
     @api.post(

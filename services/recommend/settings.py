@@ -11,6 +11,7 @@ class Blend(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     search: float = Field(default=1.0, ge=0, le=1_000)
+    place: float = Field(default=0.5, ge=0, le=1_000)
     algorithm: float = Field(default=0.2, ge=0, le=1_000)
 
 
@@ -20,6 +21,7 @@ class Settings(Common):
     suggestions: int = Field(default=5, ge=1, le=5, description="Most groups suggested at once (low pressure).")
     floor: float = Field(default=0.02, ge=0, le=1, description="Least score of a suggestion.")
     blend: Blend = Field(
-        default=Blend(), description="What matching words and fitting the person weigh beside each other in a search."
+        default=Blend(),
+        description="What matching words, being near and fitting the person weigh in a search.",
     )
     view_seconds: float = Field(default=1.0, gt=0, description="How old this process's picture of the groups may be.")

@@ -1,6 +1,6 @@
 """The in-memory views of all groups: what lanes of this process commit at once, others' within moments."""
 
-from services.recommend.core import Circle, Circles, GroupProfile, Profiles, circles, placement
+from services.recommend.core import Circle, Circles, GroupProfile, Places, Profiles, circles, placement
 from shared.flow.ports import Database
 from shared.flow.view import CollectionView
 
@@ -11,6 +11,7 @@ class ProfilesView(CollectionView[GroupProfile]):
     def __init__(self, database: Database, seconds: float) -> None:
         super().__init__(database, GroupProfile, seconds)
         self.profiles = Profiles()
+        self.places = Places()
 
     @property
     def model(self) -> str:
@@ -20,10 +21,12 @@ class ProfilesView(CollectionView[GroupProfile]):
     def put(self, document: GroupProfile) -> None:
         """A profile that is new or newer."""
         self.profiles.put(document)
+        self.places.put(document)
 
     def drop(self, id_: str) -> None:
         """A group that is gone."""
         self.profiles.remove(id_)
+        self.places.remove(id_)
 
 
 class CirclesView(CollectionView[Circle]):

@@ -22,6 +22,8 @@ EVENTS: dict[str, type["Event"]] = {}
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\-]{1,128}$")]
 """An opaque id of a person, note, comment, need or group."""
 Text = Annotated[str, StringConstraints(max_length=20_000)]
+Cell = Annotated[str, StringConstraints(pattern=r"^89[0-9a-f]{8}[37bf]ffff$")]
+"""A cell of the H3 grid at resolution 9, about 0.1 km2; nothing finer is told of a place."""
 Short = Annotated[str, StringConstraints(max_length=200)]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from .event import Event, Id, Short
+from .event import Cell, Event, Id, Short
 from .topics import GROUP
 
 GroupState = Literal["open", "closed"]
@@ -26,13 +26,14 @@ class Charter(BaseModel):
 
 
 class GroupOpened(Event, topic=GROUP, name="group_opened", order="fact"):
-    """A group was founded, with its charter."""
+    """A group was founded, with its charter, and where it meets, if it said so: moved by about a kilometre."""
 
     group_id: Id
     owner_id: Id
     name: Short
     charter: Charter
     seats: int = Field(ge=1, le=1_000_000)
+    cell: Cell | None = None
 
 
 class GroupChanged(Event, topic=GROUP, name="group_changed", order="state"):

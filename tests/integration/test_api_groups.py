@@ -23,6 +23,7 @@ from services.groups.core import (
     member_id,
 )
 from shared.contracts.groups import ApplicationChanged, GroupChanged, GroupOpened, MemberJoined, MemberLeft
+from shared.place import kilometres
 from tests.integration.edge import Edge, problem, running
 
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -84,6 +85,22 @@ async def test_a_group_is_founded_read_and_told(edge: Edge) -> None:
     assert isinstance(event, GroupOpened)
     assert event.charter.model_dump() == CHARTER
     assert "老城区" not in str(read) + event.model_dump_json()
+
+
+async def test_where_a_group_meets_is_told_moved(edge: Edge) -> None:
+    """G29. A cell is told about a kilometre off and kept nowhere, the same again with the same key; none is none."""
+    cell = "89309959d73ffff"
+    replies = [await edge.ask("POST", "/v1/groups", "gus", key="k", json={**GROUP, "cell": cell}) for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [201, 201]
+    [told] = [event for event in await edge.told() if isinstance(event, GroupOpened)]
+    assert told.cell is not None
+    assert 0.7 <= kilometres(told.cell, cell) <= 2
+    assert cell.encode() not in b"".join(
+        raw for documents in edge.server.documents.values() for raw in documents.values()
+    )
+    body = {**GROUP, "cell": "89ffffffffbffff"}
+    await edge.refuse("unknown-cell", 422, "POST", "/v1/groups", "gus", json=body)
+    assert (await edge.ask("POST", "/v1/groups", "gus", json={**GROUP, "cell": "8a309959d737fff"})).status_code == 422
 
 
 @pytest.mark.parametrize("missing", [("purpose",), ("rules", "exit"), CHARTER_PARTS], ids=len)

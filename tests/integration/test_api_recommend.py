@@ -131,6 +131,26 @@ async def test_a_search_of_blanks_is_none_and_one_too_long_is_refused(town: Edge
     assert (await town.ask("GET", "/v1/suggestions/people/ann", params={"q": "茶" * 201})).status_code == 422
 
 
+async def test_what_is_near_is_found_by_cell(town: Edge) -> None:
+    """R10, G29. Groups within the fence, with the sources that found them; no distance and no cell is told."""
+    for group, cell in (("hike", "89309959d73ffff"), ("tea", "8944c1bb423ffff"), ("chess", "89309959d73ffff")):
+        town.seed(GroupProfile(id=group, v=2, name=group, cell=cell, seats_left=int(group != "chess")))
+    reply = await town.ask("GET", "/v1/suggestions/people/ann", params={"cell": "89309959d43ffff"})
+    found = reply.json()["suggestions"]
+    assert [(s["group_id"], s["sources"]) for s in found] == [("hike", ["place", "algorithm"])]
+    assert [reason["kind"] for reason in found[0]["reasons"]] == ["near", "members"]
+    assert found[0]["reasons"][0]["words"] == {"zh": "离你不远", "en": "It is not far from you"}
+    assert "8930" not in reply.text
+
+
+async def test_a_cell_that_is_none_is_refused(town: Edge) -> None:
+    """One that looks like a cell and is none, one of another resolution, anything else; and a misspelt parameter."""
+    path = "/v1/suggestions/people/ann"
+    await town.refuse("unknown-cell", 422, "GET", path, params={"cell": "89ffffffffbffff"})
+    for asked in ({"cell": "8a309959d737fff"}, {"cell": "here"}, {"cell": ""}, {"call": "89309959d73ffff"}):
+        assert (await town.ask("GET", path, params=asked)).status_code == 422
+
+
 async def test_reasons_are_told_in_two_languages(town: Edge) -> None:
     """Each reason comes with a Chinese and an English sentence that name what it is about."""
     told = (await town.ask("GET", "/v1/suggestions/people/ann")).json()["suggestions"]

@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.recommend.core import (
+    Asked,
     Because,
     Candidate,
     Circle,
     Circles,
-    Fit,
+    Found,
     GroupProfile,
     Person,
-    Placement,
+    Places,
     Profiles,
     Reason,
     Source,
@@ -29,7 +30,7 @@ from services.recommend.core import (
 )
 from tests.unit.test_recommend_shown import AT
 
-BOTH: dict[Source, float] = {"search": 1.0, "algorithm": 0.2}
+WEIGHTS: dict[Source, float] = {"search": 1.0, "place": 0.5, "algorithm": 0.2}
 GROUPS = {
     "ride": ("骑行 Cycling", "周末一起骑公路车"),
     "hike": ("徒步 Hiking", "山里走走，周末出发"),
@@ -51,8 +52,8 @@ def town() -> tuple[Circles, Profiles]:
 
 def looked_for(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[Candidate]:
     circles, profiles = town()
-    weights: dict[Source, float] = {"search": by_words, "algorithm": algorithm}
-    return search(who or Person(id="p"), words, 5, circles, profiles, weights=weights)
+    weights: dict[Source, float] = {"search": by_words, "place": 0.5, "algorithm": algorithm}
+    return search(who or Person(id="p"), Asked(words=words), circles, profiles, Places(), weights=weights)
 
 
 def found(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[str]:
@@ -71,7 +72,7 @@ def test_titles_of_notes_lead_to_their_group() -> None:
     circles, profiles = town()
     kitchen = opened(GroupProfile(id="cook", v=1), "Kitchen", purpose="", audience="", seats_left=1)
     profiles.put(learn(kitchen, features("红烧肉放多少糖", "")))
-    listed = search(Person(id="p"), "红烧肉", 5, circles, profiles, weights=BOTH)
+    listed = search(Person(id="p"), Asked(words="红烧肉"), circles, profiles, Places(), weights=WEIGHTS)
     assert [one.group_id for one in listed] == ["cook"]
     assert isinstance(listed[0].reasons[0], Reason)
     assert listed[0].reasons[0].term in ("红烧", "烧肉")
@@ -104,9 +105,9 @@ def test_a_source_without_weight_is_not_heard() -> None:
 @given(st.lists(ids, unique=True), st.lists(ids, unique=True), st.floats(0.1, 10), st.floats(0.1, 10))
 def test_blending_respects_both_orders(one: list[str], two: list[str], by_words: float, algorithm: float) -> None:
     """What is earlier in every source that has either of two groups is earlier in the blend; all are tagged."""
-    lists: dict[Source, list[Placement | Fit]] = {
-        "search": [Placement(group, 0.5, (Reason("term", "t", 1.0),)) for group in one],
-        "algorithm": [Fit(group, 0.5, (Because("popular", "", 1.0),)) for group in two],
+    lists: dict[Source, list[Found]] = {
+        "search": [Found(group, (Reason("term", "t", 1.0),)) for group in one],
+        "algorithm": [Found(group, (Because("popular", "", 1.0),)) for group in two],
     }
     made = blended(lists, {"search": by_words, "algorithm": algorithm})
     place = {candidate.group_id: n for n, candidate in enumerate(made)}

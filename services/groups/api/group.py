@@ -10,9 +10,11 @@ from services.groups import core
 from services.groups.core import Act, Entry, Group
 from services.groups.handlers import ChangeGroup, OpenGroup
 from services.groups.store import Store
+from shared.contracts.event import Cell
 from shared.desk import Calling, Desk
 from shared.errors import Rejected
 from shared.http import Body, Cursor, Id, Page, Paging, Someone, page, problems
+from shared.place import blurred
 
 from .gate import NewGate, NewQuestion, QuestionView, gate_of, questions_of
 
@@ -36,6 +38,11 @@ class NewGroup(Body):
     seats: int = Field(ge=1, le=100_000, examples=[50])
     question: NewQuestion | None = None
     gate: NewGate | None = None
+    cell: Cell | None = Field(
+        default=None,
+        examples=["89309959d73ffff"],
+        description="Where it meets, an H3 cell of resolution 9; it is moved by about a kilometre before it is kept.",
+    )
 
 
 class Change(Body):
@@ -124,6 +131,13 @@ class EntryView(BaseModel):
 UNKNOWN = {404: ["unknown-group"]}
 
 
+def _blurred(cell: str, draw: int) -> str:
+    try:
+        return blurred(cell, draw)
+    except ValueError:
+        raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
+
+
 def routes(desk: Desk, store: Store) -> APIRouter:
     """Founding, reading, changing."""
     api = APIRouter(prefix="/v1/groups", tags=["groups"])
@@ -132,7 +146,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
         "",
         status_code=201,
         response_model=GroupFounded,
-        responses=problems(400, 422, 503, types={422: ["invalid-body", "bad-gate"]}),
+        responses=problems(400, 422, 503, types={422: ["invalid-body", "bad-gate", "unknown-cell"]}),
     )
     async def open_group(body: NewGroup, call: Calling) -> Response:
         """Found a group. A 422 names the missing parts of the charter, or says why nobody could pass the gate."""
@@ -144,6 +158,7 @@ def routes(desk: Desk, store: Store) -> APIRouter:
             charter=core.Charter(**parts),
             seats=body.seats,
             gate=gate_of(body.gate, body.question),
+            cell=_blurred(body.cell, call.draw("cell")) if body.cell else None,
         )
         return await desk.handle(command, call)
 

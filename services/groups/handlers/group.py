@@ -23,6 +23,7 @@ class OpenGroup(Command, frozen=True, kw_only=True):
     charter: Charter
     seats: int
     gate: Gate = Gate()
+    cell: str | None = None
 
 
 class ChangeGroup(Command, frozen=True, kw_only=True):
@@ -41,10 +42,9 @@ def open_group(command: OpenGroup, work: Work, settings: Settings) -> Reply:
     fields = {name: getattr(command, name) for name in ("name", "charter", "seats", "gate")}
     group = work.put(Group(id=command.group_id, owner_id=command.person_id, created_at=work.now, **fields))
     charter = events.Charter(**{part: getattr(command.charter, part) for part in core.CHARTER_PARTS})
-    work.emit(
-        GroupOpened(group_id=group.id, owner_id=group.owner_id, name=group.name, charter=charter, seats=group.seats),
-        group,
-    )
+    by, name, seats = group.owner_id, group.name, group.seats
+    opened = GroupOpened(group_id=group.id, owner_id=by, name=name, charter=charter, seats=seats, cell=command.cell)
+    work.emit(opened, group)
     note(work, group.id, "opened", by=command.person_id)
     return Reply(status=201, body={"group_id": group.id, "created_at": work.now.isoformat()})
 

@@ -1,6 +1,6 @@
 """The rules of `recommend`: which group a note or a person belongs in, and why. No I/O, clock, random, log, await."""
 
-from services.recommend.core.candidates import Candidate, Source, alone, blended, search
+from services.recommend.core.candidates import Asked, Candidate, Found, Near, Source, alone, blended, search
 from services.recommend.core.circles import Because, Circle, Circles, Fit, Weights, others, turn
 from services.recommend.core.notes import (
     NoteTerms,
@@ -27,22 +27,27 @@ from services.recommend.core.people import (
     turned,
 )
 from services.recommend.core.placement import Method, Placement, Profiles, Reason
+from services.recommend.core.places import Places
 from services.recommend.core.profiles import GroupProfile, changed, counts, learn, opened, unlearn
 from services.recommend.core.shown import list_for, paused_until, shown, varied
 from services.recommend.core.terms import features
 from services.recommend.core.words import Words, in_words
 
 __all__ = [
+    "Asked",
     "Because",
     "Candidate",
     "Circle",
     "Circles",
     "Fit",
+    "Found",
     "GroupProfile",
     "Method",
+    "Near",
     "NoteTerms",
     "Person",
     "Placement",
+    "Places",
     "Profiles",
     "Reason",
     "Remark",

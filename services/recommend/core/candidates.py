@@ -1,4 +1,5 @@
-"""One list out of several sources: what fits a person ("algorithm") and what matches their words ("search").
+"""One list out of several sources: what fits a person ("algorithm"), what matches their words ("search"), what is near
+where they are ("place").
 
     score(g) = sum_s w_s / (8 + rank_s(g))      over the sources s that have found g, the first of each at rank 1
 
@@ -7,6 +8,7 @@ sources cannot be compared, ranks can. Their constant is 60, for lists of a thou
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import Literal
 from zlib import crc32
 
@@ -14,12 +16,28 @@ import msgspec
 
 from services.recommend.core.circles import MAX_REASONS, Because, Circles, Fit
 from services.recommend.core.people import Person, groups_of
-from services.recommend.core.placement import Placement, Profiles, Reason
+from services.recommend.core.placement import Profiles, Reason
+from services.recommend.core.places import Places
 from services.recommend.core.shown import CANDIDATES
 from services.recommend.core.terms import features
 
-Source = Literal["search", "algorithm"]
+Source = Literal["search", "place", "algorithm"]
+Weighed = Mapping[Source, float]
 _FIRST = 8
+
+
+class Near(msgspec.Struct, frozen=True):
+    """A group within the fence around where somebody is; how far it is stays here, and is not exact anyway."""
+
+    kind: Literal["near"] = "near"
+    weight: float = 0.0
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A group that one source has found, and why."""
+
+    group_id: str
+    reasons: tuple[Because | Reason | Near, ...]
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -28,42 +46,74 @@ class Candidate(msgspec.Struct, frozen=True):
     group_id: str
     score: float
     sources: tuple[Source, ...]
-    reasons: tuple[Because | Reason, ...]
+    reasons: tuple[Because | Reason | Near, ...]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What somebody looks for: groups that talk about the words, near the cell; both, where both are given."""
+
+    words: str = ""
+    cell: str = ""
 
 
 def search(
-    person: Person, words: str, k: int, circles: Circles, profiles: Profiles, *, weights: Mapping[Source, float]
+    person: Person,
+    asked: Asked,
+    circles: Circles,
+    profiles: Profiles,
+    places: Places,
+    *,
+    weights: Mapping[Source, float],
 ) -> list[Candidate]:
-    """Groups with a seat left that talk about the words, best first, at most k; never one that the person is in.
+    """Groups with a seat left that are as asked, best first; never one that the person is in.
 
-    What fits the person better comes earlier, and never comes without the words. Who asks by name is answered: what
-    was shown before, left or refused is found, too. Nothing for words that nobody uses.
+    What fits the person better comes earlier, and never comes if it is not as asked. Who asks is answered: what was
+    shown before, left or refused is found, too. Nothing for words that nobody uses. Raises ValueError for a cell that
+    is none.
     """
     inside = set(groups_of(person))
-    told = profiles.place(features(words, ""), CANDIDATES + len(inside), floor=0.0)
-    matching = [placed for placed in told if placed.group_id not in inside][:CANDIDATES]
-    names = {placed.group_id for placed in matching}
-    fitting = circles.suggest(person, len(names), able=names.__contains__)
-    return blended({"search": matching, "algorithm": fitting}, weights)[:k]
+    found: dict[Source, list[Found]] = {}
+    if asked.words.strip():
+        told = profiles.place(features(asked.words, ""), CANDIDATES + len(inside), floor=0.0)
+        found["search"] = [Found(one.group_id, one.reasons) for one in told if one.group_id not in inside]
+    if asked.cell:
+        near = (g for g in places.near(asked.cell) if g not in inside and profiles.able(g))
+        found["place"] = [Found(group, (Near(),)) for group in near]
+    names = set.intersection(*({one.group_id for one in some} for some in found.values()))
+    fits = circles.suggest(person, CANDIDATES, able=names.__contains__)
+    found["algorithm"] = [Found(fit.group_id, fit.reasons) for fit in fits]
+    kept = {source: [one for one in some if one.group_id in names] for source, some in found.items()}
+    return blended(kept, weights)
 
 
-def blended(found: Mapping[Source, Sequence[Fit | Placement]], weights: Mapping[Source, float]) -> list[Candidate]:
+def blended(found: Mapping[Source, Sequence[Found]], weights: Weighed) -> list[Candidate]:
     """All that was found, best first; a source without weight adds nothing, and a group only it has found is left out.
 
-    Reasons in the order of the sources.
+    Reasons in the order of the sources, the first of each before the second of any.
     """
     score: dict[str, float] = {}
     by: dict[str, list[Source]] = {}
-    why: dict[str, list[Because | Reason]] = {}
+    why: dict[str, list[Sequence[Because | Reason | Near]]] = {}
     for source, groups in found.items():
         for rank, one in enumerate(groups if weights[source] > 0 else (), 1):
-            score[one.group_id] = score.get(one.group_id, 0.0) + weights[source] / (_FIRST + rank)
+            value = weights[source] / (_FIRST + rank)
+            score[one.group_id] = score.get(one.group_id, 0.0) + value
             by.setdefault(one.group_id, []).append(source)
-            why.setdefault(one.group_id, []).extend(one.reasons)
+            why.setdefault(one.group_id, []).append([_weighed(reason, value) for reason in one.reasons])
     best = sorted(score, key=lambda group: (-score[group], crc32(group.encode("utf-8", "surrogatepass"))))
-    return [Candidate(g, score[g], tuple(by[g]), tuple(why[g][:MAX_REASONS])) for g in best]
+    return [Candidate(g, score[g], tuple(by[g]), _mixed(why[g])) for g in best]
 
 
 def alone(fit: Fit) -> Candidate:
     """A group that nothing but the algorithm was asked for."""
     return Candidate(fit.group_id, fit.score, ("algorithm",), fit.reasons)
+
+
+def _weighed(reason: Because | Reason | Near, value: float) -> Because | Reason | Near:
+    # Without its nearness the group loses what the place adds; the others say themselves what they weigh.
+    return Near(weight=value) if isinstance(reason, Near) else reason
+
+
+def _mixed(reasons: list[Sequence[Because | Reason | Near]]) -> tuple[Because | Reason | Near, ...]:
+    turns = (one for turn in zip_longest(*reasons) for one in turn if one is not None)
+    return tuple(islice(turns, MAX_REASONS))

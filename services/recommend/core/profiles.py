@@ -24,7 +24,8 @@ class GroupProfile(Document, frozen=True, kw_only=True):
     '$' and must not become a key, and because BSON spends three times the bytes on two arrays.
     `v` is the version that the lane counts; nothing here changes it. `sequence` is that of the last change of
     state and seats that was taken up. A profile without a name is of a group whose opening has not been heard of;
-    one without an owner was made by a release that did not keep them.
+    one without an owner was made by a release that did not keep them. `cell` is where the group said that it meets, as
+    it was told (moved), "" where it said nothing.
     """
 
     COLLECTION: ClassVar[str] = "profiles"
@@ -33,6 +34,7 @@ class GroupProfile(Document, frozen=True, kw_only=True):
 
     name: str = ""
     owner_id: str = ""
+    cell: str = ""
     sequence: int = 0
     state: State = "open"
     seats_left: int = 0

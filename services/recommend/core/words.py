@@ -12,10 +12,12 @@ class Words(msgspec.Struct, frozen=True):
     en: str
 
 
-def in_words(kind: Literal["term", "members", "popular"], what: str) -> Words:
+def in_words(kind: Literal["term", "members", "popular", "near"], what: str) -> Words:
     """A reason in words; `what` is the term, or the name of the group whose members are meant, "" if it has none."""
     if kind == "term":
         return Words(f"这里谈到「{what}」", f"They talk about “{what}” there")
+    if kind == "near":
+        return Words("离你不远", "It is not far from you")
     if kind == "popular":
         return Words("这里人多", "Many people are there")
     if not what:

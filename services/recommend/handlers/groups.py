@@ -1,5 +1,7 @@
 """In the lane of the group: what it talks about, whether it takes somebody, and where else its members are."""
 
+from msgspec.structs import replace
+
 from services.recommend.core import Circle, GroupProfile, Turn, changed, learn, opened, turn, unlearn
 from shared.contracts.groups import GroupChanged, GroupOpened, MemberJoined, MemberLeft
 from shared.contracts.recommend import CircleTurned, MembershipHeard, ProfileTaught, ProfileUntaught
@@ -11,9 +13,10 @@ def group_opened(event: GroupOpened, work: Work) -> str | None:
     profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
     if profile.name:
         return "known"
-    told, seats = event.charter, event.seats
-    purpose, audience, owner = told.purpose, told.audience, event.owner_id
-    work.put(opened(profile, event.name, purpose=purpose, audience=audience, seats_left=seats, owner_id=owner))
+    told, seats, owner = event.charter, event.seats, event.owner_id
+    placed = replace(profile, cell=event.cell or "")
+    texts = {"purpose": told.purpose, "audience": told.audience}
+    work.put(opened(placed, event.name, **texts, seats_left=seats, owner_id=owner))
     return None
 
 

@@ -9,14 +9,28 @@ from tests.architecture.source import Module, called, handler_modules, imports, 
 
 BESIDE_CORE = ("services/recommend/placed.py",)
 """Rules and state that stand beside a core for its length; they are held to the same."""
-CORES = ("services/*/core.py", "services/*/core/*.py", "shared/text/*.py", "shared/rules/*.py", *BESIDE_CORE)
+CORES = (
+    "services/*/core.py",
+    "services/*/core/*.py",
+    "shared/text/*.py",
+    "shared/rules/*.py",
+    "shared/place.py",
+    *BESIDE_CORE,
+)
 
 PURE_LIBRARIES = (
     *("abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions"),
     *("functools", "hashlib", "heapq", "html", "itertools", "json", "math", "operator", "re", "statistics", "string"),
-    *("types", "typing", "unicodedata", "zlib", "msgspec", "numpy"),
+    *("types", "typing", "unicodedata", "zlib", "msgspec", "numpy", "h3"),
 )
-PURE_SHARED = ("shared.contracts", "shared.errors", "shared.flow.documents", "shared.rules", "shared.text")
+PURE_SHARED = (
+    "shared.contracts",
+    "shared.errors",
+    "shared.flow.documents",
+    "shared.place",
+    "shared.rules",
+    "shared.text",
+)
 FOLD = ("shared.flow.known", "shared.flow.parts", "shared.flow.router", "shared.flow.work")
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "time_ns"}
 WORLD = {"open", "print", "input", "exec", "eval", "compile", "breakpoint", "hash", "id"}

@@ -1,0 +1,44 @@
+"""Where something is, as a cell of the H3 grid (https://h3geo.org) and no finer: 0.1 km2, 0.2 km from its middle.
+
+What a group says of its place is moved at the door, before anything is stored or told, so that whoever asks from many
+places, and finds the cell that is kept, is still at least 500 m from where people meet.
+"""
+
+from collections.abc import Container
+
+import h3
+
+RESOLUTION = 9
+MOVED = 4
+"""Steps by which a place is moved: 0.9 to 1.6 km, of which the cell itself is 0.2 km."""
+FENCE_KM = 2.5
+"""What is near: from the middle of one cell to that of another."""
+_REACH = 14
+"""Steps within which all cells of the fence are, where cells are small, too: ten of them are at least 2.1 km."""
+
+
+def is_cell(text: str) -> bool:
+    """Whether this is a cell of our resolution that there is."""
+    return bool(h3.is_valid_cell(text) and h3.get_resolution(text) == RESOLUTION)
+
+
+def blurred(cell: str, draw: int) -> str:
+    """The cell that is told in its place: by the draw one of those four steps away.
+
+    Raises ValueError for what is no cell. The draw must be one that nobody else can foretell.
+    """
+    if not is_cell(cell):
+        raise ValueError("not a cell of resolution 9")
+    around: list[str] = sorted(set(h3.grid_disk(cell, MOVED)) - set(h3.grid_disk(cell, MOVED - 1)))
+    return around[draw % len(around)]
+
+
+def kilometres(one: str, other: str) -> float:
+    """From the middle of a cell to that of another, on the sphere."""
+    return float(h3.great_circle_distance(h3.cell_to_latlng(one), h3.cell_to_latlng(other), unit="km"))
+
+
+def fence(cell: str, known: Container[str]) -> dict[str, float]:
+    """Those of the known cells that are within the fence around a cell, with how far they are in km."""
+    around = {other: kilometres(cell, other) for other in h3.grid_disk(cell, _REACH) if other in known}
+    return {other: km for other, km in around.items() if km <= FENCE_KM}
