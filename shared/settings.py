@@ -155,7 +155,7 @@ S = TypeVar("S", bound=KafkaSettings)
 OF_SERVICES = frozenset((
     "answer_seconds", "blend", "floor", "hot", "need_steps", "removed_seconds", "reports_for_review",
     "reports_per_hour", "retry_seconds", "rules_off", "shadow_model", "suggestions", "text_model", "tier_days",
-    "tiers", "view_seconds", "waiting_most",
+    "tiers", "view_seconds", "waiting_most", "weights",
 ))
 # fmt: on
 """What single services add. The others of one environment (a ConfigMap, an env file) pass it over as not misspelt."""

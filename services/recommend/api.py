@@ -25,6 +25,7 @@ from services.recommend.handlers import GiveFeedback
 from services.recommend.settings import Blend
 from services.recommend.store import Store
 from services.recommend.view import CirclesView, ProfilesView
+from services.recommend.weights import LiveWeights
 from shared.contracts.event import Cell
 from shared.contracts.recommend import FeedbackKind
 from shared.desk import Calling, Desk
@@ -68,12 +69,13 @@ class SuggestionsView(BaseModel):
 class BecauseView(BaseModel):
     """Why a group is suggested to a person, and how far its score would fall without that.
 
-    `members`: people of `group_id`, a group that the person is in, are in it too. `popular`: many people are in it;
+    `members`: people of `group_id`, a group that the person is in, are in it too. `liked`: the same of one
+    that they like. `popular`: many people are in it;
     nothing else is known that speaks for it. `term`: the group talks about that word of the search.
     `near`: the group meets within about 2.5 km.
     """
 
-    kind: Literal["members", "popular", "term", "near"]
+    kind: Literal["members", "liked", "popular", "term", "near"]
     term: str | None
     group_id: str | None
     name: str | None = Field(description="What the group of `group_id` is called.")
@@ -138,11 +140,11 @@ class Groups:
     circles: CirclesView
     most: int
     blend: Blend
+    weights: LiveWeights
 
     async def suggest(self, person_id: str, store: Store, now: datetime) -> FitsView:
         """The list of a person now. Raises Transient."""
-        await self.profiles.refresh()
-        await self.circles.refresh()
+        await self._refresh()
         person = await store.person(person_id)
         fits = list_for(person, now, self.most, self.circles.circles, self.profiles.profiles)
         found = await self._open_now(map(alone, fits), store)
@@ -151,8 +153,7 @@ class Groups:
 
     async def search(self, person_id: str, asked: Asked, store: Store) -> FitsView:
         """What they look for. Raises Transient; Rejected for a cell that is none."""
-        await self.profiles.refresh()
-        await self.circles.refresh()
+        await self._refresh()
         person = await store.person(person_id)
         blend, profiles = self.blend, self.profiles
         weights: dict[Source, float] = {"search": blend.search, "place": blend.place, "algorithm": blend.algorithm}
@@ -164,6 +165,11 @@ class Groups:
             raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
         model = f"{self.profiles.model} {self.circles.model}"
         return FitsView(person_id=person_id, suggestions=await self._open_now(found, store), model=model)
+
+    async def _refresh(self) -> None:
+        await self.profiles.refresh()
+        await self.circles.refresh()
+        self.circles.circles.weights = self.weights.now()
 
     async def _open_now(self, found: Iterable[Candidate], store: Store) -> tuple[FitView, ...]:
         # The view may be a moment behind; whether somebody is let in is asked of the database.
@@ -184,7 +190,7 @@ class Groups:
         return BecauseView(kind=because.kind, term=term, group_id=group_id, name=name, weight=weight, words=words)
 
 
-def _words(kind: Literal["term", "members", "popular", "near"], what: str) -> WordsView:
+def _words(kind: Literal["term", "members", "liked", "popular", "near"], what: str) -> WordsView:
     told = in_words(kind, what)
     return WordsView(zh=told.zh, en=told.en)
 
@@ -237,7 +243,7 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
         responses=problems(400, 403, 404, 422, 503, types={403: ["not-your-list"], 404: ["unknown-group"]}),
     )
     async def give_feedback(person_id: Id, body: NewFeedback, call: Calling) -> Response:
-        """Say "not for me", "seen" or "joined" of a group. Saying it again changes nothing; a later answer holds."""
+        """Say what one thinks of a group, or that it was seen. Again is no more; of two answers the later holds."""
         if person_id != call.person:
             raise Rejected("not-your-list", 403, detail="Only they say what is for them.")
         return await desk.handle(GiveFeedback(person_id=person_id, group_id=body.group_id, kind=body.kind), call)

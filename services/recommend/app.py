@@ -7,6 +7,7 @@ from services.recommend.settings import Settings
 from services.recommend.state import STATES
 from services.recommend.store import COLLECTIONS, INDEXES, Store
 from services.recommend.view import CirclesView, ProfilesView
+from services.recommend.weights import LiveWeights
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
@@ -16,7 +17,8 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     profiles = ProfilesView(database, settings.view_seconds)
     circles = CirclesView(database, settings.view_seconds)
-    api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions, settings.blend))
+    weights = LiveWeights(settings.weights)
+    api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions, settings.blend, weights))
     return Parts(router(settings), api, (profiles, circles), states=STATES)
 
 

@@ -1,7 +1,10 @@
 """Knobs of the recommend service."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from services.recommend.weights import weights_of
 from shared.settings import Settings as Common
 
 
@@ -15,6 +18,11 @@ class Blend(BaseModel):
     algorithm: float = Field(default=0.2, ge=0, le=1_000)
 
 
+def _usable(name: str) -> str:
+    weights_of(name)
+    return name
+
+
 class Settings(Common):
     """What an operator may want to change."""
 
@@ -23,5 +31,10 @@ class Settings(Common):
     blend: Blend = Field(
         default=Blend(),
         description="What matching words, being near and fitting the person weigh in a search.",
+    )
+    weights: Annotated[str, AfterValidator(_usable)] = Field(
+        default="",
+        max_length=1000,
+        description="File of what ties weigh, a JSON object; read again when it changes, while everything runs.",
     )
     view_seconds: float = Field(default=1.0, gt=0, description="How old this process's picture of the groups may be.")

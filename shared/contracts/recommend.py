@@ -8,7 +8,7 @@ from .event import Event, Id, Short
 from .topics import PROFILE, SUGGESTION, TIES
 
 Term = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-FeedbackKind = Literal["not_for_me", "seen", "joined"]
+FeedbackKind = Literal["not_for_me", "seen", "joined", "liked", "reported"]
 
 
 class Reason(BaseModel):

@@ -11,7 +11,6 @@ two data sets, where they lie on a wide plateau. c and n are whole numbers, so a
 equals one built afresh to the last bit, and the score is a sum: what a membership adds to it is the reason's weight.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Literal
 from zlib import crc32
@@ -31,6 +30,7 @@ METHOD = "circles-1"
 KEEP_OTHERS = 800
 MOST_OTHERS = 1_000
 MAX_REASONS = 3
+MOST_WEIGHT = 1e6
 _FROM, _TO, _SHARP = 0.5, 0.2, 0.8
 # A contribution below this is rounding.
 _NOTHING = 1e-9
@@ -54,30 +54,37 @@ class Circle(Document, frozen=True, kw_only=True):
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """What each kind of tie counts for, of settings. Raises ValueError for a number that is none.
+    """What each kind of tie counts for, of settings. Raises ValueError for a number that is none or beyond a million.
 
-    `member`: a group that the person is in, or says they have joined. `refused`: "not for me", for the neighbours of
-    that group. `fade`: what is left of a score when the group was shown once. `popular`: the largest group's own
-    weight, which decides where nothing is known of a person, and is little beside a single person in common.
+    `member`: a group that the person is in. `joined`: one that they say they have joined. `liked`, `refused` ("not for
+    me") and `reported`: what they said of a group, for its neighbours; a report outweighs a hundred likes. `fade`: what
+    is left of a score when the group was shown once. `popular`: the largest group's own weight, which decides where
+    nothing is known of a person, and is little beside a single person in common.
     """
 
     member: float = 1.0
+    joined: float = 1.0
+    liked: float = 0.1
     refused: float = -1.0
+    reported: float = -12.0
     fade: float = 0.9
     popular: float = 0.001
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(value) for value in msgspec.structs.astuple(self)):
-            raise ValueError("weights must be finite numbers")
+        if not all(abs(value) <= MOST_WEIGHT for value in msgspec.structs.astuple(self)):  # false for NaN
+            raise ValueError("weights must be numbers from -1,000,000 to 1,000,000")
+        if not 0 <= self.fade <= 1:
+            raise ValueError("fade must be from 0 to 1")
 
 
 class Because(msgspec.Struct, frozen=True):
-    """Why a group came out: people in `group_id` are also in it ("members"), or many people are in it ("popular").
+    """Why a group came out: people in `group_id`, which the person is in ("members") or likes ("liked"), are also in
+    it, or many people are in it ("popular").
 
     Were the person not in `group_id`, the score would be lower by `weight`; "popular" names no group.
     """
 
-    kind: Literal["members", "popular"]
+    kind: Literal["members", "liked", "popular"]
     group_id: str
     weight: float
 
@@ -94,6 +101,7 @@ class _Voice(msgspec.Struct, frozen=True):
     """What a tie to `group_id` adds to the scores: `says[i]` to the group in slot `at[i]`."""
 
     group_id: str
+    kind: Literal["members", "liked"]
     at: Ints
     says: Floats
 
@@ -130,6 +138,8 @@ class Circles:
     """
 
     def __init__(self) -> None:
+        self.weights = Weights()
+        """What holds where nobody says otherwise."""
         self._slots: dict[str, int] = {}
         self._names: list[str] = []
         self._versions: dict[str, int] = {}
@@ -170,12 +180,12 @@ class Circles:
         """The best groups for a person, at most `k`, highest score first, none at 0 or under `floor`.
 
         Never one that they are in or have left, or gave an answer on; none without members; only those that are
-        `able` to take somebody, which is asked from the best one down. Without weights it is `Weights()`.
+        `able` to take somebody, which is asked from the best one down. Without weights those of the view hold.
         """
-        weights = weights or Weights()
+        weights = weights or self.weights
         voices = self._voices(person, weights)
         score = self._score(voices, person, weights)
-        out = {tie.group_id for tie in person.ties if tie.member or tie.sequence or tie.answer}
+        out = {t.group_id for t in person.ties if t.member or t.sequence or t.answer not in ("", "liked")}
         faded = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
         found: list[Fit] = []
         for slot in self._ranked(score, floor):
@@ -189,7 +199,7 @@ class Circles:
 
     def scores(self, person: Person, weights: Weights | None = None) -> dict[str, float]:
         """The score of every group that has members, the person's own among them."""
-        weights = weights or Weights()
+        weights = weights or self.weights
         score = self._score(self._voices(person, weights), person, weights)
         return {group: float(score[slot]) for group, slot in self._slots.items() if self._members[slot]}
 
@@ -205,11 +215,12 @@ class Circles:
     def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
         found = []
         for tie in person.ties:
-            x = weights.member if tie.member or tie.answer == "joined" else weights.refused * (tie.answer == "refused")
+            x = weights.member if tie.member else getattr(weights, tie.answer) if tie.answer else 0.0
             if x and tie.group_id in self._slots:
                 at, shares = self._others[slot := self._slots[tie.group_id]]
                 sizes = max(1.0, self._members[slot]) ** _FROM * np.maximum(self._members[at], 1.0) ** _TO
-                found.append(_Voice(tie.group_id, at, x * (shares / (SHARE * sizes)) ** _SHARP))
+                kind: Literal["members", "liked"] = "liked" if tie.answer == "liked" and not tie.member else "members"
+                found.append(_Voice(tie.group_id, kind, at, x * (shares / (SHARE * sizes)) ** _SHARP))
         return found
 
     def _score(self, voices: list[_Voice], person: Person, weights: Weights) -> Floats:
@@ -244,9 +255,9 @@ class Circles:
 
 def _told(voices: list[_Voice], slot: int, fade: float) -> tuple[Because, ...]:
     """Up to three memberships that speak for a group, strongest first."""
-    said = ((float(voice.says[voice.at == slot].sum()) * fade, voice.group_id) for voice in voices)
-    told = sorted((-weight, group) for weight, group in said if weight > _NOTHING)
-    return tuple(Because("members", group, -weight) for weight, group in told[:MAX_REASONS])
+    said = ((float(voice.says[voice.at == slot].sum()) * fade, voice) for voice in voices)
+    told = sorted((-weight, voice.group_id, voice.kind) for weight, voice in said if weight > _NOTHING)
+    return tuple(Because(kind, group, -weight) for weight, group, kind in told[:MAX_REASONS])
 
 
 def _rank(item: tuple[str, int]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from shared.flow.documents import Document
 
-Answer = Literal["", "joined", "refused"]
+Answer = Literal["", "joined", "refused", "liked", "reported"]
 
 SHARE = 128
 """What a person has to give to each pair of their groups, if they were in one group only."""
@@ -32,7 +32,8 @@ class Tie(msgspec.Struct, frozen=True):
     """One person and one group. `sequence` is that of the last join or leave that was taken up, 0 if there was none.
 
     `answer` is the person's last word on the suggestion: "refused" is "not for me"; "joined" is what they say, until
-    the group says it too. `seen` counts how often the group was shown to them. The times are of the last of each.
+    the group says it too; "liked" leaves the group on their lists, "reported" does not. `seen` counts how often the
+    group was shown to them. The times are of the last of each.
     """
 
     group_id: str

@@ -24,7 +24,7 @@ IN_A_ROW = 10
 """Of so many groups shown one after another, at most two have the same owner."""
 REFUSALS = 3
 PAUSE = timedelta(days=1)
-"""Who says "not for me" three times within this time is shown nothing until it is over: low pressure."""
+"""Who refuses or reports three groups within this time is shown nothing until it is over: low pressure."""
 
 
 def list_for(person: Person, now: datetime, k: int, circles: Circles, profiles: Profiles) -> list[Fit]:
@@ -51,7 +51,7 @@ def last_shown(seen: Mapping[str, datetime]) -> list[str]:
 
 def paused_until(person: Person, now: datetime) -> datetime | None:
     """When something is shown again to somebody who has just refused three groups; None if they have not."""
-    said = [t.answered_at for t in person.ties if t.answer == "refused" and t.answered_at]
+    said = [t.answered_at for t in person.ties if t.answer in ("refused", "reported") and t.answered_at]
     recent = sorted(at for at in said if at > now - PAUSE)
     return recent[-REFUSALS] + PAUSE if len(recent) >= REFUSALS else None
 

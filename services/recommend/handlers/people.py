@@ -42,7 +42,7 @@ def feedback_given(event: FeedbackGiven, work: Work) -> str | None:
     if event.kind == "seen":
         after = saw(before, [event.group_id], work.now)
     else:
-        after = answered(before, event.group_id, "joined" if event.kind == "joined" else "refused", work.now)
+        after = answered(before, event.group_id, "refused" if event.kind == "not_for_me" else event.kind, work.now)
     if after is before:
         return "known"
     work.put(after)

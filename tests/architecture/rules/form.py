@@ -11,9 +11,12 @@ API = {"api.py", "api"}
 CORE = {"core.py", "core"}
 HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py", "state.py"}
-BESIDE = {"moderation": {"base.rules", "past.py", "report.py", "view.py"}, "recommend": {"placed.py", "view.py"}}
+BESIDE = {
+    "moderation": {"base.rules", "past.py", "report.py", "view.py"},
+    "recommend": {"placed.py", "view.py", "weights.py"},
+}
 """What a service may have beside them: a part of its core that is long, its state, a view, its first rules, what its
-commands read and show."""
+commands read and show, weights that a file may change."""
 
 
 def a_service_has_the_files_of_the_design(root: Path) -> list[str]:
