@@ -101,6 +101,15 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Starts, 1 hour", f"changes(process_start_time_seconds{{{CHOSEN}}}[1h])", "{{service}} {{instance}}"),
         Panel("Open files", f"process_open_fds{{{CHOSEN}}}", "{{service}} {{instance}}"),
     ),
+    "What does the gate before publishing do?": (
+        Panel(
+            "Looks by outcome",
+            f"sum by (service, outcome) (rate(lianyi_gate_looks_total{{{CHOSEN}}}[5m]))",
+            "{{service}} {{outcome}}",
+            "ops",
+        ),
+        Panel("A look, 99 %", _quantile(0.99, "lianyi_gate_look_seconds", "service"), "{{service}}", "s"),
+    ),
     "What does the text model of moderation do?": (
         Panel("Lessons", "max(lianyi_model_lessons)", "texts"),
         Panel("Bar", "max(lianyi_model_bar)", "chance"),

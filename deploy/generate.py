@@ -16,7 +16,7 @@ import yaml
 
 from shared.admin import config_of
 from shared.bus import group_of
-from shared.contracts import TOPICS, Topic, dead_topic, topics_read_by
+from shared.contracts import TOPICS, Topic, dead_topic, topics_followed_by, topics_read_by
 
 ROOT = Path(__file__).resolve().parent
 SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
@@ -56,7 +56,7 @@ def kafka_topic(of: Topic) -> dict[str, Any]:
 def kafka_user(service: str) -> dict[str, Any]:
     """A KafkaUser: the principal of a service and its rights."""
     own = {t for t in TOPICS.values() if t.owner == service}
-    rights = {"Read": {*topics_read_by(service), dead_topic(service)}, "Write": own}
+    rights = {"Read": {*topics_read_by(service), *topics_followed_by(service), dead_topic(service)}, "Write": own}
     rules = [
         _allow("topic", topic.name, [*(right for right, topics in rights.items() if topic in topics), "Describe"])
         for topic in TOPICS.values()

@@ -258,6 +258,12 @@ class Ledger:
                 self._judged(event)
             case m.MessageJudged() as event:
                 self._message_judged(event)
+            case n.NotePosted() as event if event.gate == "held":
+                self._held("Note", event.note_id)
+            case n.CommentPosted() as event if event.gate == "held":
+                self._held("Comment", event.comment_id)
+            case t.MessagePosted() as event if event.gate == "held":
+                self._held("Message", event.message_id)
             case n.NeedOpened() as event:
                 self._opened(event.comment_id, event.need_id, Need(event.due_at.timestamp()))
             case t.GroupNeedOpened() as event:
@@ -315,11 +321,17 @@ class Ledger:
             self.book.expect("NeedWithdrawn", need)
 
     def _message_judged(self, event: m.MessageJudged) -> None:
+        if event.hidden or self.hidden.get(event.content_id):
+            self.book.expect("MessageVisibilityChanged", event.content_id, str(event.hidden))
         self.hidden[event.content_id] = event.hidden
-        if event.hidden:
-            self.book.expect("MessageVisibilityChanged", event.content_id, "True")
-            if need := self.need_of.get(event.content_id):
-                self.book.expect("GroupNeedWithdrawn", need)
+        if event.hidden and (need := self.need_of.get(event.content_id)):
+            self.book.expect("GroupNeedWithdrawn", need)
+
+    def _held(self, kind: str, text: str) -> None:
+        """Hidden from the beginning until its verdict, which may have been seen before this."""
+        self.book.expect(f"{kind}VisibilityChanged", text, "True")
+        if not self.hidden.setdefault(text, True):
+            self.book.expect(f"{kind}VisibilityChanged", text, "False")
 
     def _opened(self, asked_in: str, need_id: str, need: Need) -> None:
         self.needs[need_id], self.need_of[asked_in] = need, need_id

@@ -38,6 +38,7 @@ from shared.flow.process import Process
 from shared.flow.router import Router
 from shared.flow.states import State
 from shared.flow.work import Scope
+from shared.follow import Follower
 from shared.http import Red, application
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, Index, migrate, migrated
 from shared.mongo import MongoDatabase
@@ -60,6 +61,7 @@ class Parts:
     views: tuple[View, ...] = ()
     states: tuple[State, ...] = ()
     gauges: tuple[Collector, ...] = ()
+    followers: tuple[Follower, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,7 @@ class Server:
             starting.cancel()
             stopped.cancel()
             await asyncio.gather(serving, starting, stopped, return_exceptions=True)
+            await asyncio.gather(*(follower.stop() for follower in parts.followers))
             await self._close()
             scrape.should_exit = True
             await asyncio.gather(scraping, return_exceptions=True)
@@ -257,6 +260,8 @@ class Server:
         self._process = self._readiness.process = process
         self._desk.slots = process.slots
         await self._bus.consume(process)
+        for follower in parts.followers:
+            follower.start(self._settings.brokers)
         log.info("started", lanes=runtime.scope.lanes, port=self._settings.port)
 
     async def _close(self) -> None:

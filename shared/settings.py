@@ -148,12 +148,28 @@ class Settings(KafkaSettings):
         return port
 
 
+class GateSettings(Settings):
+    """What a service with a gate before publishing needs to know beside that."""
+
+    gate_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=86_400,
+        description="Longest that the gate hides a text which nobody has judged; 0: it looks at none.",
+    )
+    rules_off: tuple[str, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Rules that say nothing, whatever set is in force; a JSON list of names.",
+    )
+
+
 S = TypeVar("S", bound=KafkaSettings)
 
 
 # fmt: off
 OF_SERVICES = frozenset((
-    "answer_seconds", "blend", "floor", "hot", "need_steps", "removed_seconds", "reports_for_review",
+    "answer_seconds", "blend", "floor", "gate_seconds", "hot", "need_steps", "removed_seconds", "reports_for_review",
     "reports_per_hour", "retry_seconds", "rules_off", "shadow_model", "suggestions", "text_model", "tier_days",
     "tiers", "view_seconds", "waiting_most", "weights",
 ))

@@ -19,6 +19,7 @@ from shared.contracts.dead import DeadReason
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _EFFECT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_LOOK_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 _REPEAT_SECONDS = 5.0
 _BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -153,6 +154,25 @@ class ModelGauges(Collector):
         if report.bar is not None:
             bar.add_metric([], report.bar)
         yield bar
+
+
+class GateMetrics:
+    """What the gate before publishing says and how long it takes; counted from the start, registered by the service."""
+
+    outcomes = ("passed", "held", "off", "untold", "behind", "resting", "failed")
+
+    def __init__(self) -> None:
+        self.looks = Counter(
+            "lianyi_gate_looks_total",
+            "Texts before they are published, by what the gate said or why it did not look.",
+            ["outcome"],
+            registry=None,
+        )
+        for outcome in self.outcomes:
+            self.looks.labels(outcome)
+        self.seconds = Histogram(
+            "lianyi_gate_look_seconds", "Time of one look of the gate.", buckets=_LOOK_SECONDS, registry=None
+        )
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:

@@ -9,13 +9,21 @@ from services.groups.store import COLLECTIONS, INDEXES, Store
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.flow.states import State
+from shared.gate import gate_of
 from shared.mongo import MongoDatabase
 
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     talk = (State(Message, message_news), State(Need, lambda need: need_news(need, settings.need_steps)))
-    return Parts(router(settings), routes(desk, Store(database), settings), states=(*STATES, *talk))
+    gate = gate_of(settings)
+    return Parts(
+        router(settings, gate),
+        routes(desk, Store(database), settings),
+        states=(*STATES, *talk),
+        gauges=gate.gauges,
+        followers=(gate.follower,),
+    )
 
 
 APP = App(

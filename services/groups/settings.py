@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.contracts.groups import ContributionKind
-from shared.settings import NEED_STEPS, NeedSteps
-from shared.settings import Settings as Common
+from shared.settings import NEED_STEPS, GateSettings, NeedSteps
 
 Grant = Literal["review"]
 """What a tier may allow: ``review``, to see and answer applications beside the owner."""
@@ -43,7 +42,7 @@ def _everybody_has_a_tier(tiers: tuple[TierRule, ...]) -> tuple[TierRule, ...]:
     return tiers
 
 
-class Settings(Common):
+class Settings(GateSettings):
     """What an operator may want to change."""
 
     tiers: Annotated[tuple[TierRule, ...], AfterValidator(_everybody_has_a_tier)] = Field(

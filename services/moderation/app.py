@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from services.moderation.api import routes
-from services.moderation.commands import backtest, base_rules, load, score, train
+from services.moderation.commands import backtest, load, score, train
 from services.moderation.core import BadModel, Judges, TextModel, blank
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
@@ -15,6 +15,7 @@ from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
+from shared.release import base_rules
 from shared.rows import BAD_INPUT
 from shared.telemetry import ModelGauges, ModelReport
 

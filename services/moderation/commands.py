@@ -30,13 +30,12 @@ from services.moderation.past import SOURCES, Past
 from services.moderation.report import people, plot, table
 from shared.errors import Transient
 from shared.history import history
+from shared.release import base_rules
 from shared.rows import BAD_INPUT, BadRow, rows, rows_of, watched
-from shared.rules import BadRules, RuleSet, ruleset
+from shared.rules import BadRules, ruleset
 from shared.settings import KafkaSettings
 from shared.settings import load as load_settings
 
-BASE = Path(__file__).with_name("base.rules")
-"""The rules of the release."""
 TRY_AGAIN = 75
 """The exit status while the broker is away, as of `ops`."""
 AGAIN = 7
@@ -84,11 +83,6 @@ def train(words: Sequence[str]) -> int:
     told = {"model": model.version, "ham": model.ham, "spam": model.spam, "bar": bar.at}
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
-
-
-def base_rules() -> RuleSet:
-    """The rules that moderation begins with. Raises BadRules, which a test rules out."""
-    return ruleset(BASE.read_text("utf-8"))
 
 
 def mixed(given: Iterable[LabelledRow]) -> list[LabelledRow]:

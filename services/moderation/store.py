@@ -13,6 +13,7 @@ from services.moderation.core import (
     Reporter,
     RuleChange,
     Shadow,
+    ToldModel,
     Trial,
     counter_of,
 )
@@ -31,6 +32,7 @@ COLLECTIONS = (
     Draft.COLLECTION,
     RuleChange.COLLECTION,
     Shadow.COLLECTION,
+    ToldModel.COLLECTION,
     Trial.COLLECTION,
 )
 INDEXES = (

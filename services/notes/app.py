@@ -7,12 +7,20 @@ from services.notes.state import states
 from services.notes.store import COLLECTIONS, INDEXES, Store
 from shared.app import App, Parts
 from shared.desk import Desk
+from shared.gate import gate_of
 from shared.mongo import MongoDatabase
 
 
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
-    return Parts(router(settings), routes(desk, Store(database), settings), states=states(settings.need_steps))
+    gate = gate_of(settings)
+    return Parts(
+        router(settings, gate),
+        routes(desk, Store(database), settings),
+        states=states(settings.need_steps),
+        gauges=gate.gauges,
+        followers=(gate.follower,),
+    )
 
 
 APP = App(

@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.settings import NEED_STEPS, NeedSteps
-from shared.settings import Settings as Common
+from shared.settings import NEED_STEPS, GateSettings, NeedSteps
 
 
 class Heat(BaseModel):
@@ -24,7 +23,7 @@ class Heat(BaseModel):
     days: float = Field(default=7.0, gt=0, le=365)
 
 
-class Settings(Common):
+class Settings(GateSettings):
     """What an operator may want to change."""
 
     need_steps: NeedSteps = NEED_STEPS

@@ -7,7 +7,7 @@ so every import inside it is relative.
 from . import dead, groups, moderation, notes, recommend, talk  # noqa: F401  registers every type
 from .envelope import SPECVERSION, BadEnvelope, Envelope
 from .event import EVENTS, Event, event_type
-from .topics import KEYS, TOPICS, Topic, dead_topic, partition_of, topics_read_by
+from .topics import KEYS, TOPICS, Topic, dead_topic, partition_of, topics_followed_by, topics_read_by
 
 __all__ = [
     "EVENTS",
@@ -21,5 +21,6 @@ __all__ = [
     "dead_topic",
     "event_type",
     "partition_of",
+    "topics_followed_by",
     "topics_read_by",
 ]

@@ -140,6 +140,8 @@ def _facts(topic: Topic) -> Iterator[tuple[str, str]]:
     yield "retention", kept[topic.cleanup]
     yield "texts", "carries what people wrote" if topic.carries_text else "carries nothing that people wrote"
     yield "readers here", _services(topic.readers)
+    if topic.followers:
+        yield "read whole by each process of", _services(topic.followers)
     if topic.readers:
         dead = (dead_topic(reader).name for reader in topic.readers)
         yield "dead letters", ", ".join(f"[{name}]({name}.md)" for name in dead)

@@ -25,6 +25,9 @@ Text = Annotated[str, StringConstraints(max_length=20_000)]
 Cell = Annotated[str, StringConstraints(pattern=r"^89[0-9a-f]{8}[37bf]ffff$")]
 """A cell of the H3 grid at resolution 9, about 0.1 km2; nothing finer is told of a place."""
 Short = Annotated[str, StringConstraints(max_length=200)]
+Gate = Literal["passed", "held", "open"]
+"""What the check before publishing said of a text: nothing against it; hidden until its verdict; or nothing at all,
+since the check could not be made, and so the text went through."""
 
 
 class Event(BaseModel):

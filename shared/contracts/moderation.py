@@ -187,3 +187,32 @@ class RulesChanged(Event, topic=POLICY, name="rules_changed", order="state"):
     proven: FiniteFloat | None = Field(
         default=None, description="Lower bound of its precision on trial; null for one that was never tried."
     )
+
+
+class ModelTold(Event, topic=POLICY, name="model_told", order="state"):
+    """A part of the text model by which others may judge before they publish: whole when all parts are of one version.
+
+    ``weights`` are 16-bit floats, little-endian, deflated by zlib, in base64; part after part they are all weights.
+    """
+
+    policy_id: Id
+    model: Short
+    ham: int = Field(ge=0, description="Honest texts that it has learned.")
+    spam: int = Field(ge=0, description="Advertisements that it has learned.")
+    bar: float | None = Field(ge=0, le=1, description="Chance above which it hides alone; null while it does not.")
+    part: int = Field(ge=0, le=63, description="Which part this is, from 0.")
+    parts: int = Field(ge=1, le=64, description="How many parts there are.")
+    weights: Annotated[str, StringConstraints(max_length=200_000)] = Field(description="The weights of this part.")
+
+
+class CounterHeated(Event, topic=POLICY, name="counter_heated", order="state"):
+    """A counter tells enough that a rule may hold by it, whatever is written next: for those who judge beforehand.
+
+    The key is one of a fixed number of cells, so the topic stays small; of two counters in one cell the later stays.
+    """
+
+    policy_id: Id = Field(description="The cell that the counter falls into.")
+    counter_id: CounterId
+    counts: tuple[Count, ...] = Field(max_length=20, description="What the next content will find, at least.")
+    text_hash: Short = Field(default="", description="The text that `author.copies` is told of; empty for none.")
+    until: AwareDatetime = Field(description="How long that holds: RFC 3339 with an offset.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from .event import Event, Id, Short, Text
+from .event import Event, Gate, Id, Short, Text
 from .topics import NOTE, NOTES_PERSON
 
 Intent = Literal["asks", "offers"]
@@ -21,7 +21,10 @@ were accepted; questions of others under the person's notes, and of these the on
 
 
 class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
-    """A note was written. ``place`` is a coarse cell, never a coordinate."""
+    """A note was written. ``place`` is a coarse cell, never a coordinate.
+
+    One that the gate holds is hidden, as a ``NoteVisibilityChanged`` of the same moment says, until its verdict.
+    """
 
     note_id: Id
     author_id: Id
@@ -30,6 +33,8 @@ class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
     topic: Short | None = None
     place: Short | None = None
     intent: Intent | None = None
+    gate: Gate = "open"
+    gate_version: Short = ""
 
 
 class NoteEdited(Event, topic=NOTE, name="note_edited", order="fact"):
@@ -94,7 +99,10 @@ class NoteVisibilityChanged(Event, topic=NOTE, name="note_visibility_changed", o
 
 
 class CommentPosted(Event, topic=NOTE, name="comment_posted", order="fact"):
-    """A comment was written under a note, or under another comment of it (``parent_id``)."""
+    """A comment was written under a note, or under another comment of it (``parent_id``).
+
+    One that the gate holds is hidden, as a ``CommentVisibilityChanged`` of the same moment says, until its verdict.
+    """
 
     comment_id: Id
     note_id: Id
@@ -102,6 +110,8 @@ class CommentPosted(Event, topic=NOTE, name="comment_posted", order="fact"):
     author_id: Id
     note_author_id: Id
     text: Text
+    gate: Gate = "open"
+    gate_version: Short = ""
 
 
 class CommentEdited(Event, topic=NOTE, name="comment_edited", order="fact"):

@@ -2,18 +2,23 @@
 
 from pydantic import AwareDatetime, Field
 
-from .event import Event, Id, Short, Text
+from .event import Event, Gate, Id, Short, Text
 from .topics import MESSAGE
 
 
 class MessagePosted(Event, topic=MESSAGE, name="message_posted", order="fact"):
-    """A member wrote a message in a group, or under another message of it (``parent_id``)."""
+    """A member wrote a message in a group, or under another message of it (``parent_id``).
+
+    One that the gate holds is hidden, as a ``MessageVisibilityChanged`` of the same moment says, until its verdict.
+    """
 
     message_id: Id
     group_id: Id
     parent_id: Id | None = None
     author_id: Id
     text: Text
+    gate: Gate = "open"
+    gate_version: Short = ""
 
 
 class MessageVisibilityChanged(Event, topic=MESSAGE, name="message_visibility_changed", order="state"):

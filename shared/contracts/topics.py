@@ -18,7 +18,8 @@ class Topic:
     ``key`` is the kind of aggregate (``note``, ``group``); the event's field ``<key>_id`` holds its value and
     the record's key is that value in UTF-8. ``partitions`` is fixed for the topic's life and equal for all
     topics of one key, so that a lane can own partition i of each of them. ``foreign``: others write it too, in a form
-    of their own; a reader decodes what has no headers of ours.
+    of their own; a reader decodes what has no headers of ours. ``followers`` are the services of which every process
+    reads the whole topic for itself, beside its lanes.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Topic:
     cleanup: Cleanup = "delete"
     carries_text: bool = False
     foreign: bool = False
+    followers: tuple[str, ...] = ()
 
     @property
     def key_field(self) -> str:
@@ -124,8 +126,10 @@ POLICY = Topic(
     owner="moderation",
     key="policy",
     readers=(),
-    about="The rules that moderation judges by: each change of them, for ever; the highest number is in force.",
+    about="What moderation judges by, for those who look before they publish: each change of the rules, for ever (the "
+    "highest number is in force), the text model, and counters that are hot.",
     cleanup="compact",
+    followers=("notes", "groups"),
 )
 
 
@@ -175,6 +179,11 @@ KEYS: tuple[str, ...] = tuple(dict.fromkeys(topic.key for topic in TOPICS.values
 def topics_read_by(service: str) -> tuple[Topic, ...]:
     """Topics that a service subscribes to, in the order of the table."""
     return tuple(topic for topic in TOPICS.values() if service in topic.readers)
+
+
+def topics_followed_by(service: str) -> tuple[Topic, ...]:
+    """Topics that every process of a service reads whole, in the order of the table."""
+    return tuple(topic for topic in TOPICS.values() if service in topic.followers)
 
 
 def dead_topic(service: str) -> Topic:

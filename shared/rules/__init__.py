@@ -10,7 +10,7 @@ from shared.rules.judge import Judgement, Reason, judge, needed
 from shared.rules.lexer import MOST_SOURCE
 from shared.rules.page import EXAMPLE
 from shared.rules.ruleset import Rule, RuleSet, ruleset
-from shared.rules.sight import Sight
+from shared.rules.sight import Sight, Truth
 from shared.rules.vocabulary import MOST_COUNTED, Value
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Rule",
     "RuleSet",
     "Sight",
+    "Truth",
     "Value",
     "hosts",
     "judge",

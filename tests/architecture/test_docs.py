@@ -17,7 +17,7 @@ from shared.app import App
 from shared.contracts import EVENTS, TOPICS
 from shared.desk import Desk
 from shared.settings import Settings
-from shared.telemetry import LaneGauges, Metrics, ModelGauges, ModelReport
+from shared.telemetry import GateMetrics, LaneGauges, Metrics, ModelGauges, ModelReport
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = tuple(dict.fromkeys(topic.owner for topic in TOPICS.values()))
@@ -93,6 +93,7 @@ def test_a_service_readme_lists_the_topics(service: str) -> None:
     text, _ = of_service(service)
     told = {(way, name, key) for way, name, key, *_ in rows(section(text, "Topics"))}
     read = {("in", t.name, t.key) for t in TOPICS.values() if service in t.readers}
+    read |= {("whole", t.name, t.key) for t in TOPICS.values() if service in t.followers}
     assert told == read | {("out", t.name, t.key) for t in TOPICS.values() if t.owner == service}
 
 
@@ -128,8 +129,8 @@ def test_a_service_readme_lists_the_collections(service: str) -> None:
 def test_the_readme_lists_the_metrics() -> None:
     """Name, labels and meaning of every metric, as they are scraped."""
     told = rows(section((ROOT / "README.md").read_text("utf-8"), "Metrics"))
-    metrics, expected = Metrics("notes"), []
-    for made in vars(metrics).values():
+    expected = []
+    for made in (*vars(Metrics("notes")).values(), *vars(GateMetrics()).values()):
         if hasattr(made, "_labelnames"):
             (family,) = made.collect()
             total = "_total" if family.type == "counter" else ""

@@ -25,10 +25,10 @@ from aiokafka import AIOKafkaProducer
 
 from local.fleet import PARTITIONS, topics
 from local.stack import pick, running
-from services.moderation.commands import BASE
 from shared.contracts import Envelope, Event, partition_of
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import CommentPosted, NoteReacted
+from shared.release import BASE
 
 LEAST_RATE = 20_000
 """The bar: events a second of the processor."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from services.moderation.commands import base_rules
 from services.moderation.core import read as seen
+from shared.release import base_rules
 from shared.rules import Sight, Value, judge
 from shared.text import normalise
 

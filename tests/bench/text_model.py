@@ -33,8 +33,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from services.moderation.commands import LabelledRow, base_rules, mixed, trained
+from services.moderation.commands import LabelledRow, mixed, trained
 from services.moderation.core import Bar, Case, Judges, TextModel, learned, read, verdicts, watched
+from shared.release import base_rules
 from tests.bench.corpora import Corpus, Labels, Scores, Split, area, corpora, distance, few, fifths, folds, recall
 
 LEAST_RATE = 10_000.0

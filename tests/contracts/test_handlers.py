@@ -8,7 +8,6 @@ import pytest
 
 from services.groups.handlers import router as groups
 from services.groups.settings import Settings as GroupsSettings
-from services.moderation.commands import base_rules
 from services.moderation.core import blank
 from services.moderation.handlers import router as moderation
 from services.moderation.settings import Settings as ModerationSettings
@@ -23,6 +22,7 @@ from shared.contracts import TOPICS, Event, Topic, event_type, partition_of, top
 from shared.contracts.samples import Sample, all_examples
 from shared.flow.ports import Incoming, View
 from shared.flow.router import Handler, Router
+from shared.release import base_rules
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import PARTITIONS, World, told
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from shared.contracts import KEYS, TOPICS, Event, Topic, dead_topic, partition_of, topics_read_by
+from shared.contracts import KEYS, TOPICS, Event, Topic, dead_topic, partition_of, topics_followed_by, topics_read_by
 from shared.contracts.samples import published
 
 SERVICES = ("notes", "groups", "recommend", "moderation")
@@ -27,6 +27,16 @@ def test_a_topic_says_what_it_is(topic: Topic) -> None:
     assert topic.about.endswith(".")
     assert set(topic.readers) <= set(SERVICES)
     assert len(set(topic.readers)) == len(topic.readers)
+
+
+def test_what_is_followed_is_small_and_stays() -> None:
+    """What each process reads whole is compacted; who follows is a service, and no reader in a lane beside that."""
+    followed = [topic for topic in TOPICS.values() if topic.followers]
+    assert followed
+    for topic in followed:
+        assert topic.cleanup == "compact"
+        assert set(topic.followers) <= set(SERVICES) - set(topic.readers)
+        assert all(topic in topics_followed_by(service) for service in topic.followers)
 
 
 def test_topics_of_one_key_have_equal_partitions() -> None:

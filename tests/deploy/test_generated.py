@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from deploy.generate import ROOT, main, render, stale
-from shared.contracts import KEYS, TOPICS, dead_topic, topics_read_by
+from shared.contracts import KEYS, TOPICS, dead_topic, topics_followed_by, topics_read_by
 from tests.deploy.built import SERVICES
 
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES)
@@ -58,8 +58,8 @@ def test_a_stale_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @EACH_SERVICE
 def test_a_principal_may_do_what_its_service_does_and_no_more(service: str) -> None:
-    """It reads the topics it is a reader of and its own dead letters, writes what it owns, is in its own groups."""
-    read = {topic.name for topic in (*topics_read_by(service), dead_topic(service))}
+    """It reads what it is a reader or follower of and its dead letters, writes what it owns, is in its own groups."""
+    read = {t.name for t in (*topics_read_by(service), *topics_followed_by(service), dead_topic(service))}
     written = {topic.name for topic in TOPICS.values() if topic.owner == service}
     groups = {f"lianyi.{service}.{key}" for key in KEYS if any(t.key == key for t in topics_read_by(service))}
     assert rights(service) == {

@@ -26,7 +26,7 @@ from local.processes import ROOT, Child, until, wait_for
 from shared.admin import make_topics
 from shared.brokers import Brokers
 from shared.bus import Bus, group_of
-from shared.contracts import TOPICS, dead_topic, topics_read_by
+from shared.contracts import TOPICS, dead_topic, topics_followed_by, topics_read_by
 from shared.contracts.topics import NOTE
 from tests.deploy.built import SERVICES
 from tests.deploy.secured import PASSWORD, Secured, principal, secure
@@ -182,13 +182,15 @@ async def test_a_service_writes_what_it_owns(address: str, service: str) -> None
 
 @EACH_SERVICE
 async def test_a_service_reads_what_it_is_a_reader_of(address: str, service: str) -> None:
-    """In the group of the key it reads its topics, without a group its dead letters; nothing else."""
+    """In the group of the key it reads its topics, without a group what it follows and its dead letters; no more."""
     brokers = principal(address, service)
     for topic in topics_read_by(service):
         assert await read(brokers, topic.name, group_of(service, topic.key)), topic.name
-    assert await read(brokers, dead_topic(service).name, None)
+    alone = (*topics_followed_by(service), dead_topic(service))
+    for topic in alone:
+        assert await read(brokers, topic.name, None), topic.name
     for topic in TOPICS.values():
-        if topic not in topics_read_by(service) and topic != dead_topic(service):
+        if topic not in topics_read_by(service) and topic not in alone:
             assert not await read(brokers, topic.name, None), topic.name
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from services.moderation.commands import base_rules
 from services.moderation.core import Judges, TextModel, blank, learned, read
 from services.moderation.handlers import router
 from services.moderation.settings import Settings
 from services.moderation.view import BarView, ModelView, RulesView, ShadowView
+from shared.release import base_rules
 from shared.rules import RuleSet
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World

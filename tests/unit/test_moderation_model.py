@@ -24,8 +24,8 @@ from services.moderation.core import (
     watched,
 )
 from services.moderation.core.bar import KEPT, LEAST, MOST_HIDDEN, SURE
-from services.moderation.core.grams import features
-from services.moderation.core.model import ENOUGH, TextModel, chances
+from shared.judging.grams import features
+from shared.judging.model import ENOUGH, TextModel, chances
 from tests.unit.judging import HAM, RULES, SPAM, ham, spam, taught
 
 TAUGHT = taught()

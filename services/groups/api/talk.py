@@ -34,6 +34,7 @@ class MessagePosted(BaseModel):
     message_id: str
     group_id: str
     created_at: datetime
+    held: bool = Field(default=False, description="Whether others see it only after it was judged.")
 
 
 class NeedClosed(BaseModel):

@@ -46,7 +46,7 @@ from .membership import (
 )
 from .needs import Need, accept, due, escalate, need_id, need_of
 from .notes import Help, RelayedNote, helped, relayed
-from .talk import Message, listens, rule_message, take_away, writable
+from .talk import Message, listens, rule_message, take_away, unjudged, writable
 from .tiers import Tier, aged, contribute, next_loss, rank, tier
 
 __all__ = [
@@ -117,5 +117,6 @@ __all__ = [
     "take_away",
     "tier",
     "turned_away",
+    "unjudged",
     "writable",
 ]

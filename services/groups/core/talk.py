@@ -78,6 +78,11 @@ def take_away(message: Message | None, group_id: str, person: str) -> tuple[Mess
     return replace(message, text=""), not message.gone
 
 
+def unjudged(message: Message) -> bool:
+    """Whether a message is hidden because the gate holds it, and no verdict on it has come."""
+    return message.hidden and not message.gone and not message.ruled
+
+
 def rule_message(message: Message, hidden: bool, sequence: int) -> Message | None:
     """The message after a verdict; None for one that is older than what was taken up."""
     return None if sequence <= message.ruled else replace(message, hidden=hidden, ruled=sequence)

@@ -8,6 +8,7 @@ from shared.contracts.notes import AdviceTaken, NeedAnswered, NoteRelayed
 from shared.contracts.talk import GroupNeedAnswered, MessageDeleted, MessagePosted
 from shared.flow.documents import Ref
 from shared.flow.router import Router
+from shared.gate import Gated, NoGate
 
 from .group import ChangeGroup, OpenGroup, change_group, open_group
 from .membership import (
@@ -30,8 +31,10 @@ from .needs import AcceptAnswer, NeedDue, Steps, accept_answer, group_need_answe
 from .notes import advice_taken, need_answered, note_relayed
 from .talk import (
     DeleteMessage,
+    HoldLapses,
     PostMessage,
     delete_message,
+    hold_lapses,
     message_deleted,
     message_judged,
     message_news,
@@ -85,15 +88,22 @@ def _place(event: SeatOffered | SeatAssigned) -> list[Ref]:
     return [(Place, place_id(event.group_id, event.place))]
 
 
-def add_messages(table: Router, steps: Steps) -> None:
+def add_messages(table: Router, steps: Steps, gate: Gated) -> None:
     """The part of the table that is about messages."""
     table.on(
         PostMessage,
-        post_message,
+        lambda c, w: post_message(c, w, gate),
         lambda c: [
             *_people(c.group_id, c.person_id),
             *((Message, i) for i in (c.message_id, c.parent_id) if i),
         ],
+        name="post_message",
+    )
+    table.on(
+        HoldLapses,
+        lambda r, w: hold_lapses(r, w, steps),
+        lambda r: [(Message, r.message_id), (Need, need_id(r.message_id))],
+        name="hold_lapses",
     )
     table.on(DeleteMessage, delete_message, lambda c: [(Message, c.message_id)])
     table.on(
@@ -139,8 +149,8 @@ def add_needs(table: Router, settings: Settings) -> None:
     )
 
 
-def router(settings: Settings) -> Router:
-    """Payload -> what it reads -> who decides."""
+def router(settings: Settings, gate: Gated | None = None) -> Router:
+    """Payload -> what it reads -> who decides. Without a gate all goes through unseen."""
     table = Router("groups")
     table.on(OpenGroup, lambda c, w: open_group(c, w, settings), _group, name="open_group")
     table.on(ChangeGroup, change_group, _group)
@@ -162,6 +172,6 @@ def router(settings: Settings) -> Router:
     table.on(NoteRelayed, note_relayed, lambda e: [(RelayedNote, e.note_id)])
     table.on(ContributionMade, lambda e, w: contribution_made(e, w, settings), _person, name="contribution_made")
     table.on(TierLapses, lambda r, w: tier_lapses(r, w, settings), _person, name="tier_lapses")
-    add_messages(table, settings.need_steps)
+    add_messages(table, settings.need_steps, gate or NoGate())
     add_needs(table, settings)
     return table

@@ -1,12 +1,16 @@
 """Messages: written and deleted by members, hidden and restored by verdicts."""
 
+from msgspec.structs import replace
+
 from services.groups import core
 from services.groups.core import Group, Member, Message, member_id
 from shared.contracts.moderation import MessageJudged
 from shared.contracts.talk import MessageDeleted, MessagePosted, MessageVisibilityChanged
 from shared.errors import Rejected
-from shared.flow.router import Command, Reply
+from shared.flow.router import Command, Reminder, Reply
 from shared.flow.work import Work
+from shared.gate import Gated
+from shared.judging.snapshot import Draft
 
 from .needs import Steps, open_need, withdraw_need
 
@@ -20,6 +24,12 @@ class PostMessage(Command, frozen=True, kw_only=True):
     parent_id: str | None
 
 
+class HoldLapses(Reminder, frozen=True, kw_only=True):
+    """The gate has held a message, and nobody may have judged it."""
+
+    message_id: str
+
+
 class DeleteMessage(Command, frozen=True, kw_only=True):
     """Take one's own message away."""
 
@@ -27,14 +37,15 @@ class DeleteMessage(Command, frozen=True, kw_only=True):
     group_id: str
 
 
-def post_message(command: PostMessage, work: Work) -> Reply:
-    """A new message. The need of a question in it follows in the lane of the group."""
+def post_message(command: PostMessage, work: Work, gate: Gated) -> Reply:
+    """A new message, hidden if the gate holds it. The need of a question follows in the lane of the group."""
     if work.get(Message, command.message_id):
         raise Rejected("idempotency-key-reused", 422)
     member = work.get(Member, member_id(command.group_id, command.person_id))
     group = core.listens(work.get(Group, command.group_id), member, command.person_id)
     parent = work.get(Message, command.parent_id) if command.parent_id else None
     core.writable(group, parent, command.parent_id)
+    passage = gate.look(Draft("message", command.text, command.person_id, group.id), work.now)
     message = work.put(
         Message(
             id=command.message_id,
@@ -43,6 +54,7 @@ def post_message(command: PostMessage, work: Work) -> Reply:
             author_id=command.person_id,
             text=command.text,
             created_at=work.now,
+            hidden=passage.held,
         )
     )
     work.emit(
@@ -52,13 +64,17 @@ def post_message(command: PostMessage, work: Work) -> Reply:
             parent_id=message.parent_id,
             author_id=message.author_id,
             text=message.text,
+            gate=passage.gate,
+            gate_version=passage.version,
         ),
         message,
     )
-    return Reply(
-        status=201,
-        body={"message_id": message.id, "group_id": message.group_id, "created_at": work.now.isoformat()},
-    )
+    if passage.held:
+        work.emit(message_news(message, passage.reasons), message)
+        held = HoldLapses(message_id=message.id)
+        work.remind(f"held:{message.id}", work.now + gate.hold, held, ("group", group.id))
+    about = {"message_id": message.id, "group_id": message.group_id, "created_at": work.now.isoformat()}
+    return Reply(status=201, body={**about, "held": passage.held})
 
 
 def delete_message(command: DeleteMessage, work: Work) -> Reply:
@@ -109,11 +125,24 @@ def message_judged(event: MessageJudged, work: Work, steps: Steps) -> str | None
     if ruled is None:
         return "older"
     stored = work.put(ruled)
-    if stored.hidden == message.hidden or stored.gone:
-        return None
-    work.emit(message_news(stored, tuple(reason.rule for reason in event.reasons)), stored)
-    if stored.hidden:
-        withdraw_need(stored.id, work, steps)
-    else:
-        open_need(stored, work, steps)
+    if stored.hidden != message.hidden and not stored.gone:
+        show(stored, tuple(reason.rule for reason in event.reasons), work, steps)
     return None
+
+
+def hold_lapses(reminder: HoldLapses, work: Work, steps: Steps) -> str | None:
+    """Show what the gate has held and nobody has judged."""
+    message = work.get(Message, reminder.message_id)
+    if message is None or not core.unjudged(message):
+        return "judged"
+    show(work.put(replace(message, hidden=False)), (), work, steps)
+    return None
+
+
+def show(message: Message, reasons: tuple[str, ...], work: Work, steps: Steps) -> None:
+    """Tell that others see a message, or do not any more; what it asks follows."""
+    work.emit(message_news(message, reasons), message)
+    if message.hidden:
+        withdraw_need(message.id, work, steps)
+    else:
+        open_need(message, work, steps)

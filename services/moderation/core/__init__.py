@@ -1,6 +1,16 @@
 """Rules of moderation: what a text, a report or a decision of staff makes of a content. Pure."""
 
 from services.moderation.core.bar import Bar, watched
+from services.moderation.core.beforehand import (
+    PARTS,
+    Hot,
+    ToldModel,
+    cell,
+    heated,
+    model_due,
+    told_ids,
+    weights_of,
+)
 from services.moderation.core.content import (
     Content,
     Decision,
@@ -25,14 +35,11 @@ from services.moderation.core.content import (
     spend,
     told,
 )
-from services.moderation.core.counters import FAMILY, Counted, Counter, Entry, counted, counter_ids, hash_of, text_hash
+from services.moderation.core.counters import Counter, Entry, counted
 from services.moderation.core.model import (
     COUNTER,
-    BadModel,
     Lesson,
     ModelState,
-    TextModel,
-    blank,
     learned,
     model_of,
     pack,
@@ -68,13 +75,15 @@ from services.moderation.core.trial import (
     proven,
     sampled,
 )
-from services.moderation.core.verdict import MODEL, Case, Judges, Verdict, read, verdicts
+from shared.judging import MODEL, BadModel, Case, Judges, TextModel, Verdict, blank, read, verdicts
+from shared.judging.keys import FAMILY, Counted, counter_ids, hash_of, text_hash
 
 __all__ = [
     "COUNTER",
     "FAMILY",
     "MODEL",
     "NEEDED",
+    "PARTS",
     "BadModel",
     "Bar",
     "Case",
@@ -86,6 +95,7 @@ __all__ = [
     "Draft",
     "Entry",
     "Found",
+    "Hot",
     "Judges",
     "Kind",
     "Label",
@@ -102,6 +112,7 @@ __all__ = [
     "Shadow",
     "Text",
     "TextModel",
+    "ToldModel",
     "Trial",
     "Verdict",
     "after",
@@ -109,6 +120,7 @@ __all__ = [
     "begun",
     "blank",
     "case_of",
+    "cell",
     "checked",
     "copied",
     "counted",
@@ -118,12 +130,14 @@ __all__ = [
     "dropped",
     "ended",
     "hash_of",
+    "heated",
     "in_force",
     "judged",
     "label_of",
     "labelled",
     "learned",
     "lower_bound",
+    "model_due",
     "model_of",
     "newer",
     "opined",
@@ -142,7 +156,9 @@ __all__ = [
     "state_of",
     "text_hash",
     "told",
+    "told_ids",
     "unpack",
     "verdicts",
     "watched",
+    "weights_of",
 ]

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from services.moderation.core.content import STAFF, Kind, Text
-from services.moderation.core.counters import FAMILY, Counter, Entry, counted, counter_ids
-from services.moderation.core.verdict import MODEL
+from services.moderation.core.counters import Counter, Entry, counted
+from shared.judging import MODEL
+from shared.judging.keys import FAMILY, counter_ids
 from shared.rules import Judgement, RuleSet, Sight, Value, judge
 from shared.text import Normalised, normalise
 

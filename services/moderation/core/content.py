@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from services.moderation.core.verdict import Case, Verdict
 from shared.errors import Rejected
 from shared.flow.documents import Document, Texts
+from shared.judging import Case, Verdict
 from shared.rules import Value
 
 Kind = Literal["note", "comment", "message"]

@@ -3,25 +3,15 @@ the millisecond, each counter in one document of bounded size. Rules ask for wha
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from hashlib import blake2b
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import msgspec
 from msgspec.structs import replace
 
 from shared.flow.documents import Document
-from shared.rules import MOST_COUNTED, hosts
-from shared.text import Normalised, normalise
+from shared.rules import MOST_COUNTED
 
-Counted = Literal["person", "text", "host", "group"]
-"""What a counter counts by; the first part of its key."""
-FAMILY: Mapping[Counted, str] = {"person": "author.", "text": "crowd.", "host": "host.", "group": "group."}
-"""What the facts begin with that such a counter tells."""
 MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
-LEAST_TEXT = 8
-"""Characters of normalised text, white space apart, below which texts are alike by nature."""
-MOST_KEY = 100
-"""Characters of a host that stand in a key; a longer one is cut."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -36,10 +26,18 @@ class Entry(msgspec.Struct, frozen=True):
     author_id: str = ""
 
 
+class Heat(msgspec.Struct, frozen=True):
+    """What was told last of a counter that is hot: by which rules it is, and how long that holds."""
+
+    rules: tuple[str, ...]
+    until: datetime
+
+
 class Counter(Document, frozen=True, kw_only=True):
     """What was counted within the hour, and what of it was hidden within the week; oldest first.
 
-    `written` counts all contents ever, `since` is when the first of them was posted, `last` the last.
+    `written` counts all contents ever, `since` is when the first of them was posted, `last` the last. `heat` is what
+    was told of it to those who judge beforehand.
     """
 
     COLLECTION: ClassVar[str] = "counters"
@@ -49,29 +47,7 @@ class Counter(Document, frozen=True, kw_only=True):
     last: datetime | None = None
     since: datetime | None = None
     written: int = 0
-
-
-def counter_ids(author_id: str, seen: Normalised, group_id: str = "") -> Mapping[Counted, str]:
-    """The counters of a content, each the key of what it counts: by its author, its text, its first host, its group."""
-    found: dict[Counted, str] = {"person": f"person:{author_id}"}
-    if text := hash_of(seen):
-        found["text"] = f"text:{text}"
-    if named := hosts(seen):
-        found["host"] = f"host:{named[0][:MOST_KEY]}"
-    if group_id:
-        found["group"] = f"group:{group_id}"
-    return found
-
-
-def text_hash(text: str) -> str:
-    """Twelve hex digits that texts share when they read alike; empty for one too short to tell anything."""
-    return hash_of(normalise(text))
-
-
-def hash_of(seen: Normalised) -> str:
-    """The same of a text that is normalised already."""
-    bare = "".join(seen.text.split())
-    return blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest() if len(bare) >= LEAST_TEXT else ""
+    heat: Heat | None = None
 
 
 def counted(counter: Counter, entry: Entry) -> tuple[Counter, Mapping[str, float]]:
@@ -102,12 +78,12 @@ def _facts(counter: Counter, others: tuple[Entry, ...], entry: Entry) -> Mapping
     people = {e.author_id for e in hour} - {entry.author_id}
     kind = counter.id.partition(":")[0]
     if kind == "text":
-        return _bounded({"crowd.people(1h)": len(people), "crowd.places(1h)": len(elsewhere)})
+        return bounded({"crowd.people(1h)": len(people), "crowd.places(1h)": len(elsewhere)})
     if kind == "host":
-        return _bounded({"host.people(1h)": len(people)})
+        return bounded({"host.people(1h)": len(people)})
     if kind == "group":
         hidden = sum(e.hidden for e in hour)
-        return _bounded(
+        return bounded(
             {"group.posts(1m)": len(within(MINUTE)), "group.posts(1h)": len(hour), "group.hidden(1h)": hidden}
         )
     alike = {e.place_id for e in hour if entry.text and e.text == entry.text} - {entry.place_id}
@@ -119,10 +95,11 @@ def _facts(counter: Counter, others: tuple[Entry, ...], entry: Entry) -> Mapping
         "author.copies(1h)": len(alike),
         "author.hidden(7d)": sum(e.hidden for e in within(WEEK)),
     }
-    return {**_bounded(told), "author.written": counter.written, "author.age": max(age, 0.0)}
+    return {**bounded(told), "author.written": counter.written, "author.age": max(age, 0.0)}
 
 
-def _bounded(told: Mapping[str, int]) -> dict[str, float]:
+def bounded(told: Mapping[str, int]) -> dict[str, float]:
+    """Counts as they are told: no further than rules may ask."""
     return {key: min(count, MOST_COUNTED) for key, count in told.items()}
 
 

@@ -1,4 +1,4 @@
-"""The text model: logistic regression over hashed grams that learns one text at a time.
+"""How the text model learns, one text at a time, and how it is kept.
 
 Steps after Duchi, Hazan and Singer 2011 (AdaGrad, diagonal): a weight moves by rate * g / sqrt(sum of g^2 so far),
 so that what is rare still moves when what is common has settled. Nothing in it is left to chance: the same lessons in
@@ -8,7 +8,7 @@ the same order make the same model and the same version.
 import math
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice, pairwise
 from typing import ClassVar, NamedTuple
@@ -16,60 +16,22 @@ from zlib import crc32
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from services.moderation.core.grams import BITS, Features, Floats, Ints, Reading, features
 from shared.flow.documents import Document
+from shared.judging.grams import BITS, Features, Floats, Ints, Reading, features
+from shared.judging.model import CHUNK, LEAST, MOST_ODDS, SIZE, BadModel, TextModel
 from shared.text import VERSION as TEXT_VERSION
 
-SIZE = (1 << BITS) + 1
-"""Weights: one a feature, and the bias."""
-LEAST = 20
-"""Texts of each label that must be learned before the model says anything."""
-ENOUGH = 200
-"""Texts of both labels together that must be learned before that."""
 MOST_SHARE = 0.9
 """A label that has this share of all lessons is refused until the other one catches up."""
-CHUNK = 512
-"""Texts read at once."""
 
 COUNTER = "model:text"
 """The key of all that the model learns from: one lane writes it."""
 
 _RATE = np.float32(0.2)
-_FIRST = np.float32(0.00001)  # so that the first step of a weight is not the longest one
 _STEPS = 3  # for one text, since it may be seen once only
 _NEAR = 0.01  # a text that is judged this well teaches nothing more
-_MOST_ODDS = 40.0
 _FORMAT = f"lianyi-text-model-2 {BITS} {TEXT_VERSION}"
-
-
-class BadModel(ValueError):
-    """A file that holds no model that this release can use; says why."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class TextModel:
-    """Weights by feature, how far each has moved, and how many texts of each label made them.
-
-    `chain` is a hash over all lessons in their order. The arrays are never written to.
-    """
-
-    weights: Floats
-    squares: Floats
-    ham: int = 0
-    spam: int = 0
-    chain: str = ""
-
-    @property
-    def speaks(self) -> bool:
-        """Whether it has learned enough of both labels; until then it keeps silent."""
-        return min(self.ham, self.spam) >= LEAST and self.ham + self.spam >= ENOUGH
-
-    @property
-    def version(self) -> str:
-        """Changes with every text that was learned: how many there were, and a hash over them."""
-        return f"t2.{self.ham + self.spam}.{self.chain or 'blank'}"
 
 
 class Learned(NamedTuple):
@@ -89,19 +51,6 @@ class _Seen(NamedTuple):
 
 Lesson = tuple[Reading, bool]
 """A text, and whether it is spam."""
-
-
-def blank() -> TextModel:
-    """A model that has learned nothing."""
-    return TextModel(np.zeros(SIZE, np.float32), np.full(SIZE, _FIRST, np.float32))
-
-
-def chances(model: TextModel, readings: Sequence[Reading]) -> NDArray[np.float64]:
-    """The chance of being spam, in 0..1, for each text. What a blank model says is one half."""
-    found = features(readings)
-    odds = np.bincount(found.owner, model.weights[found.ids] * found.values, found.size) + float(model.weights[-1])
-    chance: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -_MOST_ODDS, _MOST_ODDS)))
-    return chance
 
 
 def learned(model: TextModel, lessons: Iterable[Lesson], again: int = 0) -> Learned:
@@ -144,7 +93,7 @@ def _step(weights: Floats, squares: Floats, seen: _Seen, steps: int) -> float:
     first = None
     for _ in range(steps):
         odds = float(weights[ids] @ values)
-        chance = 1 / (1 + math.exp(-max(min(odds, _MOST_ODDS), -_MOST_ODDS)))
+        chance = 1 / (1 + math.exp(-max(min(odds, MOST_ODDS), -MOST_ODDS)))
         first = chance if first is None else first
         wrong = chance - spam
         if abs(wrong) < _NEAR:

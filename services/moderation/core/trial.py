@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from services.moderation.core.content import Content, Found, Opinion
 from services.moderation.core.policy import Draft
-from services.moderation.core.verdict import Verdict
 from shared.errors import Rejected
 from shared.flow.documents import Document
+from shared.judging import Verdict
 
 SHADOW = "rules"
 """The id of the one draft that is on trial."""

@@ -12,11 +12,13 @@ from services.moderation.core import (
     RuleChange,
     Shadow,
     TextModel,
+    ToldModel,
     Trial,
     blank,
     counter_of,
     report_id,
     state_id,
+    told_ids,
 )
 from services.moderation.core.policy import RULES, change_before
 from services.moderation.core.trial import SHADOW
@@ -95,11 +97,29 @@ def _report(command: ReportContent) -> list[Ref]:
     return [(Content, command.content_id), (Report, report), (Reporter, command.person_id)]
 
 
+def count_and_learn(table: Router, origin: TextModel) -> None:
+    """The part of the table that is about counters, the text model and trials."""
+    kept = state_id(origin)
+    table.on(
+        ContentLabelled,
+        lambda e, w: content_labelled(e, w, origin),
+        lambda e: [(Content, e.content_id), (ModelState, kept)],
+        name="content_labelled",
+    )
+    table.on(
+        ContentWatched,
+        lambda e, w: content_watched(e, w, origin),
+        lambda _: [(Bar, kept), *((ToldModel, id_) for id_ in told_ids())],
+        name="content_watched",
+    )
+    table.on(ContentCounted, content_counted, lambda e: [(Counter, e.counter_id)])
+    table.on(TrialLabelled, trial_labelled, lambda e: [(Trial, e.counter_id)])
+
+
 def router(settings: Settings, origin: TextModel | None = None) -> Router:
     """Payload -> what it reads -> who decides. ``origin`` is the text model that the service began with, if any."""
     table = Router("moderation")
     origin = origin or blank()
-    kept = state_id(origin)
     enough, limit = settings.reports_for_review, settings.reports_per_hour
     table.on(
         ReportContent,
@@ -125,15 +145,5 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
     table.on(MessageJudged, verdict_told, _content, name="message_judged")
     table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="content_flagged")
     table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="message_flagged")
-    table.on(
-        ContentLabelled,
-        lambda e, w: content_labelled(e, w, origin),
-        lambda e: [(Content, e.content_id), (ModelState, kept)],
-        name="content_labelled",
-    )
-    table.on(
-        ContentWatched, lambda e, w: content_watched(e, w, origin), lambda _: [(Bar, kept)], name="content_watched"
-    )
-    table.on(ContentCounted, content_counted, lambda e: [(Counter, e.counter_id)])
-    table.on(TrialLabelled, trial_labelled, lambda e: [(Trial, e.counter_id)])
+    count_and_learn(table, origin)
     return table

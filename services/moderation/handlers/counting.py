@@ -3,9 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from services.moderation.core import FAMILY, Content, Counted, Counter, Entry, counted, counter_ids, hash_of
+from services.moderation.core import (
+    FAMILY,
+    Content,
+    Counted,
+    Counter,
+    Entry,
+    cell,
+    counted,
+    counter_ids,
+    hash_of,
+    heated,
+)
 from services.moderation.view import RulesView, ShadowView
-from shared.contracts.moderation import ContentCounted, ContentFlagged, Count, Flag, MessageFlagged
+from shared.contracts.moderation import ContentCounted, ContentFlagged, Count, CounterHeated, Flag, MessageFlagged
 from shared.flow.documents import Document
 from shared.flow.work import Work
 from shared.rules import RuleSet
@@ -91,7 +102,7 @@ def content_counted(event: ContentCounted, work: Work) -> str | None:
     after, facts = counted(counter, entry)
     if after is counter:
         return "older"
-    after = work.put(after)
+    after = heat(after, work)
     if any(rules.may_speak(event.asking, facts) for rules in at_work(work)):
         flag(
             event,
@@ -99,6 +110,17 @@ def content_counted(event: ContentCounted, work: Work) -> str | None:
             (after, work),
         )
     return None
+
+
+def heat(counter: Counter, work: Work) -> Counter:
+    """Store a counter; one that is hot is told to those who judge beforehand."""
+    after, hot = heated(counter, work.view(RulesView).rules, work.now)
+    after = work.put(after)
+    if hot is not None:
+        counts = tuple(Count(fact=key, count=count) for key, count in hot.counts.items())
+        told: dict[str, Any] = {"counts": counts, "text_hash": hot.text, "until": hot.until}
+        work.emit(CounterHeated(policy_id=cell(counter.id), counter_id=counter.id, **told), after)
+    return after
 
 
 class Said(NamedTuple):

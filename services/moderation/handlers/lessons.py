@@ -4,20 +4,26 @@ from zlib import crc32
 
 from services.moderation.core import (
     COUNTER,
+    PARTS,
     Bar,
     Content,
+    Judges,
     ModelState,
     TextModel,
+    ToldModel,
     Verdict,
     learned,
+    model_due,
     model_of,
     read,
     state_id,
     state_of,
+    told_ids,
     watched,
+    weights_of,
 )
-from services.moderation.view import ModelView, RulesView
-from shared.contracts.moderation import ContentLabelled, ContentWatched
+from services.moderation.view import BarView, ModelView, RulesView
+from shared.contracts.moderation import ContentLabelled, ContentWatched, ModelTold
 from shared.flow.work import Work
 
 WATCHED = 8
@@ -46,8 +52,31 @@ def content_labelled(event: ContentLabelled, work: Work, origin: TextModel) -> s
     return None
 
 
+def tell_model(work: Work) -> None:
+    """Tell the model and its bar to those who judge beforehand, if it is time for that."""
+    model, bar = work.view(ModelView).model, work.view(BarView).bar
+    judges = Judges(work.view(RulesView).rules, model, bar)
+    for part, id_ in enumerate(told_ids()):
+        if model_due(work.get(ToldModel, id_), judges, work.now):
+            told = work.put(ToldModel(id=id_, version=judges.version, at=work.now))
+            work.emit(
+                ModelTold(
+                    policy_id=id_,
+                    model=judges.version,
+                    ham=model.ham,
+                    spam=model.spam,
+                    bar=bar.at,
+                    part=part,
+                    parts=PARTS,
+                    weights=weights_of(model, part),
+                ),
+                told,
+            )
+
+
 def content_watched(event: ContentWatched, work: Work, origin: TextModel) -> str | None:
     """Take a chance into the bar. One that lay above it has an outcome of its own: how many do is to be watched."""
     bar = work.get(Bar, state_id(origin)) or Bar(id=state_id(origin))
     work.put(watched(bar, [event.chance]))
+    tell_model(work)
     return "above" if bar.at is not None and event.chance > bar.at else None

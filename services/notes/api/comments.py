@@ -48,6 +48,7 @@ class CommentPosted(BaseModel):
     comment_id: str
     note_id: str
     created_at: datetime
+    held: bool = Field(default=False, description="Whether others see it only after it was judged.")
 
 
 class CommentEdited(BaseModel):

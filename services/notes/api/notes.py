@@ -62,6 +62,7 @@ class NewRelay(Body):
 class NotePosted(BaseModel):
     note_id: str
     created_at: datetime
+    held: bool = Field(default=False, description="Whether others see it only after it was judged.")
 
 
 class NoteEdited(BaseModel):

@@ -47,6 +47,7 @@ from services.notes.core.texts import (
     seen,
     standing,
     undeleted,
+    unjudged,
 )
 
 __all__ = [
@@ -93,5 +94,6 @@ __all__ = [
     "standing",
     "take_advice",
     "undeleted",
+    "unjudged",
     "warmed",
 ]

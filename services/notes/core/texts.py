@@ -176,6 +176,11 @@ def blanked(edit: Revision) -> Revision:
     return replace(edit, text="", title=None, topic=None, place=None, intent=None)
 
 
+def unjudged(content: Note | Comment) -> bool:
+    """Whether a text is hidden because the gate holds it, and no verdict on it has come."""
+    return content.hidden and not content.deleted and not content.ruled
+
+
 def ruled(content: T, edit: Revision | None, verdict: Verdict) -> tuple[T, Revision | None] | str:
     """What a verdict makes of a text: what others see, and the edit if that had waited; a word if it changes nothing.
 

@@ -8,6 +8,7 @@ from services.notes.handlers.commands import (
     DeleteNote,
     EditComment,
     EditNote,
+    HoldLapses,
     NeedDue,
     NeedsOrphaned,
     PostComment,
@@ -33,7 +34,7 @@ from services.notes.handlers.helping import (
     needs_orphaned,
     take_advice,
 )
-from services.notes.handlers.judging import comment_posted, content_judged, note_posted
+from services.notes.handlers.judging import comment_posted, content_judged, hold_lapses, note_posted
 from services.notes.handlers.posting import post_comment, post_note
 from services.notes.handlers.reacting import note_reacted, react
 from services.notes.handlers.recording import record_counted
@@ -54,6 +55,7 @@ from shared.contracts.notes import (
 )
 from shared.flow.documents import Ref
 from shared.flow.router import Router
+from shared.gate import Gated, NoGate
 
 
 def revisions(content_id: str, *numbers: int) -> list[Ref]:
@@ -66,13 +68,14 @@ def discussed(note_id: str, comment_id: str) -> list[Ref]:
     return [(Note, note_id), (Comment, comment_id), (Need, need_id(comment_id))]
 
 
-def answer(table: Router) -> None:
+def answer(table: Router, gate: Gated) -> None:
     """Commands, in the api lane of whoever asks."""
-    table.on(PostNote, post_note, lambda c: [(Note, c.note_id)])
+    table.on(PostNote, lambda c, w: post_note(c, w, gate), lambda c: [(Note, c.note_id)], name="post_note")
     table.on(
         PostComment,
-        post_comment,
+        lambda c, w: post_comment(c, w, gate),
         lambda c: [(Note, c.note_id), *((Comment, i) for i in (c.comment_id, c.parent_id) if i)],
+        name="post_comment",
     )
     table.on(EditNote, edit_note, lambda c: [(Note, c.note_id), *revisions(c.note_id, c.match, c.match + 1)])
     table.on(
@@ -106,6 +109,12 @@ def follow(table: Router, steps: tuple[int, ...]) -> None:
         lambda e, w: content_judged(e, w, steps),
         lambda e: [*discussed(e.note_id, e.content_id), *revisions(e.content_id, e.revision)],
         name="content_judged",
+    )
+    table.on(
+        HoldLapses,
+        lambda r, w: hold_lapses(r, w, steps),
+        lambda r: discussed(r.note_id, r.comment_id) if r.comment_id else [(Note, r.note_id)],
+        name="hold_lapses",
     )
     table.on(NoteDeleted, note_deleted, lambda e: [(Note, e.note_id), *revisions(e.note_id, *written(e.revision))])
     table.on(
@@ -144,10 +153,10 @@ def count(table: Router, settings: Settings) -> None:
     table.on(NoteReacted, lambda e, w: note_reacted(e, w, heat), lambda e: [(Note, e.note_id)], name="note_reacted")
 
 
-def router(settings: Settings) -> Router:
-    """Payload -> what it reads -> who decides."""
+def router(settings: Settings, gate: Gated | None = None) -> Router:
+    """Payload -> what it reads -> who decides. Without a gate all goes through unseen."""
     table = Router("notes")
-    answer(table)
+    answer(table, gate or NoGate())
     follow(table, settings.need_steps)
     count(table, settings)
     return table

@@ -91,6 +91,13 @@ class NeedDue(Reminder, frozen=True, kw_only=True):
     step: int
 
 
+class HoldLapses(Reminder, frozen=True, kw_only=True):
+    """The gate has held a note, or a comment of it, and nobody may have judged it."""
+
+    note_id: str
+    comment_id: str | None
+
+
 class NeedsOrphaned(Reminder, frozen=True, kw_only=True):
     """The note of these comments was deleted: what they ask needs no answer. A timer that is due at once."""
 

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from services.notes import core
 from services.notes.core import Comment, Note, Revision
+from services.notes.handlers.commands import HoldLapses
 from services.notes.handlers.editing import comment_news, note_news
 from services.notes.handlers.helping import follow_need
 from services.notes.handlers.recording import credit_text
@@ -20,11 +21,12 @@ from shared.flow.work import Work
 
 
 def note_posted(event: NotePosted, work: Work) -> str | None:
-    """Count the note for its author."""
+    """Count the note for its author; one that the gate holds when others see it."""
     note = work.get(Note, event.note_id)
     if note is None:
         return "unknown"
-    credit_text(note, work, 1)
+    if event.gate != "held":
+        credit_text(note, work, 1)
     return None
 
 
@@ -33,8 +35,10 @@ def comment_posted(event: CommentPosted, work: Work, steps: tuple[int, ...]) -> 
     note, comment = work.get(Note, event.note_id), work.get(Comment, event.comment_id)
     if note is None or comment is None:
         return "unknown"
-    note = replace(note, comments=note.comments + 1)
-    credit_text(comment, work, 1)
+    held = event.gate == "held"
+    note = replace(note, comments=note.comments + 1, hidden_comments=note.hidden_comments + held)
+    if not held:
+        credit_text(comment, work, 1)
     work.put(follow_need(note, comment, work, steps))
     return None
 
@@ -67,19 +71,21 @@ def judge_note(before: Note, edit: Revision | None, verdict: core.Verdict, work:
     if note.revision != before.revision:
         work.emit(note_news(NoteRevised, note, note, note.revision), note)
     if note.hidden != before.hidden:
-        hidden, reasons = note.hidden, verdict.reasons
-        work.emit(
-            NoteVisibilityChanged(note_id=note.id, author_id=note.author_id, hidden=hidden, reasons=reasons), note
-        )
-        credit_text(note, work, -1 if hidden else 1)
+        show_note(note, verdict.reasons, work)
     return None
+
+
+def show_note(note: Note, reasons: tuple[str, ...], work: Work) -> None:
+    """Tell that others see a note, or do not any more, and count it for its author."""
+    work.emit(note_seen(note, reasons), note)
+    credit_text(note, work, -1 if note.hidden else 1)
 
 
 def judge_comment(
     before: Comment, edit: Revision | None, verdict: core.Verdict, means: tuple[Note, Work, tuple[int, ...]]
 ) -> str | None:
     """What a verdict makes of a comment; its note counts it, and its need follows what others now read."""
-    note, work, steps = means
+    work = means[1]
     ruled = core.ruled(before, edit, verdict)
     if isinstance(ruled, str):
         return ruled
@@ -90,16 +96,43 @@ def judge_comment(
     comment = work.put(ruled[0])
     if comment.revision != before.revision:
         work.emit(comment_news(CommentRevised, comment, comment.text, comment.revision), comment)
+    show_comment(before, comment, verdict.reasons, means)
+    return None
+
+
+def show_comment(
+    before: Comment, comment: Comment, reasons: tuple[str, ...], means: tuple[Note, Work, tuple[int, ...]]
+) -> None:
+    """Tell that others see a comment, or do not any more, count it, and follow what it asks."""
+    note, work, steps = means
     if comment.hidden != before.hidden:
-        work.emit(visibility(comment, verdict.reasons), comment)
+        work.emit(comment_seen(comment, reasons), comment)
         credit_text(comment, work, -1 if comment.hidden else 1)
     if (comment.revision, comment.hidden) != (before.revision, before.hidden):
         hidden = note.hidden_comments + comment.hidden - before.hidden
         work.put(follow_need(replace(note, hidden_comments=hidden), comment, work, steps))
+
+
+def hold_lapses(reminder: HoldLapses, work: Work, steps: tuple[int, ...]) -> str | None:
+    """Show what the gate has held and nobody has judged."""
+    note = work.get(Note, reminder.note_id)
+    content = work.get(Comment, reminder.comment_id) if reminder.comment_id else note
+    if note is None or content is None or not core.unjudged(content):
+        return "judged"
+    shown = work.put(replace(content, hidden=False))
+    if isinstance(shown, Comment) and isinstance(content, Comment):
+        show_comment(content, shown, (), (note, work, steps))
+    elif isinstance(shown, Note):
+        show_note(shown, (), work)
     return None
 
 
-def visibility(comment: Comment, reasons: tuple[str, ...]) -> CommentVisibilityChanged:
+def note_seen(note: Note, reasons: tuple[str, ...]) -> NoteVisibilityChanged:
+    """The news that others see a note, or do not."""
+    return NoteVisibilityChanged(note_id=note.id, author_id=note.author_id, hidden=note.hidden, reasons=reasons)
+
+
+def comment_seen(comment: Comment, reasons: tuple[str, ...]) -> CommentVisibilityChanged:
     """The news that others see a comment, or do not."""
     return CommentVisibilityChanged(
         comment_id=comment.id,

@@ -2,17 +2,21 @@
 
 from services.notes import core
 from services.notes.core import Comment, Note
-from services.notes.handlers.commands import PostComment, PostNote
+from services.notes.handlers.commands import HoldLapses, PostComment, PostNote
+from services.notes.handlers.judging import comment_seen, note_seen
 from shared.contracts.notes import CommentPosted, NotePosted
 from shared.errors import Rejected
 from shared.flow.router import Reply
 from shared.flow.work import Work
+from shared.gate import Gated
+from shared.judging.snapshot import Draft
 
 
-def post_note(command: PostNote, work: Work) -> Reply:
-    """A new note, and the news of it."""
+def post_note(command: PostNote, work: Work, gate: Gated) -> Reply:
+    """A new note, and the news of it; one that the gate holds is hidden until it was judged."""
     if work.get(Note, command.note_id):
         raise Rejected("idempotency-key-reused", 422)
+    passage = gate.look(Draft("note", f"{command.title}\n{command.text}", command.person_id), work.now)
     note = work.put(
         Note(
             id=command.note_id,
@@ -24,6 +28,7 @@ def post_note(command: PostNote, work: Work) -> Reply:
             intent=command.intent,
             created_at=work.now,
             hot_at=work.now,
+            hidden=passage.held,
         )
     )
     work.emit(
@@ -35,20 +40,26 @@ def post_note(command: PostNote, work: Work) -> Reply:
             topic=note.topic,
             place=note.place,
             intent=note.intent,
+            gate=passage.gate,
+            gate_version=passage.version,
         ),
         note,
     )
-    return Reply(status=201, body={"note_id": note.id, "created_at": work.now.isoformat()})
+    if passage.held:
+        work.emit(note_seen(note, passage.reasons), note)
+        lapse(note.id, None, work, gate)
+    return Reply(status=201, body={"note_id": note.id, "created_at": work.now.isoformat(), "held": passage.held})
 
 
-def post_comment(command: PostComment, work: Work) -> Reply:
-    """A new comment. The note's counts follow in the lane of the note."""
+def post_comment(command: PostComment, work: Work, gate: Gated) -> Reply:
+    """A new comment, hidden if the gate holds it. The note's counts follow in the lane of the note."""
     if work.get(Comment, command.comment_id):
         raise Rejected("idempotency-key-reused", 422)
     note = work.get(Note, command.note_id)
     parent = work.get(Comment, command.parent_id) if command.parent_id else None
     depth = core.commentable(note, parent, command.parent_id)
     assert note is not None
+    passage = gate.look(Draft("comment", command.text, command.person_id), work.now)
     comment = work.put(
         Comment(
             id=command.comment_id,
@@ -59,6 +70,7 @@ def post_comment(command: PostComment, work: Work) -> Reply:
             author_id=command.person_id,
             text=command.text,
             created_at=work.now,
+            hidden=passage.held,
         )
     )
     work.emit(
@@ -69,7 +81,19 @@ def post_comment(command: PostComment, work: Work) -> Reply:
             author_id=comment.author_id,
             note_author_id=note.author_id,
             text=comment.text,
+            gate=passage.gate,
+            gate_version=passage.version,
         ),
         comment,
     )
-    return Reply(status=201, body={"comment_id": comment.id, "note_id": note.id, "created_at": work.now.isoformat()})
+    if passage.held:
+        work.emit(comment_seen(comment, passage.reasons), comment)
+        lapse(note.id, comment.id, work, gate)
+    about = {"comment_id": comment.id, "note_id": note.id, "created_at": work.now.isoformat()}
+    return Reply(status=201, body={**about, "held": passage.held})
+
+
+def lapse(note_id: str, comment_id: str | None, work: Work, gate: Gated) -> None:
+    """See to it that what nobody has judged is not hidden for long."""
+    payload = HoldLapses(note_id=note_id, comment_id=comment_id)
+    work.remind(f"held:{comment_id or note_id}", work.now + gate.hold, payload, ("note", note_id))

@@ -12,7 +12,7 @@ CORE = {"core.py", "core"}
 HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py", "state.py"}
 BESIDE = {
-    "moderation": {"base.rules", "past.py", "report.py", "view.py"},
+    "moderation": {"past.py", "report.py", "view.py"},
     "recommend": {"placed.py", "view.py", "weights.py"},
 }
 """What a service may have beside them: a part of its core that is long, its state, a view, its first rules, what its

@@ -15,6 +15,7 @@ CORES = (
     "shared/text/*.py",
     "shared/rules/*.py",
     "shared/place.py",
+    "shared/judging/*.py",
     *BESIDE_CORE,
 )
 
@@ -27,11 +28,12 @@ PURE_SHARED = (
     "shared.contracts",
     "shared.errors",
     "shared.flow.documents",
+    "shared.judging",
     "shared.place",
     "shared.rules",
     "shared.text",
 )
-FOLD = ("shared.flow.known", "shared.flow.parts", "shared.flow.router", "shared.flow.work")
+FOLD = ("shared.flow.known", "shared.flow.parts", "shared.flow.router", "shared.flow.work", "shared.gate")
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter", "time_ns"}
 WORLD = {"open", "print", "input", "exec", "eval", "compile", "breakpoint", "hash", "id"}
 """Builtins that reach out, or that differ from one process to the next."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.moderation.core.bar import Bar
-from services.moderation.core.grams import Reading, gains
-from services.moderation.core.model import CHUNK, TextModel, chances
+from shared.judging.grams import Reading, gains
+from shared.judging.model import CHUNK, TextModel, chances
 from shared.rules import Judgement, Reason, RuleSet, Sight, Value, judge
 from shared.text import normalise
 
@@ -17,6 +17,16 @@ MODEL = "model"
 MOST_PLACES = 3
 WIDE = 8
 """How many places the model shows, and how many characters of the normalised text one has."""
+
+
+class Bar(Protocol):
+    """From which chance on the model hides alone; `at` is None: it does not."""
+
+    @property
+    def at(self) -> float | None: ...
+
+    @property
+    def version(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

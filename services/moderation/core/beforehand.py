@@ -1,0 +1,123 @@
+"""What is told to those who judge before they publish: the text model in parts, and counters that are hot."""
+
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar, NamedTuple
+from zlib import crc32
+
+import numpy as np
+from msgspec.structs import replace
+
+from services.moderation.core.counters import HOUR, WEEK, Counter, Entry, Heat, bounded
+from shared.flow.documents import Document
+from shared.judging import Judges, TextModel
+from shared.judging.keys import FAMILY, Counted
+from shared.rules import RuleSet, Sight, Truth
+
+PARTS = 4
+"""A part of the model is well below what an event may hold, whatever the weights are."""
+APART = timedelta(minutes=1)
+"""The model is told no more often: it changes with every lesson."""
+AGAIN = timedelta(hours=1)
+"""It is told again so often though nothing has changed: a broker may have kept the older one of two."""
+LASTS = timedelta(minutes=10)
+"""For so long holds what is told of a counter."""
+CELLS = 16_384
+"""Keys under which counters are told."""
+
+
+class ToldModel(Document, frozen=True, kw_only=True):
+    """Which version of a part of the model was told last, and when."""
+
+    COLLECTION: ClassVar[str] = "told_models"
+    REBUILT: ClassVar[bool] = False
+
+    version: str
+    at: datetime
+
+
+def told_ids() -> tuple[str, ...]:
+    """The ids of the parts, which are the keys that they are told under."""
+    return tuple(f"model-{part}" for part in range(PARTS))
+
+
+def model_due(told: ToldModel | None, judges: Judges, now: datetime) -> bool:
+    """Whether a part is to be told: it has something to say, it is another one than was told, and not too soon."""
+    if not judges.model.speaks:
+        return False
+    return told is None or now - told.at >= (AGAIN if told.version == judges.version else APART)
+
+
+def weights_of(model: TextModel, part: int) -> str:
+    """The weights of one part as they are told: 16-bit floats, deflated, in base64."""
+    some = np.array_split(model.weights, PARTS)[part]
+    return b64encode(zlib.compress(some.astype("<f2").tobytes())).decode()
+
+
+class Hot(NamedTuple):
+    """What whoever writes next will find at a counter, at least, until a time; `text` is what copies are told of."""
+
+    counts: Mapping[str, float]
+    text: str
+    until: datetime
+
+
+def cell(counter_id: str) -> str:
+    """The key under which a counter is told."""
+    return f"hot-{crc32(counter_id.encode()) % CELLS:05d}"
+
+
+def heated(counter: Counter, rules: RuleSet, now: datetime) -> tuple[Counter, Hot | None]:
+    """The counter, and what is to be told of it: that rules may hold by it which did not, or still may.
+
+    A rule that would say the same of a counter that has counted nothing is no reason to tell of this one.
+    """
+    kind: Counted = counter.id.partition(":")[0]  # type: ignore[assignment]
+    hot = outlook(kind, counter.entries, now)
+    if not any(hot.counts.values()):
+        return counter, None
+    nothing = dict.fromkeys(hot.counts, 0.0)
+    asking = (rule for rule in rules.rules if any(key.startswith(FAMILY[kind]) for key in rule.facts))
+    by = tuple(
+        rule.name
+        for rule in asking
+        if _sure(rule.holds(Sight(None, None, dict(hot.counts)))) > _sure(rule.holds(Sight(None, None, dict(nothing))))
+    )
+    known = counter.heat
+    if not by or (known and set(by) <= set(known.rules) and known.until - now > LASTS / 2):
+        return counter, None
+    return replace(counter, heat=Heat(by, hot.until)), hot
+
+
+def outlook(kind: Counted, entries: tuple[Entry, ...], now: datetime) -> Hot:
+    """What a content that comes within `LASTS` will find, whoever writes it and wherever: never more than it will.
+
+    Windows of a minute are over too soon to be told. One of the people and of the places may be its own.
+    """
+    hour = [e for e in entries if now + LASTS - HOUR < e.at]
+    places, text = {e.place_id for e in hour}, ""
+    people = {e.author_id for e in hour}
+    counts: dict[str, int]
+    match kind:
+        case "text":
+            counts = {"crowd.people(1h)": len(people) - 1, "crowd.places(1h)": len(places) - 1}
+        case "host":
+            counts = {"host.people(1h)": len(people) - 1}
+        case "group":
+            counts = {"group.posts(1h)": len(hour), "group.hidden(1h)": sum(e.hidden for e in hour)}
+        case "person":
+            where = {hash_: {e.place_id for e in hour if e.text == hash_} for hash_ in {e.text for e in hour if e.text}}
+            text = max(sorted(where), key=lambda hash_: len(where[hash_]), default="")
+            counts = {
+                "author.posts(1h)": len(hour),
+                "author.places(1h)": len(places) - 1,
+                "author.copies(1h)": len(where.get(text, ())) - 1,
+                "author.hidden(7d)": sum(e.hidden and now + LASTS - WEEK < e.at for e in entries),
+            }
+    return Hot(bounded({key: max(count, 0) for key, count in counts.items()}), text, now + LASTS)
+
+
+def _sure(truth: Truth) -> int:
+    return 1 if truth is None else 2 * truth

@@ -1,0 +1,157 @@
+"""How many events moderation judges a second, and how soon: ``python -m tests.bench.judged DATA_DIR [--texts 20000]``.
+
+DATA_DIR holds spam/ and ham/ with *.jsonl.gz and a field `text`. A stack of its own is started, and one process of
+moderation. First the texts, rows of all files in turn, stand in the topic of notes as comments of 5,000 people under
+3,000 notes before the process begins: what waits is in Kafka, and the time from its first verdict to the last says how
+many it judges a second, through Kafka and the database, with counters and all. Then comments come at half of that rate,
+and each verdict is timed from the sending of its comment. Fails below 2,000 a second, above 100 ms for the slowest in
+a hundred, and where a verdict is missing or there twice. The rows are read and forgotten: nothing of them is printed.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from local.fleet import PARTITIONS, Service, World, topics
+from local.issuer import Issuer
+from local.stack import Stack, pick, running
+from shared.contracts import Envelope, partition_of
+from shared.contracts.moderation import ContentJudged
+from shared.contracts.notes import CommentPosted
+from shared.contracts.topics import NOTE_VERDICT
+from tests.bench.backtest import NOTES, PEOPLE, texts
+
+LEAST_RATE, MOST_SECONDS = 2_000, 0.1
+SHARE, LASTS, WARM = 0.5, 20.0, 2_000
+"""Of the rate that was found; seconds for which comments come at it; texts judged before anything is timed."""
+PATIENCE = 120.0
+
+
+class Verdicts:
+    """Reads every first verdict and notes when it was seen; one more with the same sequence is a double."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, float] = {}
+        self.doubled = 0
+        self._ids = Counter[tuple[str, str]]()
+
+    async def read(self, stack: Stack) -> None:
+        """Until it is cancelled."""
+        consumer = AIOKafkaConsumer(NOTE_VERDICT.name, bootstrap_servers=stack.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            async for record in consumer:
+                headers = dict(record.headers)
+                if headers["ce_type"].decode() == ContentJudged.TYPE:
+                    content, sequence = headers["ce_subject"].decode(), headers["ce_sequence"].decode()
+                    self._ids[content, sequence] += 1
+                    self.doubled += self._ids[content, sequence] > 1
+                    self.seen.setdefault(content, time.perf_counter())
+        finally:
+            await consumer.stop()
+
+    async def until(self, many: int) -> None:
+        """Waits for so many contents; raises TimeoutError when none more comes."""
+        known, since = -1, time.perf_counter()
+        while len(self.seen) < many:
+            if len(self.seen) > known:
+                known, since = len(self.seen), time.perf_counter()
+            if time.perf_counter() - since > PATIENCE:
+                raise TimeoutError(f"{many - known:,} of {many:,} verdicts are missing")
+            await asyncio.sleep(0.05)
+
+
+class Comments:
+    """Writes comments to the topic, each once."""
+
+    def __init__(self, producer: AIOKafkaProducer, written: Iterator[str]) -> None:
+        self._producer, self._written, self._rng = producer, written, random.Random(1)
+        self.sent: dict[str, float] = {}
+
+    async def send(self) -> None:
+        """The next one, without waiting for its acknowledgement."""
+        id_ = f"c{len(self.sent)}"
+        note, person = f"n{self._rng.randrange(NOTES)}", f"p{self._rng.randrange(PEOPLE)}"
+        event = CommentPosted(
+            comment_id=id_, note_id=note, author_id=person, note_author_id="ann", text=next(self._written)
+        )
+        at = datetime.now(UTC)
+        envelope = Envelope(f"e-{id_}", event.TYPE, event.source, at, id_, 1, "chain", "cause")
+        self.sent[id_] = time.perf_counter()
+        await self._producer.send(
+            event.TOPIC.name,
+            event.model_dump_json().encode(),
+            note.encode(),
+            partition_of(note, PARTITIONS),
+            headers=envelope.headers(),
+        )
+
+    async def at(self, rate: float, seconds: float) -> None:
+        """So many a second, evenly."""
+        began, sent = time.perf_counter(), 0
+        while sent < rate * seconds:
+            while sent < min(rate * (time.perf_counter() - began), rate * seconds):
+                await self.send()
+                sent += 1
+            await asyncio.sleep(0.002)
+
+
+async def measure(stack: Stack, folder: Path, many: int) -> int:
+    """Both parts, one after the other."""
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka, linger_ms=2, max_batch_size=1 << 18)
+    await producer.start()
+    verdicts, comments = Verdicts(), Comments(producer, texts(folder))
+    for _ in range(WARM + many):
+        await comments.send()
+    await producer.flush()
+    async with Issuer() as issuer:
+        service = Service("moderation", World(stack, issuer), stack.directory)
+        await service.migrate()
+        reading = asyncio.create_task(verdicts.read(stack))
+        try:
+            await service.start()
+            await verdicts.until(WARM + many)
+            rate = rate_of(sorted(verdicts.seen.values())[WARM:])
+            print(f"{many:,} comments judged: {rate:,.0f} a second by one process ({stack})", flush=True)
+            before = len(comments.sent)
+            await comments.at(rate * SHARE, LASTS)
+            await verdicts.until(len(comments.sent))
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await service.child.stop(5.0)
+            await producer.stop()
+    late = sorted(verdicts.seen[id_] - sent for id_, sent in islice(comments.sent.items(), before, None))
+    p50, p95, p99 = (late[int(share * len(late))] for share in (0.5, 0.95, 0.99))
+    print(f"{len(late):,} more at {rate * SHARE:,.0f} a second: median {p50 * 1e3:.0f} ms, ", end="")
+    print(f"95 % {p95 * 1e3:.0f} ms, 99 % {p99 * 1e3:.0f} ms; doubled {verdicts.doubled}, missing 0")
+    return 0 if rate >= LEAST_RATE and p99 <= MOST_SECONDS and not verdicts.doubled else 1
+
+
+def rate_of(times: list[float]) -> float:
+    """Verdicts a second between the first and the last."""
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+async def main(folder: Path, many: int) -> int:
+    """Exit status 1 where a bar is missed."""
+    async with running(*pick("local")) as stack:
+        await topics(stack)
+        return await measure(stack, folder, many)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DATA_DIR")
+    parser.add_argument("--texts", type=int, default=20_000)
+    chosen = parser.parse_args()
+    sys.exit(asyncio.run(main(chosen.folder, chosen.texts)))

@@ -1,0 +1,74 @@
+"""A follower over a real broker: it reads the whole topic, hears of news, and comes back after an outage."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from local.processes import wait_for
+from local.stack import running
+from shared.brokers import Brokers
+from shared.bus import Bus
+from shared.contracts import Envelope, Event
+from shared.contracts.samples import examples
+from shared.contracts.topics import POLICY
+from shared.flow.ports import Record
+from shared.follow import Follower
+
+pytestmark = pytest.mark.stack
+SOON = 30.0
+
+
+def record(number: int, type_: str, value: bytes = b"") -> Record:
+    """A record of the topic, by its number in the test."""
+    envelope = Envelope(f"e-{number}", type_, "/a-test", datetime.now(UTC), "s", number, "c", "c")
+    key = f"k-{number}"
+    return Record(POLICY.name, number % 4, key, value or examples(type_)[0].value, envelope)
+
+
+class Heard:
+    """Takes what is handed over."""
+
+    def __init__(self) -> None:
+        self.sequences: list[int] = []
+        self.caught_up_at: list[int] = []
+
+    def take(self, event: Event, envelope: Envelope) -> None:
+        """Note the sequence."""
+        self.sequences.append(envelope.sequence)
+
+    def caught_up(self) -> None:
+        """Note how much was there."""
+        self.caught_up_at.append(len(self.sequences))
+
+
+async def test_a_follower_reads_all_and_then_on() -> None:
+    """Whole before it says so, news at once, nothing of what cannot be read; after its stop no task is left."""
+    changed, heated = "lianyi.moderation.rules_changed.v1", "lianyi.moderation.counter_heated.v1"
+    async with running("embedded") as stack:
+        bus, heard = Bus(Brokers(stack.kafka), "moderation"), Heard()
+        await bus.connect({POLICY.name})
+        await bus.publish([record(n, changed if n % 2 else heated) for n in range(20)])
+        await bus.publish([record(20, changed, b"{"), record(21, changed + "0")])
+        follower = Follower(POLICY, heard.take, heard.caught_up)
+        follower.start(Brokers(stack.kafka))
+
+        async def whole() -> bool:
+            return bool(heard.caught_up_at)
+
+        await wait_for(whole, SOON, "the follower has read the topic")
+        assert heard.caught_up_at[0] == 20
+        assert sorted(heard.sequences) == list(range(20))
+        stack.broker.pause()
+        told = len(heard.caught_up_at)
+        await asyncio.sleep(0)
+        stack.broker.resume()
+        await bus.publish([record(30, heated)])
+
+        async def news() -> bool:
+            return 30 in heard.sequences and len(heard.caught_up_at) > told
+
+        await wait_for(news, SOON, "news have come")
+        await follower.stop()
+        await asyncio.wait_for(bus.stop(), SOON)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
