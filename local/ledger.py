@@ -84,6 +84,8 @@ class Ledger:
         self.book = Book(clock)
         self.kinds: Counter[str] = Counter()
         self.hidden: dict[str, bool] = {}
+        self.gates, self.held = Counter[str](), set[str]()
+        """Posted texts by what the gate said; those that are held and of which no verdict was seen yet."""
         self.deleted: set[str] = set()
         """Comments that their authors have taken away."""
         self.reactions: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -258,12 +260,12 @@ class Ledger:
                 self._judged(event)
             case m.MessageJudged() as event:
                 self._message_judged(event)
-            case n.NotePosted() as event if event.gate == "held":
-                self._held("Note", event.note_id)
-            case n.CommentPosted() as event if event.gate == "held":
-                self._held("Comment", event.comment_id)
-            case t.MessagePosted() as event if event.gate == "held":
-                self._held("Message", event.message_id)
+            case n.NotePosted() as event:
+                self._posted("Note", event.note_id, event.gate)
+            case n.CommentPosted() as event:
+                self._posted("Comment", event.comment_id, event.gate)
+            case t.MessagePosted() as event:
+                self._posted("Message", event.message_id, event.gate)
             case n.NeedOpened() as event:
                 self._opened(event.comment_id, event.need_id, Need(event.due_at.timestamp()))
             case t.GroupNeedOpened() as event:
@@ -312,30 +314,37 @@ class Ledger:
     def _judged(self, event: m.ContentJudged) -> None:
         before, kind = self.hidden.get(event.content_id, False), "Note" if event.kind == "note" else "Comment"
         self.hidden.setdefault(event.content_id, False)
+        self.held.discard(event.content_id)
         if event.hidden == before or (event.revision and event.hidden):
             return  # of an edit that is refused others still see the text before
         self.hidden[event.content_id] = event.hidden
         self.book.expect(f"{kind}VisibilityChanged", event.content_id, str(event.hidden))
-        need = self.need_of.get(event.content_id)
-        if need and event.hidden:
+        if event.hidden and (need := self.need_of.get(event.content_id)):
             self.book.expect("NeedWithdrawn", need)
 
     def _message_judged(self, event: m.MessageJudged) -> None:
+        self.held.discard(event.content_id)
         if event.hidden or self.hidden.get(event.content_id):
             self.book.expect("MessageVisibilityChanged", event.content_id, str(event.hidden))
         self.hidden[event.content_id] = event.hidden
         if event.hidden and (need := self.need_of.get(event.content_id)):
             self.book.expect("GroupNeedWithdrawn", need)
 
-    def _held(self, kind: str, text: str) -> None:
-        """Hidden from the beginning until its verdict, which may have been seen before this."""
+    def _posted(self, kind: str, text: str, gate: str) -> None:
+        """One that is held is hidden from the beginning until its verdict, which may have been seen before this."""
+        self.gates[gate] += 1
+        if gate != "held":
+            return
         self.book.expect(f"{kind}VisibilityChanged", text, "True")
-        if not self.hidden.setdefault(text, True):
+        if self.hidden.get(text) is False:
             self.book.expect(f"{kind}VisibilityChanged", text, "False")
+        elif text not in self.hidden:
+            self.hidden[text] = True
+            self.held.add(text)
 
     def _opened(self, asked_in: str, need_id: str, need: Need) -> None:
         self.needs[need_id], self.need_of[asked_in] = need, need_id
-        if self.hidden.get(asked_in):
+        if self.hidden.get(asked_in) and asked_in not in self.held:
             self.book.expect(f"{need.where}NeedWithdrawn", need_id)
 
     def _over(self, need_id: str) -> None:

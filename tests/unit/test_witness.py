@@ -570,3 +570,20 @@ def test_an_unanswered_need_in_a_group_must_escalate(world: World) -> None:
     ids = {"need_id": "need-q", "message_id": "q", "group_id": "g", "asker_id": "p-1"}
     world.tell(t.GroupNeedEscalated(**ids, step=1, due_at=DUE))
     assert world.verdict == Verdict()
+
+
+@pytest.mark.parametrize("spared", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+def test_what_the_gate_holds_is_hidden_at_once(world: World, spared: bool, late: bool) -> None:
+    """The news of that is expected; of a verdict that spares it also that it is shown, in whichever order they come."""
+    world.accept("comment", note="n", comment="c", asks=None)
+    held = posted("c").model_copy(update={"gate": "held"})
+    for event in (judged("c", hidden=not spared), held) if late else (held, judged("c", hidden=not spared)):
+        world.tell(event)
+    news = [hidden for _, _, hidden in (fact for fact in world.verdict.lost if "Visibility" in fact[0])]
+    assert news == ["True", "False"][: 1 + spared]
+    for hidden in news:
+        ids = {"comment_id": "c", "note_id": "n", "author_id": "p-1"}
+        world.tell(n.CommentVisibilityChanged(**ids, hidden=hidden == "True"))
+    assert world.verdict.clean
+    assert world.witness.ledger.hidden["c"] is not spared
