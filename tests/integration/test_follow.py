@@ -49,7 +49,7 @@ async def test_a_follower_reads_all_and_then_on() -> None:
         bus, heard = Bus(Brokers(stack.kafka), "moderation"), Heard()
         await bus.connect({POLICY.name})
         await bus.publish([record(n, changed if n % 2 else heated) for n in range(20)])
-        await bus.publish([record(20, changed, b"{"), record(21, changed + "0")])
+        await bus.publish([record(20, changed, b"{"), record(21, changed + "0", b"{}")])
         follower = Follower(POLICY, heard.take, heard.caught_up)
         follower.start(Brokers(stack.kafka))
 
