@@ -8,7 +8,7 @@ SECANTUS := 0.5.3-beta.196
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench-text bench-recommend check format
+.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench-text bench-judged bench-recommend check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -70,6 +70,9 @@ bench-text: setup ## how well and how fast texts are judged, beside two baseline
 
 bench-recommend: setup ## how well groups are found for notes and people, beside the known ways (DATA: folder with notes/, memberships/)
 	@exec nice -n 5 $(PY) -m tests.bench.recommend '$(DATA)'
+
+bench-judged: setup ## how long a look of the gate takes, how many events one moderation judges a second, and how soon (DATA)
+	@$(PY) -m tests.bench.gate '$(DATA)'; told=$$?; $(PY) -m tests.bench.judged '$(DATA)' && exit $$told
 
 check: setup ## lint, format and types
 	@$(PY) -m ruff check

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 TEA = '\nrule tea "请人喝茶"\n  hide\n  when text has tea_words\n  catches "喝茶"\n  spares "茶叶"\n'
-SOURCE = f'phrases tea_words """ 喝茶 """\n{BASE.read_text("utf-8")}{TEA}'
+SOURCE = f'phrases tea_words = """ 喝茶 """\n{BASE.read_text("utf-8")}{TEA}'
 RELOADED = 5.0
 """Seconds in which every process judges by a change of the rules, the gates of other services too."""
 SOON = 30.0
