@@ -4,13 +4,11 @@ A plain consumer without a group: nothing is committed, no lane hears of it, and
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from shared.brokers import Brokers
@@ -46,14 +44,13 @@ class Follower:
         """Read no more."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, brokers: Brokers) -> None:
         while True:
             try:
                 await self._follow(brokers)
-            except (KafkaError, Transient, UnicodeDecodeError) as error:
+            except Exception as error:  # whatever the client meets: nobody waits here, and the next try begins anew
                 log.warning("following_interrupted", topic=self._topic.name, error=type(error).__name__)
             await asyncio.sleep(AGAIN)
 
