@@ -22,8 +22,8 @@ HEAD = """# Faults on real parts
 
 What the tests in `tests/faults` have come to: the four services as processes, Apache Kafka {kafka} and a database on
 disk ({database}), on {cores} cores, with a crowd that writes, asks, answers, joins and leaves all the time.
-`make faults` writes this page; `N=` multiplies the rounds, and a row says with which N it was made. `make test` plays a
-short round of each.
+Where brokers die or disks are full there are three brokers, else one. `make faults` writes this page; `N=` multiplies
+the rounds, and a row says with which N it was made. `make test` plays a short round of each.
 
 - **inputs**: accepted commands, and records of all topics. **faults**: how often something was broken.
 - **lost**, **doubled**: facts that the accepted commands make certain and that did not come, or came twice, by an

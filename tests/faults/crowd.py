@@ -89,14 +89,15 @@ class Crowd:
             await self._relay(place, group)
 
     @asynccontextmanager
-    async def living(self, tasks: int) -> AsyncIterator[None]:
-        """The crowd is at it while the block runs; at its end everybody finishes what they are at."""
+    async def living(self, tasks: int, pause: float = 0.0) -> AsyncIterator[None]:
+        """The crowd is at it while the block runs; at its end everybody finishes what they are at. Between two moves
+        of a task there is a pause of so many seconds in the mean."""
         self._leaving = False
         people = [[f"crowd-{task}-{n}" for n in range(4)] for task in range(tasks)]
         try:
             async with asyncio.TaskGroup() as group:
                 for some in people:
-                    group.create_task(self._live(some, random.Random(self._rng.random())))
+                    group.create_task(self._live(some, random.Random(self._rng.random()), pause))
                 try:
                     yield
                 finally:
@@ -104,7 +105,7 @@ class Crowd:
         except* Refusal as errors:
             raise errors.exceptions[0] from None
 
-    async def _live(self, people: list[str], rng: random.Random) -> None:
+    async def _live(self, people: list[str], rng: random.Random, pause: float) -> None:
         moves = (
             *(self._talk, self._ask, self._advertise, self._answer, self._advise, self._hand_over),
             *(self._move, self._chat, self._opine, self._report),
@@ -120,6 +121,7 @@ class Crowd:
                     raise
             finally:
                 self._busy -= 1
+            await asyncio.sleep(rng.uniform(0.0, 2 * pause))
 
     @asynccontextmanager
     async def resting(self) -> AsyncIterator[None]:

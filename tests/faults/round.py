@@ -26,8 +26,10 @@ ON_REAL_PARTS = [
     pytest.mark.asyncio(loop_scope="package"),
 ]
 """The marks of a module of fault tests."""
-TASKS, FEW_TASKS = 10, 4
-"""People who do something at a time; the few of `make test` leave room for those who start."""
+TASKS = 10
+"""People who do something at a time."""
+FEW_TASKS, PAUSE = 4, 0.25
+"""In `make test`, with so many seconds between two moves: they leave room for those who start."""
 WITHIN = 600
 """Accepted commands and records, at most, between two faults."""
 STALLED = 180.0
@@ -196,7 +198,7 @@ async def play(system: System, test: str, scale: float, told: Told) -> AsyncIter
     began, inputs, refused = clock(), system.load, len(system.journal.refused)
     system.witness.watchers.append(round_.hear)
     try:
-        async with system.crowd.living(TASKS if scale else FEW_TASKS):
+        async with system.crowd.living(*((TASKS,) if scale else (FEW_TASKS, PAUSE))):
             yield round_
         await round_.settled()
         wrong = await _wrong(round_)

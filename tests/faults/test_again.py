@@ -95,7 +95,7 @@ async def test_every_record_up_to_five_times_counts_once(system: System, rounds:
     """Doubles on the wire, near their originals or far behind them, change nothing and are told by nobody."""
     async with rounds(system) as round_, echo(round_, "latest") as made:
         following = asyncio.create_task(made.follow(), name="echo")
-        for _ in round_.times(2, 50):
+        for _ in round_.times(1, 50):
             await round_.loaded(LOAD if round_.scale else LITTLE)
         assert not following.done(), following
         following.cancel()

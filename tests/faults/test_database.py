@@ -9,7 +9,7 @@ pytestmark = ON_REAL_PARTS
 async def test_kill_9_of_the_database_loses_and_doubles_nothing(system: System, rounds: Rounds) -> None:
     """Its restart is waited for: each accepted command has its effects, each effect once, and no input dies."""
     async with rounds(system) as round_:
-        for _ in round_.times(few=2, full=10):
+        for _ in round_.times(few=1, full=10):
             await round_.sometime()
             await system.stack.database.restart()
             round_.faults += 1

@@ -60,7 +60,7 @@ async def test_resets_lose_and_double_nothing(behind: Behind, rounds: Rounds) ->
     """Every connection of the services is cut at once, to the broker or to the database or to both."""
     net, rng = behind.network, behind.system.rng
     async with rounds(behind.system) as round_:
-        for _ in round_.times(few=6, full=200):
+        for _ in round_.times(few=3, full=200):
             await round_.sometime(WITHIN // 2)
             cut = [proxy.reset() for proxy in rng.choice([(net.kafka,), (net.mongo,), (net.kafka, net.mongo)])]
             assert all(cut), "there was no connection"
@@ -81,7 +81,7 @@ async def test_blackholes_lose_and_double_nothing(behind: Behind, rounds: Rounds
     async with rounds(behind.system) as round_:
         holes = _holes(behind.network)
         behind.system.rng.shuffle(holes)
-        for n in round_.times(few=2, full=2 * len(holes)):
+        for n in round_.times(few=1, full=2 * len(holes)):
             await round_.sometime(WITHIN // 2)
             with ExitStack() as hole:
                 for way in holes[n % len(holes)]:

@@ -79,7 +79,7 @@ async def test_one_bad_record_in_a_hundred_dies_alone(system: System, rounds: Ro
     async with rounds(system) as round_, planting(round_) as planter:
         for number in round_.times(1, 40):
             for poison in poisons(system.journal.correlation(), number):
-                await round_.loaded(HUNDREDTH)
+                await round_.loaded(HUNDREDTH if round_.scale else HUNDREDTH // 4)
                 must += await planted(planter, poison)
                 round_.faults += 1
     assert letters(round_) == sorted(must)
