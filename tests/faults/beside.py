@@ -43,10 +43,11 @@ Effects = dict[int, float]
 
 
 class Feed:
-    """Comments straight into the topic, numbered from 0, each partition in turn."""
+    """Comments straight into the topic, numbered from 0, each partition in turn. `more` stands in each in a field that
+    only a later release knows."""
 
-    def __init__(self, words: str = "Thanks, that was number") -> None:
-        self._words = words
+    def __init__(self, more: str = "") -> None:
+        self._more = f',"more":"{more}"}}'.encode()
         self.sent = 0
 
     async def run(self, servers: str) -> None:
@@ -66,7 +67,7 @@ class Feed:
         sent = Envelope(id_, event.TYPE, event.source, now, event.key, 0, f"of-{id_}", "feed")
         await producer.send(
             NOTE.name,
-            event.model_dump_json().encode(),
+            event.model_dump_json().encode()[:-1] + self._more,
             key=event.key.encode(),
             partition=self.sent % PARTITIONS,
             headers=sent.headers(),
@@ -84,7 +85,7 @@ class Feed:
             note_id=NOTES[self.sent % PARTITIONS],
             author_id=f"person-{self.sent % 499}",
             note_author_id="owner",
-            text=f"{self._words} {self.sent}.",
+            text=f"Thanks, that was number {self.sent}.",
         )
 
 
