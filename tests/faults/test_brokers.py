@@ -27,8 +27,8 @@ IN_SYNC = 60.0
 FULL = 120.0
 AWAY = 60.0
 AWAY_SHORT = 8.0
-LEFT = 0.5
-"""MB that are left of a disk when it gets narrow: a moment's load."""
+LEFT, LITTLE = 0.5, 0.1
+"""MB that are left of a disk when it gets narrow: a moment's load, and that of `make test`."""
 SOON = 60.0
 STANDS = 5.0
 TAKEN = 20
@@ -86,7 +86,7 @@ async def test_the_disk_of_a_broker_is_full(three: Three, rounds: Rounds) -> Non
         for _ in round_.times(1, 5):
             await wait_for(lambda: in_sync(stack.kafka), IN_SYNC, "all replicas are in sync", *stack.children)
             await round_.sometime()
-            three.broker.leave(LEFT)
+            three.broker.leave(LEFT if round_.scale else LITTLE)
             async with asyncio.timeout(SOON):
                 await until(lambda: broker.children[0].died)
             with round_.recovery():
@@ -105,7 +105,7 @@ async def test_the_disk_of_the_database_is_full(three: Three, rounds: Rounds) ->
     async with rounds(system) as round_:
         for _ in round_.times(1, 10):
             await round_.sometime()
-            three.database.leave(LEFT)
+            three.database.leave(LEFT if round_.scale else LITTLE)
             await refused(system, 5)
             await passed(STANDS)
             three.database.leave()
