@@ -94,3 +94,8 @@ def identity(event: Event, sequence: int) -> tuple[str, tuple[str, ...] | None]:
     if isinstance(event, m.ContentJudged | m.MessageJudged) and sequence > 1:
         return f"later {kind}", None
     return kind, IDENTITY.get(type(event))
+
+
+def in_part(event: m.ContentJudged | m.MessageJudged) -> bool:
+    """Whether a verdict spares what it judges, and another may follow once counters were heard."""
+    return not event.hidden and bool(event.without)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local.book import Book, Fact
-from local.facts import COUNTED, FREE, IDENTITY, identity
+from local.facts import COUNTED, FREE, IDENTITY, identity, in_part
 from local.journal import Accepted, Failed
 from local.standing import Group, Standing, Thread
 from shared.contracts import Envelope, Event
@@ -256,16 +256,14 @@ class Ledger:
     def _follow(self, seen: Seen) -> None:
         """What a fact makes us expect next."""
         match seen.event:
+            case m.ContentJudged() | m.MessageJudged() as event if event.content_id in self.held and in_part(event):
+                pass  # it is not let go by that
             case m.ContentJudged() as event:
                 self._judged(event)
             case m.MessageJudged() as event:
                 self._message_judged(event)
-            case n.NotePosted() as event:
-                self._posted("Note", event.note_id, event.gate)
-            case n.CommentPosted() as event:
-                self._posted("Comment", event.comment_id, event.gate)
-            case t.MessagePosted() as event:
-                self._posted("Message", event.message_id, event.gate)
+            case n.NotePosted() | n.CommentPosted() | t.MessagePosted() as event:
+                self._posted(seen.kind.removesuffix("Posted"), event, event.gate)
             case n.NeedOpened() as event:
                 self._opened(event.comment_id, event.need_id, Need(event.due_at.timestamp()))
             case t.GroupNeedOpened() as event:
@@ -330,11 +328,12 @@ class Ledger:
         if event.hidden and (need := self.need_of.get(event.content_id)):
             self.book.expect("GroupNeedWithdrawn", need)
 
-    def _posted(self, kind: str, text: str, gate: str) -> None:
+    def _posted(self, kind: str, event: Event, gate: str) -> None:
         """One that is held is hidden from the beginning until its verdict, which may have been seen before this."""
         self.gates[gate] += 1
         if gate != "held":
             return
+        text = str(getattr(event, f"{kind.lower()}_id"))
         self.book.expect(f"{kind}VisibilityChanged", text, "True")
         if self.hidden.get(text) is False:
             self.book.expect(f"{kind}VisibilityChanged", text, "False")

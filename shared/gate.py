@@ -32,6 +32,8 @@ PATIENCE = 60.0
 """Seconds after which a topic that could not be read to its end makes what is known too old."""
 MOST_SECONDS = 0.02
 """A look may take so long. After one that took longer the gate rests."""
+SETTLES = timedelta(seconds=2)
+"""So long what is held waits for the counters, after a verdict that spares it and went without them."""
 REST = 10
 """So many times as long as the look has taken: set after set of costly rules takes a tenth of a process at most."""
 

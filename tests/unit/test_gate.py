@@ -350,8 +350,9 @@ def write(world: World, text: str = TEA, id_: str = "c", key: str | None = None)
     return world.ask(command, key).body
 
 
-def judge(world: World, *, hidden: bool, id_: str = "c", sequence: int = 1) -> None:
+def judge(world: World, *, hidden: bool, id_: str = "c", sequence: int = 1, without: tuple[str, ...] = ()) -> None:
     about: Any = {"note_id": "n", "author_id": "bob", "score": 0, "reasons": (), "rules": "r", "hidden": hidden}
+    about["without"] = without
     world.hear(ContentJudged(content_id=id_, kind="note" if id_ == "n" else "comment", **about), sequence)
     world.settle()
 
@@ -405,6 +406,24 @@ def test_what_is_rightly_held_stays_hidden() -> None:
     world.wait(seconds=60)
     assert world.get(Comment, "c").hidden
     assert len(world.told.of(CommentVisibilityChanged)) == 1
+
+
+@pytest.mark.parametrize("agrees", [False, True])
+def test_a_verdict_without_counters_lets_nothing_go(agrees: bool) -> None:
+    """The next one may hide it, and it was never seen; two seconds later it is shown, if none has."""
+    world = forum()
+    write(world)
+    world.settle()
+    judge(world, hidden=False, without=("person",))
+    world.wait(seconds=1.9)
+    assert world.get(Comment, "c").hidden
+    if agrees:
+        judge(world, hidden=True, sequence=2)
+    world.wait(seconds=0.1)
+    assert world.get(Comment, "c").hidden is agrees
+    assert len(world.told.of(CommentVisibilityChanged)) == (1 if agrees else 2)
+    judge(world, hidden=False, sequence=3, without=("person",))
+    assert not world.get(Comment, "c").hidden
 
 
 def test_what_nobody_judges_is_shown() -> None:
@@ -500,6 +519,16 @@ def test_a_message_that_nobody_judges_is_shown(talk: World) -> None:
         ("m", False),
     ]
     assert len(talk.told.of(MessageDeleted)) == 1
+
+
+def test_a_message_waits_for_its_counters_too(talk: World) -> None:
+    """Two seconds from a verdict that went without them."""
+    about: Any = {"group_id": "g", "author_id": "bob", "score": 0, "reasons": (), "rules": "r", "hidden": False}
+    talk.hear(MessageJudged(content_id="m", **about, without=("person",)))
+    talk.wait(seconds=1.9)
+    assert talk.get(Message, "m").hidden
+    talk.wait(seconds=0.1)
+    assert not talk.get(Message, "m").hidden
 
 
 def test_a_message_that_is_rightly_held_stays_hidden(talk: World) -> None:

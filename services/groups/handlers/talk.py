@@ -1,5 +1,7 @@
 """Messages: written and deleted by members, hidden and restored by verdicts."""
 
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from services.groups import core
@@ -9,7 +11,7 @@ from shared.contracts.talk import MessageDeleted, MessagePosted, MessageVisibili
 from shared.errors import Rejected
 from shared.flow.router import Command, Reminder, Reply
 from shared.flow.work import Work
-from shared.gate import Gated
+from shared.gate import SETTLES, Gated
 from shared.judging.snapshot import Draft
 
 from .needs import Steps, open_need, withdraw_need
@@ -71,8 +73,7 @@ def post_message(command: PostMessage, work: Work, gate: Gated) -> Reply:
     )
     if passage.held:
         work.emit(message_news(message, passage.reasons), message)
-        held = HoldLapses(message_id=message.id)
-        work.remind(f"held:{message.id}", work.now + gate.hold, held, ("group", group.id))
+        lapse(message, work, gate.hold)
     about = {"message_id": message.id, "group_id": message.group_id, "created_at": work.now.isoformat()}
     return Reply(status=201, body={**about, "held": passage.held})
 
@@ -121,6 +122,9 @@ def message_judged(event: MessageJudged, work: Work, steps: Steps) -> str | None
     message = work.get(Message, event.content_id)
     if message is None or message.group_id != event.group_id:
         return "unknown"
+    if not event.hidden and event.without and core.unjudged(message):
+        lapse(message, work, SETTLES)
+        return "waits"
     ruled = core.rule_message(message, event.hidden, work.cause.sequence)
     if ruled is None:
         return "older"
@@ -128,6 +132,12 @@ def message_judged(event: MessageJudged, work: Work, steps: Steps) -> str | None
     if stored.hidden != message.hidden and not stored.gone:
         show(stored, tuple(reason.rule for reason in event.reasons), work, steps)
     return None
+
+
+def lapse(message: Message, work: Work, after: timedelta) -> None:
+    """See to it that what nobody has judged is hidden no longer than that."""
+    held = HoldLapses(message_id=message.id)
+    work.remind(f"held:{message.id}", work.now + after, held, ("group", message.group_id))
 
 
 def hold_lapses(reminder: HoldLapses, work: Work, steps: Steps) -> str | None:

@@ -1,5 +1,7 @@
 """What readers see: comments are counted in the lane of the note, verdicts hide, restore and let edits through."""
 
+from datetime import timedelta
+
 from msgspec.structs import replace
 
 from services.notes import core
@@ -18,6 +20,7 @@ from shared.contracts.notes import (
     NoteVisibilityChanged,
 )
 from shared.flow.work import Work
+from shared.gate import SETTLES
 
 
 def note_posted(event: NotePosted, work: Work) -> str | None:
@@ -44,13 +47,19 @@ def comment_posted(event: CommentPosted, work: Work, steps: tuple[int, ...]) -> 
 
 
 def content_judged(event: ContentJudged, work: Work, steps: tuple[int, ...]) -> str | None:
-    """Hide or restore what others see, or let an edit through or refuse it."""
+    """Hide or restore what others see, or let an edit through or refuse it.
+
+    What the gate holds by counters is not let go by a verdict that went without them: the next one follows soon.
+    """
     note, comment = work.get(Note, event.note_id), None
     if event.kind == "comment":
         comment = work.get(Comment, event.content_id)
     if note is None or (event.kind == "comment" and comment is None):
         return "unknown"
     reasons = tuple(reason.rule for reason in event.reasons)
+    if not event.hidden and event.without and core.unjudged(comment or note) and not event.revision:
+        lapse(event.note_id, comment.id if comment else None, work, SETTLES)
+        return "waits"
     verdict = core.Verdict(event.revision, event.hidden, reasons, work.cause.sequence, event.by == "staff")
     edit = work.get(Revision, core.revision_id(event.content_id, event.revision))
     if comment is None:
@@ -111,6 +120,12 @@ def show_comment(
     if (comment.revision, comment.hidden) != (before.revision, before.hidden):
         hidden = note.hidden_comments + comment.hidden - before.hidden
         work.put(follow_need(replace(note, hidden_comments=hidden), comment, work, steps))
+
+
+def lapse(note_id: str, comment_id: str | None, work: Work, after: timedelta) -> None:
+    """See to it that what nobody has judged is hidden no longer than that."""
+    payload = HoldLapses(note_id=note_id, comment_id=comment_id)
+    work.remind(f"held:{comment_id or note_id}", work.now + after, payload, ("note", note_id))
 
 
 def hold_lapses(reminder: HoldLapses, work: Work, steps: tuple[int, ...]) -> str | None:

@@ -2,8 +2,8 @@
 
 from services.notes import core
 from services.notes.core import Comment, Note
-from services.notes.handlers.commands import HoldLapses, PostComment, PostNote
-from services.notes.handlers.judging import comment_seen, note_seen
+from services.notes.handlers.commands import PostComment, PostNote
+from services.notes.handlers.judging import comment_seen, lapse, note_seen
 from shared.contracts.notes import CommentPosted, NotePosted
 from shared.errors import Rejected
 from shared.flow.router import Reply
@@ -47,7 +47,7 @@ def post_note(command: PostNote, work: Work, gate: Gated) -> Reply:
     )
     if passage.held:
         work.emit(note_seen(note, passage.reasons), note)
-        lapse(note.id, None, work, gate)
+        lapse(note.id, None, work, gate.hold)
     return Reply(status=201, body={"note_id": note.id, "created_at": work.now.isoformat(), "held": passage.held})
 
 
@@ -88,12 +88,6 @@ def post_comment(command: PostComment, work: Work, gate: Gated) -> Reply:
     )
     if passage.held:
         work.emit(comment_seen(comment, passage.reasons), comment)
-        lapse(note.id, comment.id, work, gate)
+        lapse(note.id, comment.id, work, gate.hold)
     about = {"comment_id": comment.id, "note_id": note.id, "created_at": work.now.isoformat()}
     return Reply(status=201, body={**about, "held": passage.held})
-
-
-def lapse(note_id: str, comment_id: str | None, work: Work, gate: Gated) -> None:
-    """See to it that what nobody has judged is not hidden for long."""
-    payload = HoldLapses(note_id=note_id, comment_id=comment_id)
-    work.remind(f"held:{comment_id or note_id}", work.now + gate.hold, payload, ("note", note_id))
