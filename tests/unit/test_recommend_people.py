@@ -410,6 +410,23 @@ def test_shares_below_nothing_are_harmless() -> None:
     assert all(math.isfinite(score) and score >= 0 for score in view.scores(person("a")).values())
 
 
+def test_the_order_goes_on_beyond_the_first_few() -> None:
+    """Of a thousand groups, many of them equal, all come out in the one order that scores and names give."""
+    view = Circles()
+    for n in range(1_000):
+        view.put(Circle(id=f"g{n}", members=1 + n % 3))
+    fits = view.suggest(Person(id="p"), 1_000)
+    assert len(fits) == 1_000
+    assert [fit.score for fit in fits] == sorted((fit.score for fit in fits), reverse=True)
+    assert view.suggest(Person(id="p"), 7) == fits[:7]
+    few = Circles()
+    for n in range(0, 1_000, 5):
+        few.put(Circle(id=f"g{n}", members=1 + n % 3))
+    assert [f.group_id for f in few.suggest(Person(id="p"), 200)] == [
+        f.group_id for f in fits if int(f.group_id[1:]) % 5 == 0
+    ]
+
+
 def test_more_groups_than_the_first_table() -> None:
     """The view grows past its first size without losing a group."""
     view = view_of(afresh([{f"g{n}", f"h{n}"} for n in range(150)]))

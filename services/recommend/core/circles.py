@@ -35,6 +35,7 @@ _FROM, _TO, _SHARP = 0.5, 0.2, 0.8
 # A contribution below this is rounding.
 _NOTHING = 1e-9
 _FIRST_SLOTS = 64
+_FEW = 256
 _NONE: Ints = np.zeros(0, dtype=np.int32)
 
 
@@ -188,12 +189,13 @@ class Circles:
         out = {t.group_id for t in person.ties if t.member or t.sequence or t.answer not in ("", "liked")}
         faded = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
         found: list[Fit] = []
+        largest = self._largest()
         for slot in self._ranked(score, floor):
             if len(found) >= k:
                 break
             if (group := self._names[slot]) not in out and able(group):
                 fade = faded.get(group, 1.0)
-                popular = Because("popular", "", weights.popular * fade * float(self._members[slot]) / self._largest())
+                popular = Because("popular", "", weights.popular * fade * float(self._members[slot]) / largest)
                 found.append(Fit(group, float(score[slot]), _told(voices, slot, fade) or (popular,)))
         return found
 
@@ -239,7 +241,15 @@ class Circles:
     def _ranked(self, score: Floats, floor: float) -> Iterator[int]:
         """Slots with members and a score, best first; equals by a hash of their names, alike in every process."""
         fit = np.flatnonzero((score > 0) & (score >= floor) & (self._members[: len(score)] > 0))
-        yield from fit[np.lexsort((self._draw[fit], -score[fit]))].tolist()
+        if len(fit) > _FEW:  # the rest is put in order only for somebody whom the first few do not suit
+            first = score[fit] >= np.partition(score[fit], -_FEW)[-_FEW]
+            yield from self._ordered(fit[first], score)
+            fit = fit[~first]
+        yield from self._ordered(fit, score)
+
+    def _ordered(self, slots: NDArray[np.intp], score: Floats) -> list[int]:
+        order: list[int] = slots[np.lexsort((self._draw[slots], -score[slots]))].tolist()
+        return order
 
     def _slot(self, group_id: str) -> int:
         slot = self._slots.setdefault(group_id, len(self._names))
