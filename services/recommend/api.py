@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +13,13 @@ from services.recommend.core import (
     Because,
     Candidate,
     Near,
+    Person,
+    Picture,
     Reason,
     Source,
     alone,
     in_words,
+    introduced,
     list_for,
     paused_until,
     search,
@@ -87,7 +90,9 @@ class FitView(BaseModel):
     group_id: str
     name: str
     score: float = Field(description="Above 0, comparable inside one list.")
-    sources: tuple[Source, ...] = Field(description="What has found it: words, nearness, what fits the person.")
+    sources: tuple[Source, ...] = Field(
+        description="What has found it: words, what one says of oneself, nearness, people."
+    )
     reasons: tuple[BecauseView, ...]
 
 
@@ -114,6 +119,11 @@ class Looking(BaseModel):
     q: str = Field(default="", max_length=200, description="Words that the groups talk about.")
     cell: Cell | None = Field(
         default=None, description="Near this H3 cell of resolution 9. It is kept nowhere.", examples=["89309959d73ffff"]
+    )
+    about: str = Field(
+        default="",
+        max_length=320,
+        description="What one says of oneself, for a first list: a wish, answers. It is kept nowhere; `q` goes before.",
     )
 
 
@@ -142,29 +152,26 @@ class Groups:
     blend: Blend
     weights: LiveWeights
 
-    async def suggest(self, person_id: str, store: Store, now: datetime) -> FitsView:
-        """The list of a person now. Raises Transient."""
+    async def suggest(self, person_id: str, asked: Asked, store: Store, now: datetime) -> FitsView:
+        """The list of a person now. Raises Transient; Rejected for a cell that is none."""
         await self._refresh()
         person = await store.person(person_id)
-        fits = list_for(person, now, self.most, self.circles.circles, self.profiles.profiles)
-        found = await self._open_now(map(alone, fits), store)
-        until = paused_until(person, now)
-        return FitsView(person_id=person_id, suggestions=found, model=self.circles.model, paused_until=until)
-
-    async def search(self, person_id: str, asked: Asked, store: Store) -> FitsView:
-        """What they look for. Raises Transient; Rejected for a cell that is none."""
-        await self._refresh()
-        person = await store.person(person_id)
-        blend, profiles = self.blend, self.profiles
-        weights: dict[Source, float] = {"search": blend.search, "place": blend.place, "algorithm": blend.algorithm}
         try:
-            found = search(person, asked, self.circles.circles, profiles.profiles, profiles.places, weights=weights)[
-                : self.most
-            ]
+            found = self._found(person, asked, now)
         except ValueError:
             raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
-        model = f"{self.profiles.model} {self.circles.model}"
-        return FitsView(person_id=person_id, suggestions=await self._open_now(found, store), model=model)
+        open_ = await self._open_now(found[: self.most], store)
+        until, model = paused_until(person, now), f"{self.circles.model} {self.profiles.model}"
+        return FitsView(person_id=person_id, suggestions=open_, model=model, paused_until=until)
+
+    def _found(self, person: Person, asked: Asked, now: datetime) -> list[Candidate]:
+        weights = cast("dict[Source, float]", self.blend.model_dump())
+        groups = Picture(self.circles.circles, self.profiles.profiles, self.profiles.places, weights)
+        if asked.about.strip() and not asked.words.strip():
+            return introduced(person, asked, now, self.most, groups)
+        if asked.words.strip() or asked.cell:
+            return search(person, asked, groups)
+        return [alone(fit) for fit in list_for(person, now, self.most, groups.circles, groups.profiles)]
 
     async def _refresh(self) -> None:
         await self.profiles.refresh()
@@ -228,13 +235,13 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
         """Groups for oneself, with reasons; anybody's with the scope `recommend`. A newcomer gets what is popular.
 
         With `q` groups that talk about these words, Chinese or English, with `cell` groups that meet near it, what fits
-        the person earlier: also what was shown before, left or refused.
+        the person earlier: also what was shown before, left or refused. With `about` what that speaks for, and what is
+        near, comes among what is suggested.
         """
         if person_id != who.person and STAFF not in who.scopes:
             raise Rejected("not-your-list", 403, detail="A list is for the person whom it is about.")
-        if asked.q.strip() or asked.cell:
-            return await groups.search(person_id, Asked(words=asked.q, cell=asked.cell or ""), store)
-        return await groups.suggest(person_id, store, datetime.now(UTC))
+        looking = Asked(words=asked.q, cell=asked.cell or "", about=asked.about)
+        return await groups.suggest(person_id, looking, store, datetime.now(UTC))
 
     @api.post(
         "/people/{person_id}/feedback",

@@ -14,7 +14,8 @@ class Blend(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     search: float = Field(default=1.0, ge=0, le=1_000)
-    place: float = Field(default=0.5, ge=0, le=1_000)
+    intent: float = Field(default=0.4, ge=0, le=1_000)
+    place: float = Field(default=0.3, ge=0, le=1_000)
     algorithm: float = Field(default=0.2, ge=0, le=1_000)
 
 
@@ -30,7 +31,7 @@ class Settings(Common):
     floor: float = Field(default=0.02, ge=0, le=1, description="Least score of a suggestion.")
     blend: Blend = Field(
         default=Blend(),
-        description="What matching words, being near and fitting the person weigh in a search.",
+        description="What words, what one says of oneself, nearness and fitting the person weigh.",
     )
     weights: Annotated[str, AfterValidator(_usable)] = Field(
         default="",

@@ -31,6 +31,7 @@ from services.recommend.core import (
     Circles,
     GroupProfile,
     Person,
+    Picture,
     Places,
     Profiles,
     Source,
@@ -50,7 +51,7 @@ from tests.bench.people import read
 
 Ints = NDArray[np.int64]
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
-WEIGHTS: dict[Source, float] = {"search": 1.0, "place": 0.5, "algorithm": 0.2}
+WEIGHTS: dict[Source, float] = {"search": 1.0, "intent": 0.4, "place": 0.3, "algorithm": 0.2}
 ASKED, JOINS, TERMS, VOCABULARY = 1_000, 300, 300, 50_000
 
 
@@ -157,10 +158,8 @@ def of_texts(count: int, circles: Circles, people: list[Person]) -> None:
     words = [" ".join(f"t{asked.randrange(1, 2_000)}" for _ in range(30)) for _ in range(100)]
     timed("a note of 30 terms placed", [partial(view.place, features(w, "")) for w in words])
     first = [Asked(" ".join(w.split()[:3])) for w in words]
-    looks = [
-        partial(search, who, some, circles, view, Places(), weights=WEIGHTS)
-        for some, who in zip(first, people, strict=False)
-    ]
+    picture = Picture(circles, view, Places(), WEIGHTS)
+    looks = [partial(search, who, some, picture) for some, who in zip(first, people, strict=False)]
     timed("a search of 3 words", looks)
     timed("a list of five", [partial(list_for, who, NOW, 5, circles, view) for who in people])
     began = perf_counter()

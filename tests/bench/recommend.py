@@ -1,15 +1,16 @@
 """All tables of recommend in one run, with the bars: `python -m tests.bench.recommend DATA`.
 
 DATA holds notes/X.jsonl.gz with notes/X_nodes.jsonl.gz beside it, and memberships/*.jsonl.gz; any number of each.
-What is measured and which bars hold is said in `placement.py` (a note's group) and `people.py` (a person's next group),
-whose figures these are, with one method and one set of knobs for all files. Exit status 1 if a bar is missed.
+What is measured and which bars hold is said in `placement.py` (a note's group), `newcomers.py` (a first list) and
+`people.py` (a person's next group), whose figures these are, with one method and one set of knobs for all files. Exit
+status 1 if a bar is missed.
 """
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import people, placement
+from tests.bench import newcomers, people, placement
 
 LEAST = (5, 3)
 """Members of a group that is taken, and groups of a person who is asked about."""
@@ -24,7 +25,7 @@ def tables(data: Path) -> Iterator[tuple[str, list[str]]]:
         nodes = path.with_name(path.name.removesuffix(_END) + "_nodes" + _END)
         if nodes.exists():
             print(f"\nnote -> group: {path.name}")
-            yield path.name, placement.measure(path, nodes)
+            yield path.name, placement.measure(path, nodes) + newcomers.measure(path, nodes)
     for path in sorted(data.glob(f"memberships/*{_END}")):
         least = SPARSE.get(path.name.removesuffix(_END), LEAST)
         print(f"\nperson -> group: {path.name}, groups of at least {least[0]}, people in at least {least[1]}")

@@ -15,6 +15,7 @@ from services.recommend.core import (
     GroupProfile,
     Near,
     Person,
+    Picture,
     Places,
     Profiles,
     Reason,
@@ -164,7 +165,7 @@ def test_near_and_words_and_person_make_one_list() -> None:
     who = joined(Person(id="p"), "ride", 1)
 
     def found(words: str = "", cell: str = "") -> list[Candidate]:
-        return search(who, Asked(words, cell), circles, profiles, places, weights=WEIGHTS)
+        return search(who, Asked(words, cell), Picture(circles, profiles, places, WEIGHTS))
 
     def listed(words: str = "", cell: str = "") -> list[str]:
         return [candidate.group_id for candidate in found(words, cell)]

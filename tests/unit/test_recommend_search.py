@@ -1,5 +1,6 @@
-"""R10. Several sources, one list: words that are looked for and what fits the person, blended by rank."""
+"""R5, R10. Several sources, one list: words that are looked for and what fits the person, blended by rank."""
 
+from datetime import timedelta
 from itertools import permutations
 
 from hypothesis import given
@@ -13,7 +14,9 @@ from services.recommend.core import (
     Circles,
     Found,
     GroupProfile,
+    Near,
     Person,
+    Picture,
     Places,
     Profiles,
     Reason,
@@ -21,16 +24,18 @@ from services.recommend.core import (
     answered,
     blended,
     features,
+    introduced,
     joined,
     learn,
     left,
     opened,
+    saw,
     search,
     share,
 )
 from tests.unit.test_recommend_shown import AT
 
-WEIGHTS: dict[Source, float] = {"search": 1.0, "place": 0.5, "algorithm": 0.2}
+WEIGHTS: dict[Source, float] = {"search": 1.0, "intent": 0.4, "place": 0.3, "algorithm": 0.2}
 GROUPS = {
     "ride": ("骑行 Cycling", "周末一起骑公路车"),
     "hike": ("徒步 Hiking", "山里走走，周末出发"),
@@ -38,6 +43,7 @@ GROUPS = {
     "cook": ("厨房 Cooking", "家常菜"),
 }
 ids = st.sampled_from("abcdef")
+CELL = "89309959d73ffff"
 
 
 def town() -> tuple[Circles, Profiles]:
@@ -52,8 +58,8 @@ def town() -> tuple[Circles, Profiles]:
 
 def looked_for(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[Candidate]:
     circles, profiles = town()
-    weights: dict[Source, float] = {"search": by_words, "place": 0.5, "algorithm": algorithm}
-    return search(who or Person(id="p"), Asked(words=words), circles, profiles, Places(), weights=weights)
+    weights: dict[Source, float] = {**WEIGHTS, "search": by_words, "algorithm": algorithm}
+    return search(who or Person(id="p"), Asked(words=words), Picture(circles, profiles, Places(), weights))
 
 
 def found(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[str]:
@@ -72,7 +78,7 @@ def test_titles_of_notes_lead_to_their_group() -> None:
     circles, profiles = town()
     kitchen = opened(GroupProfile(id="cook", v=1), "Kitchen", purpose="", audience="", seats_left=1)
     profiles.put(learn(kitchen, features("红烧肉放多少糖", "")))
-    listed = search(Person(id="p"), Asked(words="红烧肉"), circles, profiles, Places(), weights=WEIGHTS)
+    listed = search(Person(id="p"), Asked(words="红烧肉"), Picture(circles, profiles, Places(), WEIGHTS))
     assert [one.group_id for one in listed] == ["cook"]
     assert isinstance(listed[0].reasons[0], Reason)
     assert listed[0].reasons[0].term in ("红烧", "烧肉")
@@ -120,3 +126,33 @@ def test_blending_respects_both_orders(one: list[str], two: list[str], by_words:
         telling = [groups for groups in (one, two) if a in groups or b in groups]
         if all(a in groups and (b not in groups or groups.index(a) < groups.index(b)) for groups in telling):
             assert place[a] < place[b]
+
+
+def first(about: str, cell: str = "", who: Person | None = None) -> list[Candidate]:
+    """The first list of somebody in no group."""
+    circles, profiles = town()
+    places = Places()
+    places.put(GroupProfile(id="cook", v=1, cell=CELL))
+    groups = Picture(circles, profiles, places, WEIGHTS)
+    return introduced(who or Person(id="p"), Asked(about=about, cell=cell), AT, 5, groups)
+
+
+def test_a_first_list_begins_with_what_was_said() -> None:
+    """What the words speak for leads, then comes what is near, then what is popular; each says why."""
+    assert first("想学做家常菜")[0].group_id == "cook"
+    assert first("想学做家常菜")[0].sources == ("intent", "algorithm")
+    assert {one.group_id for one in first("想学做家常菜")} == set(GROUPS)
+    assert [one.group_id for one in first("徒步", CELL)][:2] == ["hike", "cook"]
+    near = next(one for one in first("徒步", CELL) if one.group_id == "cook")
+    assert Near in {type(why) for why in near.reasons}
+
+
+def test_a_first_list_keeps_the_rules_of_lists() -> None:
+    """Nothing that was refused, left or shown this week comes unasked, and nothing at all after three refusals."""
+    who = answered(Person(id="p"), "hike", "refused", AT)
+    assert "hike" not in {one.group_id for one in first("徒步", who=who)}
+    who = saw(who, ["climb"], AT - timedelta(days=1))
+    assert {one.group_id for one in first("徒步 攀岩", who=who)} == {"ride", "cook"}
+    for group in ("ride", "cook"):
+        who = answered(who, group, "reported", AT)
+    assert first("徒步", who=who) == []

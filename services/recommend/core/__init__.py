@@ -1,6 +1,17 @@
 """The rules of `recommend`: which group a note or a person belongs in, and why. No I/O, clock, random, log, await."""
 
-from services.recommend.core.candidates import Asked, Candidate, Found, Near, Source, alone, blended, search
+from services.recommend.core.candidates import (
+    Asked,
+    Candidate,
+    Found,
+    Near,
+    Picture,
+    Source,
+    alone,
+    blended,
+    introduced,
+    search,
+)
 from services.recommend.core.circles import Because, Circle, Circles, Fit, Weights, others, turn
 from services.recommend.core.notes import (
     NoteTerms,
@@ -46,6 +57,7 @@ __all__ = [
     "Near",
     "NoteTerms",
     "Person",
+    "Picture",
     "Placement",
     "Places",
     "Profiles",
@@ -64,6 +76,7 @@ __all__ = [
     "features",
     "groups_of",
     "in_words",
+    "introduced",
     "is_due",
     "joined",
     "learn",

@@ -1,5 +1,5 @@
 """One list out of several sources: what fits a person ("algorithm"), what matches their words ("search"), what is near
-where they are ("place").
+where they are ("place"), what they said of themselves ("intent").
 
     score(g) = sum_s w_s / (8 + rank_s(g))      over the sources s that have found g, the first of each at rank 1
 
@@ -8,6 +8,7 @@ sources cannot be compared, ranks can. Their constant is 60, for lists of a thou
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import islice, zip_longest
 from typing import Literal
 from zlib import crc32
@@ -15,13 +16,13 @@ from zlib import crc32
 import msgspec
 
 from services.recommend.core.circles import MAX_REASONS, Because, Circles, Fit
-from services.recommend.core.people import Person, groups_of
+from services.recommend.core.people import Person, groups_of, settled
 from services.recommend.core.placement import Profiles, Reason
 from services.recommend.core.places import Places
-from services.recommend.core.shown import CANDIDATES
-from services.recommend.core.terms import features
+from services.recommend.core.shown import CANDIDATES, paused_until, picked, resting
+from services.recommend.core.terms import TITLE_CHARS, features
 
-Source = Literal["search", "place", "algorithm"]
+Source = Literal["search", "intent", "place", "algorithm"]
 Weighed = Mapping[Source, float]
 _FIRST = 8
 
@@ -50,21 +51,26 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What somebody looks for: groups that talk about the words, near the cell; both, where both are given."""
+    """What somebody looks for: groups that talk about the words, near the cell; both, where both are given.
+
+    `about` is what they say of themselves: no condition, and not looked at in a search by words.
+    """
 
     words: str = ""
     cell: str = ""
+    about: str = ""
 
 
-def search(
-    person: Person,
-    asked: Asked,
-    circles: Circles,
-    profiles: Profiles,
-    places: Places,
-    *,
-    weights: Mapping[Source, float],
-) -> list[Candidate]:
+class Picture(msgspec.Struct, frozen=True):
+    """What this process knows of all groups, and what the sources weigh."""
+
+    circles: Circles
+    profiles: Profiles
+    places: Places
+    weights: Weighed
+
+
+def search(person: Person, asked: Asked, groups: Picture) -> list[Candidate]:
     """Groups with a seat left that are as asked, best first; never one that the person is in.
 
     What fits the person better comes earlier, and never comes if it is not as asked. Who asks is answered: what was
@@ -74,16 +80,42 @@ def search(
     inside = set(groups_of(person))
     found: dict[Source, list[Found]] = {}
     if asked.words.strip():
-        told = profiles.place(features(asked.words, ""), CANDIDATES + len(inside), floor=0.0)
+        told = groups.profiles.place(features(asked.words, ""), CANDIDATES + len(inside), floor=0.0)
         found["search"] = [Found(one.group_id, one.reasons) for one in told if one.group_id not in inside]
     if asked.cell:
-        near = (g for g in places.near(asked.cell) if g not in inside and profiles.able(g))
+        near = (g for g in groups.places.near(asked.cell) if g not in inside and groups.profiles.able(g))
         found["place"] = [Found(group, (Near(),)) for group in near]
     names = set.intersection(*({one.group_id for one in some} for some in found.values()))
-    fits = circles.suggest(person, CANDIDATES, able=names.__contains__)
+    fits = groups.circles.suggest(person, CANDIDATES, able=names.__contains__)
     found["algorithm"] = [Found(fit.group_id, fit.reasons) for fit in fits]
     kept = {source: [one for one in some if one.group_id in names] for source, some in found.items()}
-    return blended(kept, weights)
+    return blended(kept, groups.weights)
+
+
+def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Picture) -> list[Candidate]:
+    """What somebody is shown who has said something of themselves, and perhaps where they are: for a first list.
+
+    What they say is read like a note. Groups that talk about it, groups nearby and what else is suggested to them are
+    blended; what holds for every list that comes unasked holds here. Raises ValueError for a cell that is none.
+    """
+    if paused_until(person, now):
+        return []
+    out = resting(person, now) | settled(person)
+
+    def able(group: str) -> bool:
+        return group not in out and groups.profiles.able(group)
+
+    terms = features(asked.about[:TITLE_CHARS], asked.about[TITLE_CHARS:])
+    told = groups.profiles.place(terms, CANDIDATES + len(out), floor=0.0)
+    near = groups.places.near(asked.cell) if asked.cell else []
+    fits = groups.circles.suggest(person, CANDIDATES, able=able)
+    found: dict[Source, list[Found]] = {
+        "intent": [Found(one.group_id, one.reasons) for one in told if able(one.group_id)],
+        "place": [Found(group, (Near(),)) for group in near if able(group)],
+        "algorithm": [Found(fit.group_id, fit.reasons) for fit in fits],
+    }
+    best = blended({source: some[:CANDIDATES] for source, some in found.items()}, groups.weights)
+    return picked(best, person, now, k, circles=groups.circles, profiles=groups.profiles)
 
 
 def blended(found: Mapping[Source, Sequence[Found]], weights: Weighed) -> list[Candidate]:

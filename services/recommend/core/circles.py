@@ -20,7 +20,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from services.recommend.core.people import SHARE, Person, Turn, share
+from services.recommend.core.people import SHARE, Person, Turn, settled, share
 from shared.flow.documents import Document
 
 Floats = NDArray[np.float64]
@@ -186,7 +186,7 @@ class Circles:
         weights = weights or self.weights
         voices = self._voices(person, weights)
         score = self._score(voices, person, weights)
-        out = {t.group_id for t in person.ties if t.member or t.sequence or t.answer not in ("", "liked")}
+        out = settled(person)
         faded = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
         found: list[Fit] = []
         largest = self._largest()

@@ -102,6 +102,11 @@ def groups_of(person: Person) -> tuple[str, ...]:
     return tuple(tie.group_id for tie in person.ties if tie.member)
 
 
+def settled(person: Person) -> frozenset[str]:
+    """The groups of which nothing is to be suggested: the person is in them, has left them or has answered."""
+    return frozenset(t.group_id for t in person.ties if t.member or t.sequence or t.answer not in ("", "liked"))
+
+
 def share(groups: int) -> int:
     """What each pair of groups of a person in so many groups is worth: 128 / `groups`, to the nearest power of two.
 

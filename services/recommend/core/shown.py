@@ -8,6 +8,7 @@ alike, 1 where all are. What is near in a list stands for its topics: groups are
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from services.recommend.core.circles import Circles, Fit
 from services.recommend.core.people import LOOK, Person
@@ -27,6 +28,18 @@ PAUSE = timedelta(days=1)
 """Who refuses or reports three groups within this time is shown nothing until it is over: low pressure."""
 
 
+class Rated(Protocol):
+    """A group with a score that is comparable inside one list."""
+
+    @property
+    def group_id(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+
+
+F = TypeVar("F", bound=Rated)
+
+
 def list_for(person: Person, now: datetime, k: int, circles: Circles, profiles: Profiles) -> list[Fit]:
     """What a person is shown now, best first: at most k groups, each with a seat left; none while they pause.
 
@@ -34,13 +47,23 @@ def list_for(person: Person, now: datetime, k: int, circles: Circles, profiles: 
     """
     if paused_until(person, now):
         return []
-    seen = {tie.group_id: tie.seen_at for tie in person.ties if tie.seen_at}
-    out = {group for group, at in seen.items() if LOOK <= now - at < REST}
+    out = resting(person, now)
     fits = circles.suggest(person, CANDIDATES, able=lambda group: group not in out and profiles.able(group))
+    return picked(fits, person, now, k, circles=circles, profiles=profiles)
+
+
+def picked(fits: list[F], person: Person, now: datetime, k: int, *, circles: Circles, profiles: Profiles) -> list[F]:
+    """What is shown of groups that fit, best first; those of the look that is still on come before others."""
+    seen = {tie.group_id: tie.seen_at for tie in person.ties if tie.seen_at}
     again = {fit.group_id for fit in fits if fit.group_id in seen and now - seen[fit.group_id] < LOOK}
-    fits.sort(key=lambda fit: fit.group_id not in again)
+    fits = sorted(fits, key=lambda fit: fit.group_id not in again)
     before = last_shown({group: at for group, at in seen.items() if group not in again})
     return shown(fits, k, before, profiles.owner, circles.alike)
+
+
+def resting(person: Person, now: datetime) -> frozenset[str]:
+    """The groups that were shown within a week; those of the look that is still on are not among them."""
+    return frozenset(tie.group_id for tie in person.ties if tie.seen_at and LOOK <= now - tie.seen_at < REST)
 
 
 def last_shown(seen: Mapping[str, datetime]) -> list[str]:
@@ -63,15 +86,15 @@ def varied(groups: list[str], alike: Callable[[str, str], float]) -> float:
 
 
 def shown(
-    fits: Iterable[Fit], k: int, before: Iterable[str], owner: Callable[[str], str], alike: Callable[[str, str], float]
-) -> list[Fit]:
+    fits: Iterable[F], k: int, before: Iterable[str], owner: Callable[[str], str], alike: Callable[[str, str], float]
+) -> list[F]:
     """The first k of the fits, without those that would be one too many of an owner, or make the list too much alike.
 
     What is too much alike comes where nothing else is left, in a town of a few groups. `before` are the groups shown
     last; an owner who is not known, "", is nobody's.
     """
-    taken: list[Fit] = []
-    spare: list[Fit] = []
+    taken: list[F] = []
+    spare: list[F] = []
     owned = Counter(map(owner, before))
     for fit in fits:
         whose = owner(fit.group_id)
