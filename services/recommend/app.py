@@ -1,7 +1,7 @@
 """Composition root of recommend: the only file that constructs things."""
 
 from services.recommend.api import Groups, routes
-from services.recommend.commands import place, suggest
+from services.recommend.commands import evaluate, place, suggest
 from services.recommend.handlers import router
 from services.recommend.settings import Settings
 from services.recommend.state import STATES
@@ -29,5 +29,5 @@ APP = App(
     collections=COLLECTIONS,
     indexes=INDEXES,
     build=build,
-    commands={"place": place, "suggest": suggest},
+    commands={"place": place, "suggest": suggest, "evaluate": evaluate},
 )

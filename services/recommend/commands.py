@@ -1,18 +1,22 @@
-"""The service's own command lines: its core, offline, with no broker, database or settings.
+"""The service's own command lines: its core, with no database, and but for the last without a broker or settings.
 
     python -m services.recommend place --groups G.jsonl --train T.jsonl --test E.jsonl --k 10 > ranked.jsonl
     python -m services.recommend suggest --memberships T.jsonl --people P.jsonl --k 10 > ranked.jsonl
+    python -m services.recommend evaluate --days 30 --plot weeks.svg
 
-Files are JSON lines, plain or gzipped. All rows are read and checked before anything is learned or written.
+The last one reads the topics, and nothing else of a running system. Files are JSON lines, plain or gzipped. All rows
+are read and checked before anything is learned or written.
 """
 
 import argparse
+import asyncio
 import json
 import math
 import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -22,6 +26,7 @@ import msgspec
 from services.recommend.core import (
     Circle,
     Circles,
+    Evaluation,
     GroupProfile,
     Person,
     Profiles,
@@ -33,7 +38,16 @@ from services.recommend.core import (
     turn,
     turned,
 )
+from services.recommend.past import SOURCES, Past, plot, table
+from shared.errors import Transient
+from shared.history import history
 from shared.rows import BAD_INPUT, BadRow, rows, watched
+from shared.settings import KafkaSettings
+from shared.settings import load as load_settings
+
+MOST_DAYS = 3_650
+TRY_AGAIN = 75
+"""The exit status while the broker is away, as of `ops`."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -139,6 +153,32 @@ def suggest(words: Sequence[str]) -> int:
     return _tell(map(ranked, watched(asked, "suggesting")))
 
 
+def evaluate(words: Sequence[str]) -> int:
+    """How often a relayed note's group had been suggested for it, by week and by size of group; the exit status."""
+    chosen = _evaluate_parser().parse_args(words)
+    evaluation = Evaluation()
+    past, until = Past(evaluation), datetime.now(UTC)
+    since = until - timedelta(days=chosen.days)
+    try:
+        asyncio.run(_read(past, load_settings(KafkaSettings), since))
+    except Transient as away:
+        sys.stderr.write(f"{away}\n")
+        return TRY_AGAIN
+    told = f"{past.records:,} events, {past.unreadable:,} unreadable, {evaluation.early:,} relays before a suggestion"
+    sys.stdout.write(f"{since:%Y-%m-%d} to {until:%Y-%m-%d}: {told}\n\n{table(evaluation.outcomes)}\n")
+    if chosen.plot:
+        try:
+            chosen.plot.write_text(plot(evaluation.outcomes), "utf-8")
+        except OSError as error:
+            return _refused(BadRow(str(chosen.plot), None, error.strerror or "cannot be written"))
+    return 0
+
+
+async def _read(past: Past, settings: KafkaSettings, since: datetime) -> None:
+    async for records in history(settings.brokers, SOURCES, since):
+        past.take(records)
+
+
 def acquainted(memberships: Iterable[MembershipRow]) -> dict[str, Person]:
     """People by their id here; a membership that is told twice is one."""
     people: dict[str, Person] = {}
@@ -229,10 +269,27 @@ def _suggest_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _evaluate_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.recommend evaluate",
+        description="Compare relays with what was suggested before. Kafka is found by the settings LIANYI_KAFKA….",
+    )
+    parser.add_argument("--days", type=_days, default=30.0, help="how far to go back (30)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the shares by week and size as SVG")
+    return parser
+
+
 def _positive(word: str) -> int:
     number = int(word)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _days(word: str) -> float:
+    number = float(word)
+    if not 0 < number <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be above 0, and {MOST_DAYS} at most")
     return number
 
 

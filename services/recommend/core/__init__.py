@@ -13,6 +13,7 @@ from services.recommend.core.candidates import (
     search,
 )
 from services.recommend.core.circles import Because, Circle, Circles, Fit, Weights, others, turn
+from services.recommend.core.evaluation import Evaluation, Figures, Outcome, figures
 from services.recommend.core.notes import (
     NoteTerms,
     Remark,
@@ -50,12 +51,15 @@ __all__ = [
     "Candidate",
     "Circle",
     "Circles",
+    "Evaluation",
+    "Figures",
     "Fit",
     "Found",
     "GroupProfile",
     "Method",
     "Near",
     "NoteTerms",
+    "Outcome",
     "Person",
     "Picture",
     "Placement",
@@ -74,6 +78,7 @@ __all__ = [
     "changed",
     "counts",
     "features",
+    "figures",
     "groups_of",
     "in_words",
     "introduced",

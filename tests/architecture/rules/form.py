@@ -13,7 +13,7 @@ HANDLERS = {"handlers.py", "handlers"}
 ALLOWED = {"commands.py", "state.py"}
 BESIDE = {
     "moderation": {"past.py", "report.py", "view.py"},
-    "recommend": {"placed.py", "view.py", "weights.py"},
+    "recommend": {"past.py", "placed.py", "view.py", "weights.py"},
 }
 """What a service may have beside them: a part of its core that is long, its state, a view, its first rules, what its
 commands read and show, weights that a file may change."""
