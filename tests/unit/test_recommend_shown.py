@@ -35,15 +35,15 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 K = 5
 
 
-def town(groups: int, owners: int = 1_000) -> tuple[Circles, Profiles]:
-    """So many groups, each with somebody who is in `home` too, in turns of so many owners."""
+def town(groups: int, owners: int | None = None) -> tuple[Circles, Profiles]:
+    """So many groups, each with somebody who is in `home` too, three by three of so many owners, or each of its own."""
     circles, profiles = Circles(), Profiles()
     pairs = tuple((f"g{n}", share(2)) for n in range(groups))
     circles.put(turn(Circle(id="home"), Turn(groups, pairs)))
     for n in range(groups):
         circles.put(turn(Circle(id=f"g{n}"), Turn(n + 2, (("home", share(2)),))))
         profile = GroupProfile(id=f"g{n}")
-        owner = f"o{n % owners}"
+        owner = f"o{n // 3 % owners if owners else n}"
         profiles.put(opened(profile, f"G{n}", purpose="", audience="", seats_left=1, owner_id=owner))
     return circles, profiles
 
