@@ -104,6 +104,9 @@ async def test_no_request_is_answered_otherwise_than_the_document_says(service: 
     async with running(service) as edge:
         schema: Any = openapi.from_dict(edge.document)
         schema.config.generation = CONFIG
+        refusals = schema.config.checks.negative_data_rejection
+        # A body that breaks a bound may break that of all bodies, too, and is not read then.
+        refusals.expected_statuses = [*refusals.expected_statuses, "413"]
         caller = Caller(edge)
         for found in schema.get_all_operations():
             operation = found.ok()
