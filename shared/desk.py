@@ -47,7 +47,7 @@ class Call:
         return int.from_bytes(told.digest())
 
 
-def _call(
+async def _call(
     who: Someone,
     correlation: CorrelationId,
     key: IdempotencyKey,

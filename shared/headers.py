@@ -1,4 +1,8 @@
-"""Headers of requests that the services have in common, and how the OpenAPI document tells of them."""
+"""Headers of requests that the services have in common, and how the OpenAPI document tells of them.
+
+Dependencies are ``async`` though they wait for nothing: FastAPI runs any other in a thread, at the cost of a hop there
+and back for each of them in each request.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +40,12 @@ def correlation_of(headers: Headers) -> str:
     return traced[1] if traced else uuid4().hex
 
 
-def correlation_id(request: Request) -> str:
+async def correlation_id(request: Request) -> str:
     """FastAPI dependency: the id that ties this request to the events it causes."""
     return str(request.state.correlation_id)
 
 
-def idempotency_key(key: Annotated[str | None, _KEY] = None) -> str | None:
+async def idempotency_key(key: Annotated[str | None, _KEY] = None) -> str | None:
     """FastAPI dependency: the key if one was sent; Rejected 400 "invalid-idempotency-key" if it is none."""
     if key is not None and not _VISIBLE.fullmatch(key):
         raise Rejected("invalid-idempotency-key", 400, detail="1 to 128 visible ASCII characters.")
@@ -53,7 +57,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def if_match(tag: Annotated[str | None, _TAG] = None) -> int | None:
+async def if_match(tag: Annotated[str | None, _TAG] = None) -> int | None:
     """FastAPI dependency: the version the caller has read; None if he does not care; Rejected 400 otherwise."""
     if tag is None or tag == "*":
         return None

@@ -86,7 +86,7 @@ class Window:
         return self.limit + 1
 
 
-def window(
+async def window(
     limit: Annotated[int, Query(ge=1, le=100, description="How many items at most.")] = 20,
     cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
 ) -> Window:
