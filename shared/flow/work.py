@@ -229,6 +229,8 @@ class Work:
             if document.FOLLOWED:
                 stored |= {"_lane": lane, "_batch": batch}
             made.append(Insert(collection, stored) if before is None else Replace(collection, id_, before.v, stored))
+        # The driver sends a request for each run of a kind; what is new may take what a changed document gives up.
+        made.sort(key=lambda write: isinstance(write, Insert))
         made.extend(self._fired.values())
         made.extend(write for write in self._timers.values() if write is not None)
         return made

@@ -55,6 +55,14 @@ class TestDocuments:
         assert isinstance(write, Replace)
         assert (write.v, write.document["v"], write.document["edits"]) == (4, 6, 3)
 
+    def test_what_changed_is_written_before_what_is_new(self) -> None:
+        """Each kind in one run, whatever the order of the inputs: the driver sends a request for every run."""
+        made = work(note(v=4), Tally(id="t", v=2), absent=((Tally, "a"), (Tally, "b")))
+        for changed in (note(), Tally(id="a"), Tally(id="t"), Tally(id="b")):
+            made.put(changed)
+        kinds = [(type(write), write.collection) for write in made.writes()]
+        assert kinds == [(Replace, "notes"), (Replace, "tallies"), (Insert, "tallies"), (Insert, "tallies")]
+
     def test_what_was_not_declared_is_a_bug(self) -> None:
         """Neither read nor written: the batch has not loaded it."""
         made = work(note())
