@@ -8,7 +8,7 @@ SECANTUS := 0.5.3-beta.196
 MADE_FROM := .venv/made-from.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench-text bench-judged bench-recommend check format
+.PHONY: help setup lock run feed trace stack secantus test test-containers simulate mutants faults bench bench-text bench-judged bench-recommend check format
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do \
@@ -25,9 +25,9 @@ setup: ## make .venv from requirements.txt (PYTHON=python3.12 takes another Pyth
 	&& cp requirements.txt $(MADE_FROM)
 
 lock: ## compile requirements*.in into requirements*.txt, with hashes (needs uv)
-	@for name in requirements requirements-run; do \
+	@for name in requirements requirements-run requirements-bench; do \
 		$(UV) pip compile --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' \
-			--quiet $$([ $$name = requirements ] || echo '-c requirements.txt') $$name.in -o $$name.txt || exit 1; done
+			--quiet $$([ $$name != requirements-run ] || echo '-c requirements.txt') $$name.in -o $$name.txt || exit 1; done
 
 run: setup ## the whole system on this machine, with sample traffic (ONCE=1: one round; STACK=local|embedded BROKERS=1|3)
 	@exec $(PY) -m local.run $(if $(ONCE),--once) $(if $(STACK),--stack='$(STACK)') $(if $(BROKERS),--brokers='$(BROKERS)')
@@ -64,6 +64,13 @@ mutants: setup ## the lane without each of its safeguards: first seed that break
 
 faults: setup ## the long rounds of tests/faults, and their table docs/faults.md (N: times as many; ONLY=name)
 	@exec $(PY) -m tests.faults $(if $(N),--n='$(N)') $(if $(ONLY),--only='$(ONLY)')
+
+bench: setup .cache/bench/made-from.txt ## the lane beside its peers, and the page docs/bench (ONLY=part,part; needs Apache Kafka)
+	@exec $(PY) -m tests.bench.peers $(if $(ONLY),--only='$(ONLY)')
+
+.cache/bench/made-from.txt: requirements-bench.txt
+	@echo "making .cache/bench, once for this requirements-bench.txt …"; rm -rf .cache/bench && $(PY) -m venv .cache/bench \
+	&& .cache/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && cp $< $@
 
 bench-text: setup ## how well and how fast texts are judged, beside two baselines (DATA: folder with spam/, ham/, notes/)
 	@nice -n 5 $(PY) -m tests.bench.text_model '$(DATA)'; told=$$?; nice -n 5 $(PY) -m tests.bench.text '$(DATA)' && exit $$told

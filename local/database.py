@@ -11,6 +11,9 @@ from local.places import CACHE, free_port, port_open
 from local.processes import CannotStartError, Child
 from local.server import Server
 
+FLAGS = ("--sync-on-commit",)
+"""Without it acknowledged transactions are lost at kill -9 (measured)."""
+
 
 def program(cache: Path = CACHE) -> Path:
     """The Rust server where it has been built (about eight times faster), else the Python one of the venv.
@@ -38,8 +41,7 @@ class Database(Server):
         # Direct: a driver then need not know the name of the replica set, and still has transactions.
         self.address = f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
         place = ["--host", "127.0.0.1", "--port", str(self._port), "--storage-path", str(directory / "data")]
-        # Without --sync-on-commit it loses acknowledged transactions at kill -9 (measured).
-        argv = [str(server), *place, "--sync-on-commit"]
+        argv = [str(server), *place, *FLAGS]
         self.children = (Child(f"the database ({server.name})", argv, {}, directory / "database.log"),)
 
     async def ready(self) -> bool:

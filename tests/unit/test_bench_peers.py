@@ -1,0 +1,118 @@
+"""The comparison with peers, as far as it is reckoning: bars, phases, pages."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.bench.peers import capacity, sections
+from tests.bench.peers.phases import shares
+from tests.bench.peers.report import page
+from tests.bench.peers.stage import PEERS
+from tests.bench.peers.targets import TARGETS, Target, judged
+from tests.bench.peers.workload import author_key, comments, expected, judge
+
+AT_LEAST = Target("times", "part", 20, 15, float)
+AT_MOST = replace(AT_LEAST, target=2, bar=3, most=True)
+WORLD = dict.fromkeys(("measured", "cores", "python", "broker", "database", "clients"), "named")
+PEER = {"rate": 1000.0, "rates": [1000.0], "own_us": 50.0, "database_us": 100.0, "broker_us": 5.0}
+RATES: Any = {"world": WORLD, "keys": "uniform", "partitions": 4, "peers": dict.fromkeys(PEERS, PEER)}
+TRIPS: Any = {"world": WORLD, "peers": {"ours": {"database_bytes": 600.0, "broker_bytes": 700.0}}}
+CELL = {"keys": "uniform", "limit": 200, "rate": 500.0, "own_us": 50.0, "database_us": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "said"),
+    [
+        (AT_LEAST, 20, "met"),
+        (AT_LEAST, 16, "missed"),
+        (AT_LEAST, 14, "fails"),
+        (AT_MOST, 2, "met"),
+        (AT_MOST, 2.5, "missed"),
+        (AT_MOST, 3.1, "fails"),
+    ],
+)
+def test_a_figure_fails_beyond_its_bar_only(target: Target, value: float, said: str) -> None:
+    """Between target and bar it is missed, and told; beyond the bar the run fails."""
+    assert target.row(value)[-1] == said
+    assert target.fails(value) == (said == "fails")
+
+
+def test_every_bar_lies_on_the_far_side_of_its_target() -> None:
+    """A figure that fails has missed its target, too."""
+    assert [t.figure for t in TARGETS if (t.bar < t.target) == t.most] == []
+
+
+def test_a_target_is_judged_by_its_own_part() -> None:
+    """What was not measured is not judged; what was is, by the peers it names."""
+    slow = {**RATES, "peers": {**RATES["peers"], "a": {**PEER, "rate": 100.0}}}
+    values = {target.figure: value for target, value in judged({"uniform": slow})}
+    assert values["against (a) single message, times"] == 10
+    assert values["against (d) inbox and outbox per event, times"] == 1
+    assert set(values) == {target.figure for target in TARGETS if target.part == "uniform"}
+
+
+def test_samples_are_counted_by_phase() -> None:
+    """A stack is of the first phase that it shows, and shares add up to one."""
+    raw = "\n".join(
+        [
+            "run (asyncio/base_events.py:1);step (shared/flow/step.py:2);fold (shared/flow/fold.py:3) 5",
+            "run (threading.py:1);bulk_write (pymongo/collection.py:2);send (socket.py:3) 3",
+            "run (threading.py:1);commit_transaction (pymongo/client_session.py:2) 1",
+            "select (selectors.py:1) 1",
+        ]
+    )
+    found = shares(raw)
+    assert {name: share for name, share in found.items() if share} == {
+        "fold": 0.5,
+        "driver": 0.3,
+        "commit": 0.1,
+        "the rest": 0.1,
+    }
+
+
+def test_the_page_names_the_servers_with_every_table() -> None:
+    """Machine, broker and database stand with the figures; parts that were not measured are not told."""
+    told = page({"uniform": RATES})
+    assert sections.where(RATES) in told
+    assert "| against (a) single message, times | ≥ 20 | 1 | ≥ 15 | fails |" in told
+    assert "kill -9" not in told
+
+
+def test_capacity_is_the_rule_with_the_figures_in() -> None:
+    """A billion a day at 50 us is 4 cores of pods at half load; partitions follow the rate of one lane."""
+    grid = {"cells": [{**CELL, "partitions": 1, "processes": 1}]}
+    assert capacity.page({"uniform": RATES, "trips": TRIPS}) == ""
+    told = capacity.page({"uniform": RATES, "trips": TRIPS, "grid": grid})
+    assert "| 1,000,000,000 | 34,722 | 139 | 4 | 6.9 | 600 GB | 63 TB |" in told
+
+
+def test_the_work_is_the_same_again() -> None:
+    """Comments are drawn by number, so that every peer and the reckoning beside them see the same."""
+    first, again = (list(comments(50, "zipf", first=10)) for _ in range(2))
+    assert first == again
+    assert first[0].comment_id == "c00000010"
+    told = expected(50, "uniform", 4)
+    assert told.judgements.keys() == {comment.comment_id for comment in comments(50, "uniform")}
+    assert told.notes.total() == told.authors.total() == 50
+
+
+def test_hot_keys_are_hot() -> None:
+    """Zipf's first note is met more often than all of a hundred even ones."""
+    notes = [comment.note_id for comment in comments(2_000, "zipf")]
+    assert notes.count("n00000") > 100
+    assert len({comment.note_id for comment in comments(2_000, "uniform")}) > 1_500
+
+
+def test_an_author_is_counted_where_one_lane_writes() -> None:
+    """The document's key names the partition of the comment's note."""
+    comment = next(comments(1, "uniform"))
+    assert author_key(comment, 1) == f"0:{comment.author_id}"
+    assert author_key(comment, 4).split(":")[1] == comment.author_id
+
+
+def test_advertisements_are_seen() -> None:
+    """One comment in ten is hidden, with the rules that fired and where."""
+    verdicts = [judge(comment) for comment in comments(100, "uniform")]
+    assert sum(verdict.hidden for verdict in verdicts) == 10
+    assert all(verdict.reasons for verdict in verdicts if verdict.hidden)
