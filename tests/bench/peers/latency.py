@@ -106,6 +106,7 @@ async def _fed(stage: Stage, peer: Peer, rate: float, seconds: float) -> list[fl
         if before:
             await run.reach(before)
         warm = await feed(stage, rate, WARM)
+        await run.reach(stage.many)
         await feed(stage, rate, seconds)
         await run.reach(stage.many)
     await stage.forget(run)
