@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class Effort:
     """``comments`` in the topic, ``rounds`` of which the median is told, ``seconds`` of each window."""
 
-    comments: int = 400_000
+    comments: int = 250_000
     rounds: int = 3
-    seconds: float = 5.0
+    seconds: float = 3.0
     minutes: float = 10.0
     """Of the watch over memory."""
 
