@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Protocol, cast
 
 import jwt
@@ -23,6 +24,8 @@ from shared.jwks import ALGORITHMS, Keys, Tuning
 # Without one of these a token is refused, whoever signed it.
 REQUIRED = ("exp", "nbf", "iss", "aud", "sub")
 MAX_TOKEN = 8 * 1024
+REMEMBERED = 4096
+"""How many tokens a process remembers to have verified: a person sends the same one again for minutes."""
 BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="bearer")
 
 
@@ -44,7 +47,8 @@ class Authenticator:
     """Trusts tokens of one issuer for one audience, signed with RS256, ES256 or EdDSA, never with a secret.
 
     `caller` gives the person or raises Rejected 401 "invalid-token"; Transient when the keys cannot be had.
-    Nothing is fetched before the first token comes.
+    Nothing is fetched before the first token comes. A signature is verified once as long as its key is the issuer's;
+    key and times are looked at each time. What was refused is not remembered.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Authenticator:
         self._tuning = tuning or Tuning()
         self._now = now
         self._keys = Keys(jwks_url, self._tuning, now)
+        self._claims = lru_cache(REMEMBERED)(self._verified)
 
     async def caller(self, token: str) -> Caller:
         kid, algorithm = _header(token)
@@ -70,7 +75,7 @@ class Authenticator:
             raise _invalid("It is not signed with a key of the issuer.")
         return caller_of(self._claims(token, key), self._now(), self._tuning.leeway)
 
-    def _claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
+    def _verified(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
         # The times are judged by our clock, in caller_of.
         unclocked: dict[str, Any] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
         options = cast("jwt.types.Options", {"require": list(REQUIRED), **unclocked})
@@ -80,6 +85,7 @@ class Authenticator:
             raise _invalid(f"{type(error).__name__}.") from None
 
 
+@lru_cache(REMEMBERED)
 def _header(token: str) -> tuple[str, str]:
     if len(token) > MAX_TOKEN:
         raise _invalid("It is too long.")
