@@ -1,7 +1,8 @@
 """Commands through HTTP: a comment is posted, stored and told, behind one and the same edge (tokens, limits, counts).
 
 Variants: ``""`` is ours, the api lane; ``insert`` one insert and one awaited publish a request, with no promise;
-``boxes`` a transaction a command with the comment, the reply under its idempotency key and an outbox row.
+``boxes`` a transaction a command with the comment, the reply under its idempotency key and an outbox row; ``alone`` is
+the edge with nothing behind it, which no server of this kind can pass.
 """
 
 import asyncio
@@ -155,6 +156,16 @@ async def boxes(told: Job) -> AsyncIterator[Handle]:
         await asyncio.gather(relaying, return_exceptions=True)
 
 
+@asynccontextmanager
+async def alone(told: Job) -> AsyncIterator[Handle]:
+    """Nothing is stored and nothing told."""
+
+    async def handle(command: PostComment, call: Call) -> Response:
+        return answer(command)
+
+    yield handle
+
+
 def stored(command: PostComment) -> dict[str, Any]:
     """The comment's document."""
     return {
@@ -203,7 +214,7 @@ async def main(told: Job) -> None:
     """Serves until it is told to stop."""
     gc.set_threshold(50_000, 50, 100)
     configure_logging("notes", "WARNING")
-    make = {"": ours, "insert": insert, "boxes": boxes}[told.variant]
+    make = {"": ours, "insert": insert, "boxes": boxes, "alone": alone}[told.variant]
     async with make(told) as handle:
         port = int(told.edge.split()[3])
         config = uvicorn.Config(

@@ -115,12 +115,12 @@ async def _fed(stage: Stage, peer: Peer, rate: float, seconds: float) -> list[fl
 
 async def api(effort: Effort) -> Mapping[str, Any]:
     """Commands through HTTP by 64 clients, and by one."""
-    names = {"ours": "", "insert": "insert", "boxes": "boxes"}
+    names = {"ours": "", "insert": "insert", "boxes": "boxes", "edge": "alone"}
     found: dict[str, dict[str, list[dict[str, float]]]] = {name: {"64": [], "1": []} for name in names}
     async with stage(many=0) as made, Issuer() as issuer:
         tokens = [issuer.token(f"p{number:05d}") for number in range(CLIENTS)]
         for turn in range(effort.rounds):
-            for name in list(names)[turn % 3 :] + list(names)[: turn % 3]:
+            for name in list(names)[turn % len(names) :] + list(names)[: turn % len(names)]:
                 async with _serving(made, names[name], issuer) as (run, port):
                     for clients in (CLIENTS, 1):
                         own = run.used()[0]

@@ -1,7 +1,8 @@
 """Ours: a service of one handler on the lane, with its bus and its database client; no HTTP.
 
 Variants: ``""`` as it is; ``stub`` with a database that answers from memory at once; ``bare`` with the same
-transaction but neither control document, inbox page nor outbox in it.
+transaction but neither control document, inbox page nor outbox in it; ``last`` with the control document as its last
+write instead of its first.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE, NOTE_VERDICT
 from shared.flow.documents import INBOX, LANES, Document
 from shared.flow.fold import Limits
-from shared.flow.ports import Database, Json, Write
+from shared.flow.ports import Database, Fence, Json, Write
 from shared.flow.process import Process
 from shared.flow.router import Router
 from shared.flow.runtime import Runtime
@@ -85,6 +86,14 @@ class Bare(MongoDatabase):
         await super().transact(session, [write for write in writes if write.collection not in (LANES, INBOX)])
 
 
+class FenceLast(MongoDatabase):
+    """Asks at the end of a commit whether the lane is still its own, not at the beginning."""
+
+    async def transact(self, session: object, writes: Sequence[Write]) -> None:
+        """The control document last."""
+        await super().transact(session, sorted(writes, key=lambda write: isinstance(write, Fence)))
+
+
 def database(told: Job) -> Database:
     """By variant."""
     match told.variant:
@@ -92,6 +101,8 @@ def database(told: Job) -> Database:
             return Shelf()
         case "bare":
             return Bare(told.mongo, told.database)
+        case "last":
+            return FenceLast(told.mongo, told.database)
         case _:
             return MongoDatabase(told.mongo, told.database)
 

@@ -96,6 +96,7 @@ def api(part: Part) -> str:
         "ours": "the api lane: group commit, replies under idempotency keys",
         "insert": "one insert and one awaited publish, no promise",
         "boxes": "a transaction a command: comment, reply, outbox row",
+        "edge": "the edge alone: nothing is stored or told",
     }
     rows = [
         [

@@ -55,6 +55,7 @@ PEERS = {
         Peer("ours", "ours", "", "Lianyi: a service on the lane"),
         Peer("ours, stubbed", "ours", "stub", "the same with a database that answers from memory"),
         Peer("ours, bare", "ours", "bare", "the same transaction without control document, inbox page and outbox"),
+        Peer("ours, fence last", "ours", "last", "the control document last in a commit, not first"),
         Peer("a", "single", "", "plain FastStream, single message, ack after"),
         Peer("a, 4 workers", "single", "4", "the same with max_workers=4"),
         Peer("b", "loop", "", "plain aiokafka loop, single message, commit after"),
