@@ -79,6 +79,16 @@ def test_the_page_names_the_servers_with_every_table() -> None:
     assert "kill -9" not in told
 
 
+def test_slopes_are_of_a_batch_and_of_a_process() -> None:
+    """A batch of 2 ms and 100 us an event is told as that; so is a process that adds 5 us to each event."""
+    singles = [
+        {**CELL, "partitions": 4, "processes": 1, "limit": n, "rate": 4 * n / (0.002 + n / 1e4)} for n in (1, 200)
+    ]
+    more = [{**CELL, "partitions": 4, "processes": n, "own_us": 45.0 + 5 * n} for n in (2, 4)]
+    told = sections.grid({"world": WORLD, "cells": [*singles, *more]})
+    assert "| uniform | 4 | 2.0 ms | 100 us | +5.0 us |" in told
+
+
 def test_capacity_is_the_rule_with_the_figures_in() -> None:
     """A billion a day at 50 us is 4 cores of pods at half load; partitions follow the rate of one lane."""
     grid = {"cells": [{**CELL, "partitions": 1, "processes": 1}]}

@@ -40,17 +40,38 @@ def batch(part: Part, place: Path) -> None:
     save(figure, place)
 
 
-def growth(part: Part, place: Path) -> None:
-    """Processor time an event by the size of a document and of an event."""
-    figure, both = pyplot.subplots(1, 2, figsize=(8, 3.2), sharey=True)
-    whats = (("documents", "bytes of a note's document"), ("events", "bytes of an event's text"))
-    for axes, (name, label) in zip(both, whats, strict=True):
-        for whose, told in (("own_us", "own"), ("database_us", "the database's")):
-            axes.plot([p["bytes"] for p in part[name]], [p[whose] for p in part[name]], marker="o", label=told)
-        axes.set(xlabel=label, ylim=(0, None))
-    both[0].set_ylabel("us of CPU an event")
-    both[0].legend(fontsize=8)
+def processes(part: Part, place: Path) -> None:
+    """Processor time an event by processes, at the usual batch limit."""
+    figure, axes = pyplot.subplots(figsize=(7, 3))
+    lines: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    for cell in sorted(part["cells"], key=lambda cell: cell["processes"]):
+        if cell["limit"] == 200:
+            lines.setdefault((cell["keys"], cell["partitions"]), []).append((cell["processes"], cell["own_us"]))
+    for (keys, partitions), points in lines.items():
+        if len(points) > 1:
+            axes.plot(*zip(*points, strict=True), marker="o", label=f"{keys}, {partitions} partitions")
+    axes.set(xlabel="processes", ylabel="us of own CPU an event", ylim=(0, None))
+    axes.legend(fontsize=8)
     save(figure, place)
+
+
+def growth(part: Part, place: Path) -> None:
+    """Processor time an event by the size of a document and of an event, and by how many notes there are."""
+    figure, all_axes = pyplot.subplots(1, 3, figsize=(10, 3.2), sharey=True)
+    whats = (("documents", "bytes of a note's document"), ("events", "bytes of an event's text"), ("keys", "notes"))
+    for axes, (name, label) in zip(all_axes, whats, strict=True):
+        for whose, told in (("own_us", "own"), ("database_us", "the database's")):
+            axes.plot([_at(p) for p in part[name]], [p[whose] for p in part[name]], marker="o", label=told)
+        axes.set(xlabel=label, ylim=(0, None))
+    all_axes[0].set_ylabel("us of CPU an event")
+    all_axes[0].legend(fontsize=8)
+    all_axes[2].set_xscale("log")
+    save(figure, place)
+
+
+def _at(point: Part) -> float:
+    """Where it stands on its axis; even keys are 10,000."""
+    return float(point["bytes"] if "bytes" in point else point["notes"].replace("uniform", "10000"))
 
 
 def backlog(part: Part, place: Path) -> None:
@@ -76,7 +97,7 @@ def save(figure: Any, place: Path) -> None:
     pyplot.close(figure)
 
 
-PLOTS = {"uniform": (peers,), "grid": (batch,), "growth": (growth, backlog), "memory": (memory,)}
+PLOTS = {"uniform": (peers,), "grid": (batch, processes), "growth": (growth, backlog), "memory": (memory,)}
 """By part; each is saved under the name of its function."""
 
 

@@ -129,8 +129,32 @@ def grid(part: Part) -> str:
         for cell in part["cells"]
     ]
     head = "keys | partitions | processes | batch limit | events/s | own CPU, us/event | database"
-    plot = "![events a second by batch limit](batch.svg)\n\n"
-    return f"## Batches, keys, partitions, processes\n\n{where(part)}\n{plot}" + table(head, rows)
+    plot = "![events a second by batch limit](batch.svg) ![by processes](processes.svg)\n\n"
+    told = f"## Batches, keys, partitions, processes\n\n{where(part)}\n{plot}" + table(head, rows)
+    return f"{told}\n{_slopes(part['cells'])}"
+
+
+def _slopes(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Straight lines through the cells of each kind: a batch by its inputs, an event by the processes."""
+    rows = []
+    for (keys, partitions), of in by_place(cells).items():
+        singles = [(c["limit"], c["limit"] * partitions / c["rate"]) for c in of if c["processes"] == 1]
+        each = slope(singles)
+        fixed = sum(took - each * limit for limit, took in singles) / len(singles)
+        shared = [(c["processes"], c["own_us"]) for c in of if c["limit"] == 200]
+        more = f"{slope(shared):+.1f} us" if len(shared) > 1 else ""
+        rows.append([keys, f"{partitions}", f"{fixed * 1e3:.1f} ms", f"{each * 1e6:.0f} us", more])
+    told = "Slopes: how long a batch of one lane takes, and each event in it, while all lanes are at work.\n\n"
+    head = "keys | partitions | a batch | an event in it | own CPU an event, for each process more"
+    return told + table(head, rows)
+
+
+def by_place(cells: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], list[Mapping[str, Any]]]:
+    """Cells by keys and partitions."""
+    found: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        found.setdefault((cell["keys"], cell["partitions"]), []).append(cell)
+    return found
 
 
 def growth(part: Part) -> str:
