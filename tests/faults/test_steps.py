@@ -47,15 +47,11 @@ class Mortal:
         finally:
             child.argv, child.env = self._plain
 
-    async def ready(self) -> None:
-        """Returns when it takes commands."""
-        await wait_for(self._service.ready, DEATH, f"{self._service.name} is ready", self._service.child)
-
     async def end(self, label: str, planter: Planter) -> None:
         """It dies there and not otherwise; what must happen for it to come there, happens."""
         child = self._service.child
         if label.startswith("stop:"):
-            await self.ready()
+            await wait_for(self._ready_or_dead, DEATH, f"{self._service.name} is ready")
             await child.stop(DEATH)
         elif label.startswith("hold:"):
             await planter.plant(NOTE, f"of {label}", b"without headers")
@@ -67,6 +63,10 @@ class Mortal:
 
     async def _dead(self) -> bool:
         return not self._service.child.alive
+
+    async def _ready_or_dead(self) -> bool:
+        """Lanes stop, too, when partitions wander while it joins its groups."""
+        return await self._dead() or await self._service.ready()
 
     async def _release(self) -> None:
         system, name = self._round.system, self._service.name
