@@ -1,6 +1,6 @@
 """The table of a service: which payload goes to which handlers, and which documents they need."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -55,6 +55,10 @@ Handle = Callable[[Any, "Work"], Reply | str | None]
 """A handler returns a Reply to a command; otherwise a short constant naming the outcome, or None for done."""
 
 
+Ahead = Callable[[Sequence[Any], "Work"], None]
+"""Has a view do at once, for all payloads of a batch, what takes longer one by one. A saving: nothing depends on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handler:
     """One entry of the table; ``name`` stands in the marks of the inbox and in ids, so it never changes."""
@@ -62,6 +66,7 @@ class Handler:
     name: str
     handle: Handle
     reads: Callable[[Any], Iterable[Ref]]
+    ahead: Ahead | None = None
 
 
 class Router:
@@ -84,6 +89,7 @@ class Router:
         handle: Callable[[P, "Work"], Reply | str | None],
         reads: Callable[[P], Iterable[Ref]],
         name: str = "",
+        ahead: Ahead | None = None,
     ) -> None:
         """Add an entry, named after its function unless ``name`` says otherwise.
 
@@ -94,7 +100,7 @@ class Router:
         name = name or getattr(handle, "__name__", "")
         if not name.isidentifier() or any(h.name == name for hs in self._handlers.values() for h in hs):
             raise ValueError(f"no name of its own for a handler of {kind.__name__}: {name!r}")
-        self._handlers.setdefault(cast("type[Payload]", kind), []).append(Handler(name, handle, reads))
+        self._handlers.setdefault(cast("type[Payload]", kind), []).append(Handler(name, handle, reads, ahead))
         if issubclass(kind, Event):
             self._events[kind.TYPE] = kind
         elif issubclass(kind, Reminder):

@@ -2,16 +2,18 @@
 
 from shared.judging.grams import Reading
 from shared.judging.model import BadModel, TextModel, blank, chances
-from shared.judging.verdict import MODEL, Case, Judges, Verdict, read, verdicts
+from shared.judging.verdict import MODEL, Ahead, Case, Judges, Verdict, ahead, read, verdicts
 
 __all__ = [
     "MODEL",
+    "Ahead",
     "BadModel",
     "Case",
     "Judges",
     "Reading",
     "TextModel",
     "Verdict",
+    "ahead",
     "blank",
     "chances",
     "read",

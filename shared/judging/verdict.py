@@ -1,6 +1,6 @@
 """What rules and model together say of a content."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shared.judging.grams import Reading, gains
 from shared.judging.model import CHUNK, TextModel, chances
 from shared.rules import Judgement, Reason, RuleSet, Sight, Value, judge
-from shared.text import normalise
+from shared.text import Normalised, normalise
 
 MODEL = "model"
 """Stands among the reasons where the model has spoken."""
@@ -71,6 +71,22 @@ class Verdict:
     """Staff are to look at it."""
     open: tuple[str, ...]
     """Rules that wait for counters."""
+    seen: Normalised
+    """The text as it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Texts as a set of rules and a model read them, each with its chance: `verdicts` need not look at these again."""
+
+    rules: RuleSet
+    model: TextModel
+    known: Mapping[str, tuple[Reading, float]]
+
+    def serves(self, texts: Iterable[str], judges: Judges) -> bool:
+        """Whether these judges would read all of these texts so."""
+        same = self.rules is judges.rules and self.model is judges.model
+        return same and all(text in self.known for text in texts)
 
 
 def read(text: str, rules: RuleSet) -> Reading:
@@ -80,36 +96,42 @@ def read(text: str, rules: RuleSet) -> Reading:
     return Reading(text, seen, sight, judge(rules, sight, rules.of_text))
 
 
-def verdicts(cases: Sequence[Case], judges: Judges) -> list[Verdict]:
-    """A verdict for each case. A text is judged alike alone and among others."""
+def ahead(texts: Iterable[str], judges: Judges) -> Ahead:
+    """Read texts that are soon to be judged, all at once: by a model that speaks in a fifth of the time."""
+    once = list(dict.fromkeys(texts)) if judges.model.speaks else []
+    known: dict[str, tuple[Reading, float]] = {}
+    for start in range(0, len(once), CHUNK):
+        readings = [read(text, judges.rules) for text in once[start : start + CHUNK]]
+        given: list[float] = chances(judges.model, readings).round(4).tolist()
+        known.update((r.text, (r, chance)) for r, chance in zip(readings, given, strict=True))
+    return Ahead(judges.rules, judges.model, known)
+
+
+def verdicts(cases: Sequence[Case], judges: Judges, before: Ahead | None = None) -> list[Verdict]:
+    """A verdict for each case. A text is judged alike alone, among others, and with what was read of it before."""
+    if not judges.model.speaks:
+        return [_by_rules(case, judges) for case in cases]
     found: list[Verdict] = []
     for start in range(0, len(cases), CHUNK):
         chunk = cases[start : start + CHUNK]
-        readings = [read(case.text, judges.rules) for case in chunk]
-        if judges.model.speaks:
-            found += _by_model(chunk, readings, judges)
-        else:
-            found += [_by_rules(_known(c, r, {}), r, judges) for c, r in zip(chunk, readings, strict=True)]
+        texts = [case.text for case in chunk]
+        read_so = before if before is not None and before.serves(texts, judges) else ahead(texts, judges)
+        found += _by_model(chunk, [read_so.known[text] for text in texts], judges)
     return found
 
 
-def _known(case: Case, reading: Reading, model: Mapping[str, Value]) -> Sight:
-    """A text with all that is known beside it."""
-    if not (case.facts or model or case.before is not None):
-        return reading.sight
+def _by_rules(case: Case, judges: Judges) -> Verdict:
+    """While the model keeps silent nobody asks what rules say of the text alone."""
     before = None if case.before is None else normalise(case.before)
-    return reading.sight.knowing({**case.facts, **model}, before)
+    known = case.facts or before is not None
+    sight = Sight(case.text, normalise(case.text), case.facts, before)
+    return _verdict(sight, judge(judges.rules, sight, None if known else judges.rules.of_text), judges)
 
 
-def _said(sight: Sight, reading: Reading, judges: Judges) -> Judgement:
-    return reading.judgement if sight is reading.sight else judge(judges.rules, sight)
-
-
-def _by_rules(sight: Sight, reading: Reading, judges: Judges) -> Verdict:
-    said = _said(sight, reading, judges)
-    chance = round(said.score / (said.score + judges.rules.threshold), 4)
+def _verdict(sight: Sight, said: Judgement, judges: Judges) -> Verdict:
+    assert sight.text is not None
     return Verdict(
-        chance=chance,
+        chance=round(said.score / (said.score + judges.rules.threshold), 4),
         score=said.score,
         hide=said.hide,
         reasons=said.reasons,
@@ -118,16 +140,18 @@ def _by_rules(sight: Sight, reading: Reading, judges: Judges) -> Verdict:
         spared=not said.hide,
         review=said.review,
         open=said.open,
+        seen=sight.text,
     )
 
 
-def _by_model(cases: Sequence[Case], readings: Sequence[Reading], judges: Judges) -> Iterator[Verdict]:
-    given = chances(judges.model, readings).round(4).tolist()
+def _by_model(cases: Sequence[Case], given: Sequence[tuple[Reading, float]], judges: Judges) -> Iterator[Verdict]:
     bar = judges.bar.at
-    over = [reading for reading, chance in zip(readings, given, strict=True) if bar is not None and chance > bar]
-    by_character = iter(gains(judges.model.weights, [reading.seen.text for reading in over]))
-    for case, reading, chance in zip(cases, readings, given, strict=True):
-        made = _by_rules(_known(case, reading, {"model.score": chance}), reading, judges)
+    over = [reading for reading, chance in given if bar is not None and chance > bar]
+    by_character = iter(gains(judges.model.weights, [reading.seen.text for reading in over]) if over else ())
+    for case, (reading, chance) in zip(cases, given, strict=True):
+        before = None if case.before is None else normalise(case.before)
+        sight = reading.sight.knowing({**case.facts, "model.score": chance}, before)
+        made = _verdict(sight, judge(judges.rules, sight), judges)
         alone, reasons = bar is not None and chance > bar, made.reasons
         if alone:
             reasons = (*reasons, *_evidence(next(by_character), reading, chance))

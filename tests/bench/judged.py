@@ -1,20 +1,23 @@
 """How many events moderation judges a second, and how soon: ``python -m tests.bench.judged DATA_DIR [--texts 20000]``.
 
-DATA_DIR holds spam/ and ham/ with *.jsonl.gz and a field `text`. A stack of its own is started, and one process of
-moderation. First the texts, rows of all files in turn, stand in the topic of notes as comments of 5,000 people under
-3,000 notes before the process begins: what waits is in Kafka, and the time from its first verdict to the last says how
-many it judges a second, through Kafka and the database, with counters and all. Then comments come at half of that rate,
-and each verdict is timed from the sending of its comment. Fails below 2,000 a second, above 100 ms for the slowest in
-a hundred, and where a verdict is missing or there twice. The rows are read and forgotten: nothing of them is printed.
+DATA_DIR holds spam/ and ham/ with *.jsonl.gz and a field `text`. A stack of its own is started, and one
+process of moderation with a text model that has learned some of these rows. First others, rows of all files in turn,
+stand in the topic of notes as comments of 5,000 people under 3,000 notes before the process begins: what waits is in
+Kafka, and the time from its first verdict to the last says how many it judges a second, through Kafka and the database,
+with counters and all. Then comments come at half of that rate, and each verdict is timed from the sending of its
+comment. Fails below 2,000 a second, above 100 ms for the slowest in a hundred, and where a verdict is missing or there
+twice. What the processes took of the processor is told too, since all of them share a machine with this one. The rows
+are read and forgotten: nothing of them is printed.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -23,16 +26,22 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from local.fleet import PARTITIONS, Service, World, topics
 from local.issuer import Issuer
+from local.processes import Child
 from local.stack import Stack, pick, running
+from services.moderation.core import blank, learned, pack, read
 from shared.contracts import Envelope, partition_of
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE_VERDICT
-from tests.bench.backtest import NOTES, PEOPLE, texts
+from shared.release import base_rules
+from tests.bench.backtest import LONGEST, NOTES, PEOPLE
+from tests.bench.gate import rows
 
 LEAST_RATE, MOST_SECONDS = 2_000, 0.1
-SHARE, LASTS, WARM = 0.5, 20.0, 2_000
-"""Of the rate that was found; seconds for which comments come at it; texts judged before anything is timed."""
+SHARE, LASTS, WARM, LEARNED = 0.5, 20.0, 2_000, 2_000
+"""Of the rate that was found; seconds for which comments come at it; texts judged before anything is timed; and those
+that the model has learned before that."""
+TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE = 120.0
 
 
@@ -105,23 +114,57 @@ class Comments:
             await asyncio.sleep(0.002)
 
 
+class Busy:
+    """Seconds of the processor that processes have taken since this was made."""
+
+    def __init__(self, children: Iterable[Child]) -> None:
+        self._children = tuple(children)
+        self._before = [self._taken(child) for child in self._children]
+
+    def told(self, many: int) -> str:
+        """Of each, in microseconds, for one of so many."""
+        took = zip(self._children, self._before, strict=True)
+        return ", ".join(f"{c.name} {(self._taken(c) - before) / many * 1e6:,.0f}" for c, before in took)
+
+    @staticmethod
+    def _taken(child: Child) -> float:
+        fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def model(given: Iterator[tuple[str, str]], path: Path) -> None:
+    """A text model that speaks, in a file as a service begins with it."""
+    rules = base_rules()
+    lessons = [(read(text, rules), kind == "spam") for kind, text in islice(given, LEARNED)]
+    made, chances = learned(blank(), lessons)
+    ham = [chance for chance, (_, spam) in zip(chances, lessons, strict=True) if chance is not None and not spam]
+    path.write_bytes(pack(made, ham))
+
+
 async def measure(stack: Stack, folder: Path, many: int) -> int:
     """Both parts, one after the other."""
+    given = (row for row in rows(folder) if row[0] in ("spam", "ham"))
+    model(given, stack.directory / "model")
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka, linger_ms=2, max_batch_size=1 << 18)
     await producer.start()
-    verdicts, comments = Verdicts(), Comments(producer, texts(folder))
+    written = (text[:LONGEST].encode("utf-8", "replace").decode() for _, text in given)
+    verdicts, comments = Verdicts(), Comments(producer, written)
     for _ in range(WARM + many):
         await comments.send()
     await producer.flush()
     async with Issuer() as issuer:
-        service = Service("moderation", World(stack, issuer), stack.directory)
+        more = {"LIANYI_TEXT_MODEL": str(stack.directory / "model")}
+        service = Service("moderation", World(stack, issuer, more=more), stack.directory)
         await service.migrate()
         reading = asyncio.create_task(verdicts.read(stack))
         try:
             await service.start()
+            await verdicts.until(WARM)
+            busy, left = Busy((service.child, *stack.children)), WARM + many - len(verdicts.seen)
             await verdicts.until(WARM + many)
             rate = rate_of(sorted(verdicts.seen.values())[WARM:])
-            print(f"{many:,} comments judged: {rate:,.0f} a second by one process ({stack})", flush=True)
+            print(f"{many:,} comments judged: {rate:,.0f} a second by one process ({stack})")
+            print(f"of the processor, microseconds for one: {busy.told(left)}", flush=True)
             before = len(comments.sent)
             await comments.at(rate * SHARE, LASTS)
             await verdicts.until(len(comments.sent))

@@ -19,6 +19,7 @@ from shared.flow.work import Cause, Scope, Work
 
 D = TypeVar("D", bound=Document)
 E = TypeVar("E", bound=Event)
+V = TypeVar("V")
 
 
 def _future() -> "asyncio.Future[Reply]":
@@ -88,6 +89,11 @@ class World:
         """Fold an event as another service (or an earlier release) tells it; its outcome."""
         return self.take([self.record(event, sequence, id_)])[-1]
 
+    def hear_at_once(self, events: Iterable[Event]) -> None:
+        """Fold events of other services as one batch."""
+        found = [of_record(self.record(event), self.router, self.now, self._scope.lanes) for event in events]
+        self.fold([input_ for input_ in found if input_ is not None])
+
     def take(self, records: Iterable[Incoming]) -> list[str]:
         """Fold records as they stand on the wire, one by one; the outcomes of those that anybody handles."""
         before = len(self.outcomes)
@@ -152,6 +158,10 @@ class World:
         found = self.documents[kind.COLLECTION, id_]
         assert isinstance(found, kind)
         return found
+
+    def view(self, kind: type[V]) -> V:
+        """One of its views."""
+        return next(view for view in self._views if isinstance(view, kind))
 
     def state(self) -> dict[tuple[str, str], Document]:
         """All documents, without the versions, which count the inputs and so their order's accidents."""

@@ -1,10 +1,12 @@
 """The fold: in order, each input alone, doubles dropped, cut where the batch is full."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from shared.contracts import Envelope, partition_of
+from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE, NOTES_DEAD
 from shared.flow import control
 from shared.flow.control import Batch
@@ -12,6 +14,7 @@ from shared.flow.documents import Document
 from shared.flow.fold import Folded, Limits, fold
 from shared.flow.inputs import Input, of_record
 from shared.flow.ports import Fence, Incoming, Record
+from shared.flow.router import Router
 from shared.flow.work import Scope, Work
 from tests.suites.toy import Tally, Toy, comment, notes
 
@@ -20,14 +23,14 @@ ROUTER = notes(Toy())
 SCOPE = Scope("notes", {NOTE.name: 12, NOTES_DEAD.name: 12}, {"note": 12})
 
 
-def inputs(*made: tuple[str, str]) -> list[Input]:
+def inputs(*made: tuple[str, str], router: Router = ROUTER) -> list[Input]:
     found = []
     for n, (id_, text) in enumerate(made):
         event = comment("n", id_, text)
         envelope = Envelope(id_, event.TYPE, event.source, AT, id_, 0, "c", "c")
         value = event.model_dump_json().encode()
         record = Incoming(NOTE.name, partition_of("n", 12), n, b"n", value, tuple(envelope.headers()))
-        input_ = of_record(record, ROUTER, AT, SCOPE.lanes)
+        input_ = of_record(record, router, AT, SCOPE.lanes)
         assert input_ is not None
         found.append(input_)
     return found
@@ -51,6 +54,30 @@ def test_doubles_inside_a_batch_are_dropped() -> None:
     assert count(made) == 2
     assert len(made.marks) == 4
     assert [o for _, o, _ in made.outcomes] == ["done"] * 4 + ["double"] * 2
+
+
+def test_a_batch_is_looked_at_ahead_once() -> None:
+    """What costs less for many at once is asked once a batch, with all that will be folded, and before any of it."""
+    router, order = Router("notes"), list[object]()
+
+    def ahead(events: Sequence[CommentPosted], work: Work) -> None:
+        order.append([event.comment_id for event in events])
+
+    router.on(CommentPosted, lambda e, _: order.append(e.comment_id), lambda _: (), name="told", ahead=ahead)
+    folded(inputs(("a", "t"), ("b", "t"), router=router))
+    assert order == [["a", "b"], "a", "b"]
+
+
+def test_a_look_ahead_that_fails_harms_nobody() -> None:
+    """It is a saving: one bad text must not take its neighbours with it."""
+    router = Router("notes")
+
+    def ahead(events: Sequence[CommentPosted], work: Work) -> None:
+        raise RuntimeError("a bug")
+
+    router.on(CommentPosted, lambda e, w: None, lambda _: (), name="told", ahead=ahead)
+    made = folded(inputs(("a", "t"), ("b", "t"), router=router))
+    assert [outcome for _, outcome, _ in made.outcomes] == ["done", "done"]
 
 
 def test_marks_are_of_a_handler() -> None:

@@ -4,12 +4,13 @@ import pytest
 
 from services.moderation.core import Content
 from services.moderation.handlers import DecideContent
+from services.moderation.view import ModelView
 from shared.contracts import Event
 from shared.contracts.moderation import ContentCounted, ContentJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.rules import ruleset
-from tests.unit.judging import HAM, RULES, SPAM, service
+from tests.unit.judging import HAM, RULES, SPAM, ham, service, spam, taught
 from tests.unit.support import START, World
 
 
@@ -167,3 +168,17 @@ def test_what_is_deleted_leaves_no_text(world: World, posted: Event, gone: Event
     if isinstance(gone, CommentDeleted):
         assert world.hear(edited(SPAM, 9)) == "older"
         assert world.get(Content, "c").text == ""
+
+
+def test_the_texts_of_a_batch_are_read_at_once() -> None:
+    """M6. What the model says of a batch is asked once, and each verdict is that of the text alone."""
+    texts = [*map(ham, range(6)), *map(spam, range(6)), SPAM]
+    events = [comment(text, f"c{n}") for n, text in enumerate(texts)]
+    alone, together = service(taught()), service(taught())
+    for event in events:
+        alone.hear(event)
+    together.hear_at_once(events)
+    read_ahead = together.view(ModelView).ahead
+    assert read_ahead is not None
+    assert read_ahead.known.keys() == set(texts)
+    assert together.told.of(ContentJudged) == alone.told.of(ContentJudged)

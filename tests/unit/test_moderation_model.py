@@ -13,6 +13,7 @@ from services.moderation.core import (
     Bar,
     Case,
     Judges,
+    ahead,
     blank,
     learned,
     model_of,
@@ -129,6 +130,17 @@ def test_a_text_is_judged_alike_alone_and_among_others(texts: list[str]) -> None
 
 
 # -- the bar -------------------------------------------------------------------------------------------------
+
+
+def test_texts_that_were_read_ahead_are_judged_alike() -> None:
+    """M6. A batch is read at once, and the verdicts are those of each text alone; other judges read for themselves."""
+    texts = [*map(ham, range(8)), *map(spam, range(8)), SPAM, HAM, "", "\udc00"]
+    judges, others = Judges(RULES, TAUGHT, OPEN), Judges(RULES, taught(100), OPEN)
+    before = ahead(texts, judges)
+    for who in (judges, others, Judges(RULES, blank(), OPEN)):
+        for text in (*texts, "which was not read ahead"):
+            case = Case(text, {"author.posts(1h)": 3})
+            assert verdicts([case], who, before) == verdicts([case], who)
 
 
 def test_the_bar_spares_ninety_nine_in_a_hundred() -> None:

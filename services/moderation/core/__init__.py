@@ -75,8 +75,8 @@ from services.moderation.core.trial import (
     proven,
     sampled,
 )
-from shared.judging import MODEL, BadModel, Case, Judges, TextModel, Verdict, blank, read, verdicts
-from shared.judging.keys import FAMILY, Counted, counter_ids, hash_of, text_hash
+from shared.judging import MODEL, Ahead, BadModel, Case, Judges, TextModel, Verdict, ahead, blank, read, verdicts
+from shared.judging.keys import FAMILY, Counted, counter_ids, text_hash
 
 __all__ = [
     "COUNTER",
@@ -84,6 +84,7 @@ __all__ = [
     "MODEL",
     "NEEDED",
     "PARTS",
+    "Ahead",
     "BadModel",
     "Bar",
     "Case",
@@ -116,6 +117,7 @@ __all__ = [
     "Trial",
     "Verdict",
     "after",
+    "ahead",
     "approved",
     "begun",
     "blank",
@@ -129,7 +131,6 @@ __all__ = [
     "decide",
     "dropped",
     "ended",
-    "hash_of",
     "heated",
     "in_force",
     "judged",

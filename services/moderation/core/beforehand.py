@@ -4,6 +4,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 from zlib import crc32
 
@@ -78,13 +79,7 @@ def heated(counter: Counter, rules: RuleSet, now: datetime) -> tuple[Counter, Ho
     hot = outlook(kind, counter.entries, now)
     if not any(hot.counts.values()):
         return counter, None
-    nothing = dict.fromkeys(hot.counts, 0.0)
-    asking = (rule for rule in rules.rules if any(key.startswith(FAMILY[kind]) for key in rule.facts))
-    by = tuple(
-        rule.name
-        for rule in asking
-        if _sure(rule.holds(Sight(None, None, dict(hot.counts)))) > _sure(rule.holds(Sight(None, None, dict(nothing))))
-    )
+    by = _speaking(rules, FAMILY[kind], tuple(hot.counts.items()))
     known = counter.heat
     if not by or (known and set(by) <= set(known.rules) and known.until - now > LASTS / 2):
         return counter, None
@@ -117,6 +112,18 @@ def outlook(kind: Counted, entries: tuple[Entry, ...], now: datetime) -> Hot:
                 "author.hidden(7d)": sum(e.hidden and now + LASTS - WEEK < e.at for e in entries),
             }
     return Hot(bounded({key: max(count, 0) for key, count in counts.items()}), text, now + LASTS)
+
+
+@lru_cache(maxsize=4096)
+def _speaking(rules: RuleSet, family: str, counts: tuple[tuple[str, float], ...]) -> tuple[str, ...]:
+    """The rules that hold by these counts, or may, and would not by none. Most counters count few things."""
+    nothing = dict.fromkeys(dict(counts), 0.0)
+    asking = (rule for rule in rules.rules if any(key.startswith(family) for key in rule.facts))
+    return tuple(
+        rule.name
+        for rule in asking
+        if _sure(rule.holds(Sight(None, None, dict(counts)))) > _sure(rule.holds(Sight(None, None, nothing)))
+    )
 
 
 def _sure(truth: Truth) -> int:

@@ -40,7 +40,15 @@ from services.moderation.handlers.reviews import (
     report_content,
 )
 from services.moderation.handlers.trials import EndTrial, TryRules, end_trial, trial_labelled, try_rules
-from services.moderation.handlers.verdicts import Deleted, Written, content_id, deleted, verdict_told, written
+from services.moderation.handlers.verdicts import (
+    Deleted,
+    Written,
+    content_id,
+    deleted,
+    read_ahead,
+    verdict_told,
+    written,
+)
 from services.moderation.settings import Settings
 from shared.contracts.moderation import (
     ContentCounted,
@@ -138,7 +146,7 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
     table.on(TryRules, try_rules, lambda c: [LIVE, TRIED, (Draft, c.draft_id)])
     table.on(EndTrial, end_trial, lambda _: [TRIED])
     for kind, name in WRITTEN.items():
-        table.on(kind, written, lambda e: [(Content, content_id(e))], name=name)
+        table.on(kind, written, lambda e: [(Content, content_id(e))], name=name, ahead=read_ahead)
     for gone, name in DELETED.items():
         table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
     table.on(ContentJudged, verdict_told, _content, name="content_judged")

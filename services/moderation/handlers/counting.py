@@ -1,6 +1,7 @@
 """What else was written lately: counted in the lane of each counter, told to the lane of the content."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from services.moderation.core import (
@@ -12,7 +13,6 @@ from services.moderation.core import (
     cell,
     counted,
     counter_ids,
-    hash_of,
     heated,
 )
 from services.moderation.view import RulesView, ShadowView
@@ -20,7 +20,10 @@ from shared.contracts.moderation import ContentCounted, ContentFlagged, Count, C
 from shared.flow.documents import Document
 from shared.flow.work import Work
 from shared.rules import RuleSet
-from shared.text import normalise
+from shared.text import Normalised, normalise
+
+Waiting = Mapping[RuleSet, tuple[str, ...]]
+"""The rules of each set that wait for counters."""
 
 
 class Counters(NamedTuple):
@@ -34,25 +37,30 @@ class Counters(NamedTuple):
     without: tuple[Counted, ...]
 
 
-def asked(content: Content, waiting: Mapping[RuleSet, Sequence[str]], live: RuleSet) -> Counters:
+def asked(content: Content, seen: Normalised, waiting: Waiting, live: RuleSet) -> Counters:
     """Which counters are to hear of a content, when these rules of each set wait for them; `live` is in force.
 
     Its author is always counted, its group if any rule asks for that: else a window would lack what did not wait. By
     text or host is counted what some rule waits for, since what shares them is asked the same.
     """
-    seen = normalise(content.text)
     told = {key.partition(".")[0] + "." for key, _ in content.counts}
     found, without = dict[str, tuple[str, ...]](), list[Counted]()
     ids = counter_ids(content.author_id, seen, content.place_id if content.kind == "message" else "")
     for kind, counter_id in ids.items():
         family = FAMILY[kind]
-        by_set = {rules: rules.asking(names, family) for rules, names in waiting.items()}
+        by_set = {rules: _asking(rules, names, family) for rules, names in waiting.items()}
         asking = tuple(dict.fromkeys(name for names in by_set.values() for name in names))
         if asking or kind == "person" or (kind == "group" and any(rules.asks(family) for rules in waiting)):
             found[counter_id] = asking
         if by_set[live] and family not in told:
             without.append(kind)
-    return Counters(hash_of(seen), found, tuple(without))
+    return Counters(ids.get("text", "").removeprefix("text:"), found, tuple(without))
+
+
+@lru_cache(maxsize=1024)
+def _asking(rules: RuleSet, waiting: tuple[str, ...], family: str) -> tuple[str, ...]:
+    """Most texts leave the same rules waiting."""
+    return rules.asking(waiting, family)
 
 
 def at_work(work: Work) -> list[RuleSet]:
@@ -64,7 +72,7 @@ def at_work(work: Work) -> list[RuleSet]:
 def count_news(content: Content, work: Work) -> None:
     """Tell the counters of a content what has become of it; nothing waits for their answer."""
     rules = dict.fromkeys(at_work(work), ())
-    count(content, asked(content, rules, work.view(RulesView).rules), work)
+    count(content, asked(content, normalise(content.text), rules, work.view(RulesView).rules), work)
 
 
 def count(content: Content, counters: Counters, work: Work) -> None:

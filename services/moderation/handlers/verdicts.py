@@ -1,5 +1,7 @@
 """Texts arrive, are judged and go; verdicts are told. In the lane of the note, or of the group."""
 
+from collections.abc import Sequence
+
 from services.moderation.core import (
     Content,
     Found,
@@ -8,6 +10,7 @@ from services.moderation.core import (
     Recalled,
     Text,
     Verdict,
+    ahead,
     case_of,
     copied,
     dropped,
@@ -52,16 +55,26 @@ def written(event: Written, work: Work) -> str | None:
     return None
 
 
+def read_ahead(events: Sequence[Written], work: Work) -> None:
+    """Have the texts of a batch read at once."""
+    view = work.view(ModelView)
+    view.ahead = ahead((text_of(event).text for event in events), judges(work))
+
+
+def judges(work: Work) -> Judges:
+    """Who judges now."""
+    return Judges(work.view(RulesView).rules, work.view(ModelView).model, work.view(BarView).bar)
+
+
 def judgement(content: Content, work: Work) -> tuple[Content, Verdict, Counters]:
     """A content as what is in force sees it, and as what is on trial does; the verdict; which counters are to hear."""
-    live = Judges(work.view(RulesView).rules, work.view(ModelView).model, work.view(BarView).bar)
-    case = case_of(content)
-    made, tried = verdicts([case], live)[0], None
+    live, case = judges(work), case_of(content)
+    made, tried = verdicts([case], live, work.view(ModelView).ahead)[0], None
     waiting = {live.rules: made.open}
     if beside := work.view(ShadowView).beside(live):
         tried = beside[0], verdicts([case], beside[1])[0]
         waiting[beside[1].rules] = tried[1].open
-    counters = asked(content, waiting, live.rules)
+    counters = asked(content, made.seen, waiting, live.rules)
     content = judged(content, made, counters.without, work.now)
     return opined(content, made, tried, work.now), made, counters
 
@@ -106,8 +119,10 @@ def content_id(event: Written | Deleted) -> str:
 
 def text_of(event: Written | Deleted) -> Text:
     """What there is to judge, of which place; of a note title and text together, of what was deleted nothing."""
-    text = getattr(event, "text", "")
-    revision: int = getattr(event, "revision", 0)
+    text = "" if isinstance(event, Deleted) else event.text
+    revision = 0
+    if isinstance(event, NoteEdited | CommentEdited | NoteDeleted | CommentDeleted):
+        revision = event.revision
     author = event.author_id
     match event:
         case NotePosted() | NoteEdited():
