@@ -1,6 +1,6 @@
 """HTTP of recommend: what was suggested for a note, what is suggested to a person, and what they say to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal, cast
@@ -27,7 +27,7 @@ from services.recommend.core import (
 from services.recommend.handlers import GiveFeedback
 from services.recommend.settings import Blend
 from services.recommend.store import Store
-from services.recommend.view import CirclesView, ProfilesView
+from services.recommend.view import CirclesView, ProfilesView, PulsesView
 from services.recommend.weights import LiveWeights
 from shared.contracts.event import Cell
 from shared.contracts.recommend import FeedbackKind
@@ -62,7 +62,7 @@ class SuggestionView(BaseModel):
 
 
 class SuggestionsView(BaseModel):
-    """The groups where a note's talk can go on, best first; those that have filled or closed since are left out."""
+    """The groups where a note's talk can go on, best first, without those that have filled, closed or died since."""
 
     note_id: str
     suggestions: tuple[SuggestionView, ...]
@@ -97,7 +97,7 @@ class FitView(BaseModel):
 
 
 class FitsView(BaseModel):
-    """Groups for a person, best first: open ones with a seat left, that they are not in and have not refused.
+    """Groups for a person, best first: open and alive, with a seat left, that they are not in and have not refused.
 
     None that they were shown within a week (of a look that is an hour old at most the list stays), at most two of ten
     by one owner, and not too many that are the same people.
@@ -148,6 +148,7 @@ class Groups:
 
     profiles: ProfilesView
     circles: CirclesView
+    pulses: PulsesView
     most: int
     blend: Blend
     weights: LiveWeights
@@ -161,21 +162,29 @@ class Groups:
         except ValueError:
             raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
         open_ = await self._open_now(found[: self.most], store)
-        until, model = paused_until(person, now), f"{self.circles.model} {self.profiles.model}"
+        until, model = paused_until(person, now), f"{self.circles.model} {self.profiles.model} {self.pulses.version}"
         return FitsView(person_id=person_id, suggestions=open_, model=model, paused_until=until)
 
     def _found(self, person: Person, asked: Asked, now: datetime) -> list[Candidate]:
         weights = cast("dict[Source, float]", self.blend.model_dump())
-        groups = Picture(self.circles.circles, self.profiles.profiles, self.profiles.places, weights)
+        pulses = self.pulses.pulses
+        groups = Picture(self.circles.circles, self.profiles.profiles, self.profiles.places, weights, pulses)
         if asked.about.strip() and not asked.words.strip():
             return introduced(person, asked, now, self.most, groups)
         if asked.words.strip() or asked.cell:
-            return search(person, asked, groups)
-        return [alone(fit) for fit in list_for(person, now, self.most, groups.circles, groups.profiles)]
+            return search(person, asked, now, groups)
+        return [alone(fit) for fit in list_for(person, now, self.most, groups.circles, groups.profiles, pulses=pulses)]
+
+    async def joinable(self, group_ids: Sequence[str], store: Store, now: datetime) -> set[str]:
+        """Those of the groups that are alive, open and have a seat now. Raises Transient."""
+        await self.pulses.refresh()
+        alive = [group for group in group_ids if self.pulses.pulses.grade(group, now) > 0]
+        return await store.joinable(alive) if alive else set()
 
     async def _refresh(self) -> None:
         await self.profiles.refresh()
         await self.circles.refresh()
+        await self.pulses.refresh()
         self.circles.circles.weights = self.weights.now()
 
     async def _open_now(self, found: Iterable[Candidate], store: Store) -> tuple[FitView, ...]:
@@ -212,7 +221,7 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
         made = await store.suggestions(note_id)
         if made is None:
             raise Rejected("unknown-note", 404)
-        joinable = await store.joinable([s.group_id for s in made.groups]) if made.groups else set()
+        joinable = await groups.joinable([s.group_id for s in made.groups], store, datetime.now(UTC))
         views = tuple(
             SuggestionView(
                 group_id=s.group_id,

@@ -6,7 +6,7 @@ from services.recommend.handlers import router
 from services.recommend.settings import Settings
 from services.recommend.state import STATES
 from services.recommend.store import COLLECTIONS, INDEXES, Store
-from services.recommend.view import CirclesView, ProfilesView
+from services.recommend.view import CirclesView, ProfilesView, PulsesView
 from services.recommend.weights import LiveWeights
 from shared.app import App, Parts
 from shared.desk import Desk
@@ -17,9 +17,10 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     profiles = ProfilesView(database, settings.view_seconds)
     circles = CirclesView(database, settings.view_seconds)
+    pulses = PulsesView(database, settings.view_seconds)
     weights = LiveWeights(settings.weights)
-    api = routes(desk, Store(database), Groups(profiles, circles, settings.suggestions, settings.blend, weights))
-    return Parts(router(settings), api, (profiles, circles), states=STATES)
+    groups = Groups(profiles, circles, pulses, settings.suggestions, settings.blend, weights)
+    return Parts(router(settings), routes(desk, Store(database), groups), (profiles, circles, pulses), states=STATES)
 
 
 APP = App(

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection
 
-from services.recommend.core import Circle, GroupProfile, NoteTerms, Person
+from services.recommend.core import Circle, GroupProfile, NoteTerms, Person, Pulse
 from services.recommend.placed import Suggestions, Visibility
 from shared.flow.documents import FOLLOW_KEYS, from_mongo
 from shared.flow.ports import Database
 from shared.migrations import Index
 
-COLLECTIONS = tuple(kind.COLLECTION for kind in (GroupProfile, Circle, Person, NoteTerms, Suggestions, Visibility))
-INDEXES = tuple(Index(kind.COLLECTION, FOLLOW_KEYS) for kind in (GroupProfile, Circle))
+KINDS = (GroupProfile, Circle, Pulse, Person, NoteTerms, Suggestions, Visibility)
+COLLECTIONS = tuple(kind.COLLECTION for kind in KINDS)
+INDEXES = tuple(Index(kind.COLLECTION, FOLLOW_KEYS) for kind in KINDS if kind.FOLLOWED)
 """Everything is read by key, but what the views follow."""
 
 

@@ -1,6 +1,6 @@
 """The in-memory views of all groups: what lanes of this process commit at once, others' within moments."""
 
-from services.recommend.core import Circle, Circles, GroupProfile, Places, Profiles, circles, placement
+from services.recommend.core import Circle, Circles, GroupProfile, Places, Profiles, Pulse, Pulses, circles, placement
 from shared.flow.ports import Database
 from shared.flow.view import CollectionView
 
@@ -48,3 +48,19 @@ class CirclesView(CollectionView[Circle]):
     def drop(self, id_: str) -> None:
         """A group that is gone."""
         self.circles.remove(id_)
+
+
+class PulsesView(CollectionView[Pulse]):
+    """Which groups are alive. One that is behind takes nobody for alive who is dead: news only ever puts that off."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        super().__init__(database, Pulse, seconds)
+        self.pulses = Pulses()
+
+    def put(self, document: Pulse) -> None:
+        """A pulse that is new or newer."""
+        self.pulses.put(document)
+
+    def drop(self, id_: str) -> None:
+        """A group that is gone."""
+        self.pulses.remove(id_)

@@ -67,7 +67,7 @@ MESSAGE = Topic(
     name="lianyi.groups.message.v1",
     owner="groups",
     key="group",
-    readers=("groups", "moderation"),
+    readers=("groups", "recommend", "moderation"),
     about="The talk in groups: messages, and the needs asked in them.",
     carries_text=True,
 )

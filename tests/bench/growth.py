@@ -159,7 +159,7 @@ def of_texts(count: int, circles: Circles, people: list[Person]) -> None:
     timed("a note of 30 terms placed", [partial(view.place, features(w, "")) for w in words])
     first = [Asked(" ".join(w.split()[:3])) for w in words]
     picture = Picture(circles, view, Places(), WEIGHTS)
-    looks = [partial(search, who, some, picture) for some, who in zip(first, people, strict=False)]
+    looks = [partial(search, who, some, NOW, picture) for some, who in zip(first, people, strict=False)]
     timed("a search of 3 words", looks)
     timed("a list of five", [partial(list_for, who, NOW, 5, circles, view) for who in people])
     began = perf_counter()

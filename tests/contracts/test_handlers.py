@@ -17,7 +17,7 @@ from services.notes.settings import Settings as NotesSettings
 from services.recommend.handlers import router as recommend
 from services.recommend.placed import Suggestions
 from services.recommend.settings import Settings as RecommendSettings
-from services.recommend.view import ProfilesView
+from services.recommend.view import ProfilesView, PulsesView
 from shared.contracts import TOPICS, Event, Topic, event_type, partition_of, topics_read_by
 from shared.contracts.samples import Sample, all_examples
 from shared.flow.ports import Incoming, View
@@ -34,7 +34,7 @@ ROUTERS: dict[str, Router] = {
     "moderation": moderation(ModerationSettings(**EDGE)),
 }
 VIEWS: dict[str, Callable[[], list[View]]] = {
-    "recommend": lambda: [ProfilesView(FakeDatabase(Server()), 1.0)],
+    "recommend": lambda: [view(FakeDatabase(Server()), 1.0) for view in (ProfilesView, PulsesView)],
     "moderation": lambda: [
         RulesView(FakeDatabase(Server()), 1.0, base_rules()),
         ShadowView(FakeDatabase(Server()), 1.0),

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from services.recommend.core import Circle, GroupProfile, Person, Tie, opened
+from services.recommend.core import Circle, GroupProfile, Person, Pulse, Tie, opened
+from services.recommend.core.pulses import Voice
 from services.recommend.placed import Suggested, Suggestions, Visibility, Why
 from shared.contracts.recommend import FeedbackGiven, FeedbackKind
 from tests.integration.edge import Edge, running
@@ -56,6 +57,15 @@ async def test_what_takes_nobody_now_is_left_out(edge: Edge) -> None:
     edge.seed(GroupProfile(id="full", name="F", seats_left=1, v=2))
     shown = (await edge.ask("GET", "/v1/suggestions/notes/n")).json()["suggestions"]
     assert [s["group_id"] for s in shown] == ["full", "fit"]
+
+
+@pytest.mark.parametrize(("silent", "listed"), [(31, []), (29, ["fit"])])
+async def test_a_group_that_has_died_since_is_left_out(edge: Edge, silent: int, listed: list[str]) -> None:
+    """R7. At the moment of asking, by the days for which one of the last two people has been silent."""
+    today = datetime.now(UTC).toordinal()
+    edge.seed(Pulse(id="fit", opened=1, voices=(Voice("a", today), Voice("b", today - silent))))
+    told = (await edge.ask("GET", "/v1/suggestions/notes/n")).json()["suggestions"]
+    assert [s["group_id"] for s in told] == listed
 
 
 async def test_a_note_that_fits_nowhere_has_an_empty_list(edge: Edge) -> None:
@@ -200,6 +210,18 @@ async def test_an_owner_has_two_groups_on_a_list(town: Edge) -> None:
         town.seed(GroupProfile(id=group, v=1, name=group, owner_id="one", seats_left=1))
     told = (await town.ask("GET", "/v1/suggestions/people/new", "new")).json()["suggestions"]
     assert [fit["group_id"] for fit in told] == ["tea", "ride"]
+
+
+async def test_a_dead_group_is_not_on_a_list(town: Edge) -> None:
+    """R7. Neither unasked, nor by its words or the place where it is."""
+    today = datetime.now(UTC).toordinal()
+    town.seed(
+        *(Pulse(id=group, opened=today - days) for group, days in (("hike", 32), ("tea", 29))),
+        *(GroupProfile(id=group, v=2, name=group, cell="89309959d73ffff", seats_left=1) for group in ("hike", "tea")),
+    )
+    for asked in ({}, {"cell": "89309959d43ffff"}):
+        told = (await town.ask("GET", "/v1/suggestions/people/ann", params=asked)).json()["suggestions"]
+        assert [s["group_id"] for s in told] == ["tea"]
 
 
 async def test_a_newcomer_gets_what_is_popular(town: Edge) -> None:

@@ -22,7 +22,7 @@ from services.notes.settings import Settings as NotesSettings
 from services.recommend.handlers import router as recommend
 from services.recommend.placed import Suggestions, Visibility
 from services.recommend.settings import Settings as RecommendSettings
-from services.recommend.view import ProfilesView
+from services.recommend.view import ProfilesView, PulsesView
 from shared.contracts import TOPICS
 from shared.contracts.moderation import ContentJudged, MessageJudged
 from tests.fakes.database import FakeDatabase, Server
@@ -42,7 +42,10 @@ class Four:
         self.worlds: dict[str, World] = {
             "notes": World(notes(NotesSettings(**EDGE))),
             "groups": World(groups(GroupsSettings(**EDGE))),
-            "recommend": World(recommend(RecommendSettings(**EDGE)), [ProfilesView(FakeDatabase(Server()), 1.0)]),
+            "recommend": World(
+                recommend(RecommendSettings(**EDGE)),
+                [view(FakeDatabase(Server()), 1.0) for view in (ProfilesView, PulsesView)],
+            ),
             "moderation": service(),
         }
         self._heard: dict[tuple[str, str, str], int] = {}

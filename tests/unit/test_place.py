@@ -27,6 +27,7 @@ from shared.contracts.groups import Charter, GroupOpened
 from shared.desk import Call
 from shared.place import FENCE_KM, blurred, is_cell, kilometres
 from tests.unit.test_recommend_search import WEIGHTS
+from tests.unit.test_recommend_shown import AT
 
 TOWNS = {
     "上海": (31.2304, 121.4737),
@@ -165,7 +166,7 @@ def test_near_and_words_and_person_make_one_list() -> None:
     who = joined(Person(id="p"), "ride", 1)
 
     def found(words: str = "", cell: str = "") -> list[Candidate]:
-        return search(who, Asked(words, cell), Picture(circles, profiles, places, WEIGHTS))
+        return search(who, Asked(words, cell), AT, Picture(circles, profiles, places, WEIGHTS))
 
     def listed(words: str = "", cell: str = "") -> list[str]:
         return [candidate.group_id for candidate in found(words, cell)]

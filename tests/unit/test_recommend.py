@@ -9,7 +9,7 @@ from services.recommend.core import GroupProfile, NoteTerms, counts, features
 from services.recommend.handlers import router
 from services.recommend.placed import Suggestions, Visibility
 from services.recommend.settings import Settings
-from services.recommend.view import ProfilesView
+from services.recommend.view import ProfilesView, PulsesView
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened
 from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
 from shared.contracts.recommend import GroupsSuggested, ProfileTaught
@@ -32,7 +32,7 @@ def world() -> World:
 
 
 def new() -> World:
-    return World(router(SETTINGS), [ProfilesView(FakeDatabase(Server()), 1.0)])
+    return World(router(SETTINGS), [ProfilesView(FakeDatabase(Server()), 1.0), PulsesView(FakeDatabase(Server()), 1.0)])
 
 
 def opened(world: World, group: str, name: str, purpose: str, seats: int = 9) -> str:
@@ -122,7 +122,7 @@ def test_an_older_change_of_a_group_is_ignored(world: World) -> None:
 def test_no_more_groups_than_the_setting_says() -> None:
     """Low pressure: a note gets at most so many suggestions."""
     few = SETTINGS.model_copy(update={"suggestions": 2})
-    world = World(router(few), [ProfilesView(FakeDatabase(Server()), 1.0)])
+    world = World(router(few), [ProfilesView(FakeDatabase(Server()), 1.0), PulsesView(FakeDatabase(Server()), 1.0)])
     for i in range(4):
         opened(world, f"g{i}", "攀岩抱石", "岩馆")
     posted(world, "n")

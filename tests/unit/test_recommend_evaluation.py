@@ -9,7 +9,7 @@ from services.recommend.commands import evaluate
 from services.recommend.core import Evaluation, GroupProfile, figures
 from services.recommend.handlers import router
 from services.recommend.past import Past, parts, plot, table
-from services.recommend.view import CirclesView, ProfilesView
+from services.recommend.view import CirclesView, ProfilesView, PulsesView
 from shared.contracts.groups import GroupOpened
 from shared.contracts.notes import NotePosted, NoteRelayed
 from shared.flow.ports import Incoming
@@ -64,7 +64,7 @@ def test_figures_are_as_by_hand() -> None:
 def test_the_topics_of_the_live_service_give_the_figures() -> None:
     """Notes posted, suggested for and relayed through the real lanes; what cannot be read is counted."""
     database = FakeDatabase(Server())
-    world = World(router(SETTINGS), [ProfilesView(database, 1.0), CirclesView(database, 1.0)])
+    world = World(router(SETTINGS), [view(database, 1.0) for view in (ProfilesView, CirclesView, PulsesView)])
     for group, name in (("ride", "骑行"), ("cook", "厨房")):
         world.hear(GroupOpened(group_id=group, owner_id="o", name=name, charter=CHARTER, seats=9))
     records: list[Incoming] = []

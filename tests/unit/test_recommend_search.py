@@ -59,7 +59,7 @@ def town() -> tuple[Circles, Profiles]:
 def looked_for(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[Candidate]:
     circles, profiles = town()
     weights: dict[Source, float] = {**WEIGHTS, "search": by_words, "algorithm": algorithm}
-    return search(who or Person(id="p"), Asked(words=words), Picture(circles, profiles, Places(), weights))
+    return search(who or Person(id="p"), Asked(words=words), AT, Picture(circles, profiles, Places(), weights))
 
 
 def found(words: str, who: Person | None = None, algorithm: float = 0.2, by_words: float = 1.0) -> list[str]:
@@ -78,7 +78,7 @@ def test_titles_of_notes_lead_to_their_group() -> None:
     circles, profiles = town()
     kitchen = opened(GroupProfile(id="cook", v=1), "Kitchen", purpose="", audience="", seats_left=1)
     profiles.put(learn(kitchen, features("红烧肉放多少糖", "")))
-    listed = search(Person(id="p"), Asked(words="红烧肉"), Picture(circles, profiles, Places(), WEIGHTS))
+    listed = search(Person(id="p"), Asked(words="红烧肉"), AT, Picture(circles, profiles, Places(), WEIGHTS))
     assert [one.group_id for one in listed] == ["cook"]
     assert isinstance(listed[0].reasons[0], Reason)
     assert listed[0].reasons[0].term in ("红烧", "烧肉")

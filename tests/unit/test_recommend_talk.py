@@ -13,7 +13,7 @@ from services.recommend.core.notes import MOST_REMARKS, MOST_VOICES
 from services.recommend.handlers import router
 from services.recommend.placed import Suggestions
 from services.recommend.settings import Settings
-from services.recommend.view import ProfilesView
+from services.recommend.view import ProfilesView, PulsesView
 from shared.contracts.groups import Charter, GroupOpened
 from shared.contracts.notes import (
     CommentDeleted,
@@ -35,7 +35,7 @@ CLIMB, COOK = "岩馆抱石, 新手可以租岩鞋", "红烧肉的菜谱, 糖放
 
 
 def new() -> World:
-    made = World(router(SETTINGS), [ProfilesView(FakeDatabase(Server()), 1.0)])
+    made = World(router(SETTINGS), [ProfilesView(FakeDatabase(Server()), 1.0), PulsesView(FakeDatabase(Server()), 1.0)])
     for group, name, purpose in (("climb", "攀岩抱石", "岩馆, 抱石, 岩鞋"), ("cook", "家常菜谱", "红烧肉, 菜谱")):
         charter = Charter(purpose=purpose, audience="大家", rules="r", rewards="w", service="s", exit="e")
         made.hear(GroupOpened(group_id=group, owner_id="o", name=name, charter=charter, seats=9))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.recommend.core import Circle, Person, groups_of, list_for, others, share
 from services.recommend.handlers import GiveFeedback, router
 from services.recommend.settings import Settings
-from services.recommend.view import CirclesView, ProfilesView
+from services.recommend.view import CirclesView, ProfilesView, PulsesView
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened, MemberJoined, MemberLeft
 from shared.contracts.recommend import CircleTurned, FeedbackGiven, FeedbackKind, MembershipHeard
 from tests.fakes.database import FakeDatabase, Server
@@ -25,7 +25,7 @@ TOWN = {"a": ("ride", "hike"), "b": ("ride", "hike"), "c": ("tea", "go"), "d": (
 
 def empty() -> World:
     database = FakeDatabase(Server())
-    made = World(router(SETTINGS), [ProfilesView(database, 1.0), CirclesView(database, 1.0)])
+    made = World(router(SETTINGS), [view(database, 1.0) for view in (ProfilesView, CirclesView, PulsesView)])
     for group in GROUPS:
         made.hear(GroupOpened(group_id=group, owner_id=f"of-{group}", name=group.title(), charter=CHARTER, seats=9))
     return made
@@ -58,7 +58,7 @@ def says(world: World, person: str, group: str, kind: FeedbackKind) -> None:
 
 def list_of(world: World, person: str) -> list[str]:
     """As the API makes it."""
-    profiles, circles = world._views
+    profiles, circles, _ = world._views
     known = world.documents.get((Person.COLLECTION, person)) or Person(id=person)
     assert isinstance(known, Person)
     return [fit.group_id for fit in list_for(known, LATER, 5, circles.circles, profiles.profiles)]

@@ -41,7 +41,8 @@ from services.recommend.core.people import (
 from services.recommend.core.placement import Method, Placement, Profiles, Reason
 from services.recommend.core.places import Places
 from services.recommend.core.profiles import GroupProfile, changed, counts, learn, opened, unlearn
-from services.recommend.core.shown import list_for, paused_until, shown, varied
+from services.recommend.core.pulses import Fate, Pulse, Pulses, asked, founded, grade, heard, helped
+from services.recommend.core.shown import graded, list_for, paused_until, shown, varied
 from services.recommend.core.terms import features
 from services.recommend.core.words import Words, in_words
 
@@ -52,6 +53,7 @@ __all__ = [
     "Circle",
     "Circles",
     "Evaluation",
+    "Fate",
     "Figures",
     "Fit",
     "Found",
@@ -65,6 +67,8 @@ __all__ = [
     "Placement",
     "Places",
     "Profiles",
+    "Pulse",
+    "Pulses",
     "Reason",
     "Remark",
     "Source",
@@ -74,12 +78,18 @@ __all__ = [
     "Words",
     "alone",
     "answered",
+    "asked",
     "blended",
     "changed",
     "counts",
     "features",
     "figures",
+    "founded",
+    "grade",
+    "graded",
     "groups_of",
+    "heard",
+    "helped",
     "in_words",
     "introduced",
     "is_due",

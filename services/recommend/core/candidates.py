@@ -19,7 +19,8 @@ from services.recommend.core.circles import MAX_REASONS, Because, Circles, Fit
 from services.recommend.core.people import Person, groups_of, settled
 from services.recommend.core.placement import Profiles, Reason
 from services.recommend.core.places import Places
-from services.recommend.core.shown import CANDIDATES, paused_until, picked, resting
+from services.recommend.core.pulses import Pulses
+from services.recommend.core.shown import CANDIDATES, SILENT, graded, paused_until, picked, resting
 from services.recommend.core.terms import TITLE_CHARS, features
 
 Source = Literal["search", "intent", "place", "algorithm"]
@@ -68,10 +69,15 @@ class Picture(msgspec.Struct, frozen=True):
     profiles: Profiles
     places: Places
     weights: Weighed
+    pulses: Pulses = SILENT
+
+    def takes(self, group_id: str, now: datetime) -> bool:
+        """Whether somebody is sent there now: it is open, with a seat left, and alive."""
+        return self.profiles.able(group_id) and self.pulses.grade(group_id, now) > 0
 
 
-def search(person: Person, asked: Asked, groups: Picture) -> list[Candidate]:
-    """Groups with a seat left that are as asked, best first; never one that the person is in.
+def search(person: Person, asked: Asked, now: datetime, groups: Picture) -> list[Candidate]:
+    """Groups with a seat left and alive that are as asked, best first; never one that the person is in.
 
     What fits the person better comes earlier, and never comes if it is not as asked. Who asks is answered: what was
     shown before, left or refused is found, too. Nothing for words that nobody uses. Raises ValueError for a cell that
@@ -81,15 +87,16 @@ def search(person: Person, asked: Asked, groups: Picture) -> list[Candidate]:
     found: dict[Source, list[Found]] = {}
     if asked.words.strip():
         told = groups.profiles.place(features(asked.words, ""), CANDIDATES + len(inside), floor=0.0)
-        found["search"] = [Found(one.group_id, one.reasons) for one in told if one.group_id not in inside]
+        fresh = (one for one in told if one.group_id not in inside and groups.takes(one.group_id, now))
+        found["search"] = [Found(one.group_id, one.reasons) for one in fresh]
     if asked.cell:
-        near = (g for g in groups.places.near(asked.cell) if g not in inside and groups.profiles.able(g))
+        near = (g for g in groups.places.near(asked.cell) if g not in inside and groups.takes(g, now))
         found["place"] = [Found(group, (Near(),)) for group in near]
     names = set.intersection(*({one.group_id for one in some} for some in found.values()))
     fits = groups.circles.suggest(person, CANDIDATES, able=names.__contains__)
     found["algorithm"] = [Found(fit.group_id, fit.reasons) for fit in fits]
     kept = {source: [one for one in some if one.group_id in names] for source, some in found.items()}
-    return blended(kept, groups.weights)
+    return graded(blended(kept, groups.weights), groups.pulses, now)
 
 
 def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Picture) -> list[Candidate]:
@@ -103,7 +110,7 @@ def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Pict
     out = resting(person, now) | settled(person)
 
     def able(group: str) -> bool:
-        return group not in out and groups.profiles.able(group)
+        return group not in out and groups.takes(group, now)
 
     terms = features(asked.about[:TITLE_CHARS], asked.about[TITLE_CHARS:])
     told = groups.profiles.place(terms, CANDIDATES + len(out), floor=0.0)
@@ -115,6 +122,7 @@ def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Pict
         "algorithm": [Found(fit.group_id, fit.reasons) for fit in fits],
     }
     best = blended({source: some[:CANDIDATES] for source, some in found.items()}, groups.weights)
+    best = graded(best, groups.pulses, now)
     return picked(best, person, now, k, circles=groups.circles, profiles=groups.profiles)
 
 

@@ -8,12 +8,17 @@ alike, 1 where all are. What is near in a list stands for its topics: groups are
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from services.recommend.core.circles import Circles, Fit
 from services.recommend.core.people import LOOK, Person
 from services.recommend.core.placement import Profiles
+from services.recommend.core.pulses import Pulses
 
+SILENT = Pulses()
+"""Nothing was heard of any group."""
 REST = timedelta(days=7)
 """For so long a group that was shown is not shown again."""
 CANDIDATES = 40
@@ -35,21 +40,40 @@ class Rated(Protocol):
     def group_id(self) -> str: ...
     @property
     def score(self) -> float: ...
+    @property
+    def reasons(self) -> tuple[Any, ...]: ...
 
 
 F = TypeVar("F", bound=Rated)
 
 
-def list_for(person: Person, now: datetime, k: int, circles: Circles, profiles: Profiles) -> list[Fit]:
-    """What a person is shown now, best first: at most k groups, each with a seat left; none while they pause.
+def list_for(
+    person: Person, now: datetime, k: int, circles: Circles, profiles: Profiles, *, pulses: Pulses = SILENT
+) -> list[Fit]:
+    """What a person is shown now, best first: at most k groups, each alive and with a seat left; none while they pause.
 
     Within an hour of a look the list is that look's, but for what they have answered since.
     """
     if paused_until(person, now):
         return []
     out = resting(person, now)
-    fits = circles.suggest(person, CANDIDATES, able=lambda group: group not in out and profiles.able(group))
+
+    def able(group: str) -> bool:
+        return group not in out and profiles.able(group) and pulses.grade(group, now) > 0
+
+    fits = graded(circles.suggest(person, CANDIDATES, able=able), pulses, now)
     return picked(fits, person, now, k, circles=circles, profiles=profiles)
+
+
+def graded(fits: Iterable[F], pulses: Pulses, now: datetime) -> list[F]:
+    """The groups that are alive, scores and what their reasons weigh multiplied by their grade, best first."""
+    alive = ((fit, grade) for fit in fits if (grade := pulses.grade(fit.group_id, now)) > 0)
+    return sorted((fit if grade == 1 else _times(fit, grade) for fit, grade in alive), key=lambda fit: -fit.score)
+
+
+def _times(fit: Any, grade: float) -> Any:
+    reasons = tuple(replace(reason, weight=reason.weight * grade) for reason in fit.reasons)
+    return replace(fit, score=fit.score * grade, reasons=reasons)
 
 
 def picked(fits: list[F], person: Person, now: datetime, k: int, *, circles: Circles, profiles: Profiles) -> list[F]:

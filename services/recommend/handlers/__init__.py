@@ -1,14 +1,18 @@
 """When X happens, do Y. The table is at the end."""
 
-from services.recommend.core import Circle, GroupProfile, NoteTerms, Person
+from services.recommend.core import Circle, GroupProfile, NoteTerms, Person, Pulse
 from services.recommend.handlers.groups import (
+    Question,
     circle_turned,
+    contribution_made,
     group_changed,
     group_opened,
     member_joined,
     member_left,
+    message_posted,
     profile_taught,
     profile_untaught,
+    question_turned,
 )
 from services.recommend.handlers.notes import (
     NoteRelearned,
@@ -28,7 +32,7 @@ from services.recommend.handlers.notes import (
 from services.recommend.handlers.people import GiveFeedback, feedback_given, give_feedback, membership_heard
 from services.recommend.placed import Suggestions, Visibility
 from services.recommend.settings import Settings
-from shared.contracts.groups import GroupChanged, GroupOpened, MemberJoined, MemberLeft
+from shared.contracts.groups import ContributionMade, GroupChanged, GroupOpened, MemberJoined, MemberLeft
 from shared.contracts.notes import (
     CommentDeleted,
     CommentPosted,
@@ -49,6 +53,7 @@ from shared.contracts.recommend import (
     ProfileUntaught,
     SuggestionsWithdrawn,
 )
+from shared.contracts.talk import GroupNeedAnswered, GroupNeedOpened, GroupNeedWithdrawn, MessagePosted
 from shared.flow.documents import Ref
 from shared.flow.router import Router
 
@@ -64,6 +69,11 @@ Changes = (
 def affected(event: Changes) -> list[Ref]:
     """The note, and what was suggested for it."""
     return [(NoteTerms, event.note_id), (Suggestions, event.note_id)]
+
+
+def talked_in(event: Question) -> list[Ref]:
+    """What was heard of the group."""
+    return [(Pulse, event.group_id)]
 
 
 def router(settings: Settings) -> Router:
@@ -87,13 +97,18 @@ def router(settings: Settings) -> Router:
     )
     table.on(GroupsSuggested, groups_suggested, lambda e: [(Suggestions, e.note_id)])
     table.on(SuggestionsWithdrawn, suggestions_withdrawn, lambda e: [(Suggestions, e.note_id)])
-    table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id)])
+    table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id), (Pulse, e.group_id)])
     table.on(GroupChanged, group_changed, lambda e: [(GroupProfile, e.group_id)])
     table.on(ProfileTaught, profile_taught, lambda e: [(GroupProfile, e.group_id)])
     table.on(ProfileUntaught, profile_untaught, lambda e: [(GroupProfile, e.group_id)])
     table.on(MemberJoined, member_joined, lambda e: [])
     table.on(MemberLeft, member_left, lambda e: [])
     table.on(CircleTurned, circle_turned, lambda e: [(Circle, e.group_id)])
+    table.on(MessagePosted, message_posted, lambda e: [(Pulse, e.group_id)])
+    table.on(ContributionMade, contribution_made, lambda e: [(Pulse, e.group_id)])
+    table.on(GroupNeedOpened, lambda e, w: question_turned(e, w, "open"), talked_in, name="need_opened")
+    table.on(GroupNeedAnswered, lambda e, w: question_turned(e, w, "answered"), talked_in, name="need_answered")
+    table.on(GroupNeedWithdrawn, lambda e, w: question_turned(e, w, "withdrawn"), talked_in, name="need_withdrawn")
     table.on(MembershipHeard, membership_heard, lambda e: [(Person, e.person_id)])
     table.on(FeedbackGiven, feedback_given, lambda e: [(Person, e.person_id)])
     return table

@@ -1,10 +1,26 @@
-"""In the lane of the group: what it talks about, whether it takes somebody, and where else its members are."""
+"""In the lane of the group: what it talks about, whether it is alive and takes somebody, where else its members are."""
 
 from msgspec.structs import replace
 
-from services.recommend.core import Circle, GroupProfile, Turn, changed, learn, opened, turn, unlearn
-from shared.contracts.groups import GroupChanged, GroupOpened, MemberJoined, MemberLeft
+from services.recommend.core import (
+    Circle,
+    Fate,
+    GroupProfile,
+    Pulse,
+    Turn,
+    asked,
+    changed,
+    founded,
+    heard,
+    helped,
+    learn,
+    opened,
+    turn,
+    unlearn,
+)
+from shared.contracts.groups import ContributionMade, GroupChanged, GroupOpened, MemberJoined, MemberLeft
 from shared.contracts.recommend import CircleTurned, MembershipHeard, ProfileTaught, ProfileUntaught
+from shared.contracts.talk import GroupNeedAnswered, GroupNeedOpened, GroupNeedWithdrawn, MessagePosted
 from shared.flow.work import Work
 
 
@@ -17,6 +33,7 @@ def group_opened(event: GroupOpened, work: Work) -> str | None:
     placed = replace(profile, cell=event.cell or "")
     texts = {"purpose": told.purpose, "audience": told.audience}
     work.put(opened(placed, event.name, **texts, seats_left=seats, owner_id=owner))
+    work.put(founded(pulse_of(event.group_id, work), work.now))
     return None
 
 
@@ -63,3 +80,38 @@ def circle_turned(event: CircleTurned, work: Work) -> None:
     """Count what somebody's change of memberships means for this group."""
     circle = work.get(Circle, event.group_id) or Circle(id=event.group_id)
     work.put(turn(circle, Turn(event.members, event.shares)))
+
+
+# -- what is heard of its talk ------------------------------------------------------------------------------
+
+Question = GroupNeedOpened | GroupNeedAnswered | GroupNeedWithdrawn
+
+
+def message_posted(event: MessagePosted, work: Work) -> str | None:
+    """Who talks in the group; what the gate has held says nothing."""
+    before = pulse_of(event.group_id, work)
+    after = before if event.gate == "held" else heard(before, event.author_id, work.now)
+    if after is before:
+        return "known"
+    work.put(after)
+    return None
+
+
+def contribution_made(event: ContributionMade, work: Work) -> None:
+    """Somebody's help in a note of the group was accepted."""
+    work.put(helped(pulse_of(event.group_id, work), work.now))
+
+
+def question_turned(event: Question, work: Work, fate: Fate) -> str | None:
+    """Follow what becomes of the questions in the talk."""
+    before = pulse_of(event.group_id, work)
+    after = asked(before, event.need_id, fate, work.now, work.cause.sequence)
+    if after is before:
+        return "older"
+    work.put(after)
+    return None
+
+
+def pulse_of(group_id: str, work: Work) -> Pulse:
+    """What was heard of the group so far."""
+    return work.get(Pulse, group_id) or Pulse(id=group_id)

@@ -4,11 +4,22 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from services.recommend.core import NoteTerms, features, is_due, remarked, removed, said, unsaid, veiled, written
+from services.recommend.core import (
+    NoteTerms,
+    features,
+    graded,
+    is_due,
+    remarked,
+    removed,
+    said,
+    unsaid,
+    veiled,
+    written,
+)
 from services.recommend.placed import Suggestions, Visibility, kept, read_back, told
 from services.recommend.settings import Settings
 from services.recommend.state import suggestions
-from services.recommend.view import ProfilesView
+from services.recommend.view import ProfilesView, PulsesView
 from shared.contracts.notes import (
     CommentDeleted,
     CommentPosted,
@@ -33,6 +44,8 @@ from shared.flow.work import Work
 
 AT_ONCE = 100
 """Groups that hear of a note's new text from one input: with the most terms that is a megabyte of events."""
+SPARE = 2
+"""So many times the groups that are suggested are looked at, because some are dead, or answer badly."""
 Terms = tuple[tuple[str, int], ...]
 
 
@@ -156,12 +169,15 @@ def suggest(note: NoteTerms, work: Work, settings: Settings) -> str | None:
     """The groups that fit, by the profiles as this process knows them now; told when a reader would notice."""
     if work.past:
         return "told"
-    view = work.view(ProfilesView)
-    placed = tuple(kept(p) for p in view.profiles.place(said(note), settings.suggestions, settings.floor))
+    view, health = work.view(ProfilesView), work.view(PulsesView)
+    fits = view.profiles.place(said(note), SPARE * settings.suggestions, settings.floor)
+    alive = [fit for fit in graded(fits, health.pulses, work.now) if fit.score >= settings.floor]
+    placed = tuple(map(kept, alive[: settings.suggestions]))
     before = work.get(Suggestions, note.id)
     if before is not None and told(before.groups) == told(placed):
         return "same"
-    stored = work.put(Suggestions(id=note.id, groups=placed, model=view.model, at=work.now))
+    model = f"{view.model} {health.version}"
+    stored = work.put(Suggestions(id=note.id, groups=placed, model=model, at=work.now))
     work.emit(suggestions(stored), stored)
     return None
 
