@@ -169,7 +169,8 @@ class TrialLabelled(Event, topic=COUNTER, name="trial_labelled", order="count"):
 class RulesChanged(Event, topic=POLICY, name="rules_changed", order="state"):
     """The rules were changed: somebody's draft was approved by another person, or a change was rolled back.
 
-    Each change has a key of its own and stays; of all of them the one with the highest ``number`` is in force.
+    Each change has a key of its own and stays. In force is the one with the highest ``ce_sequence``, and of those that
+    share it the one with the highest ``number``: only after a restore of moderation's database are there two sequences.
     """
 
     policy_id: Id

@@ -127,7 +127,7 @@ POLICY = Topic(
     key="policy",
     readers=(),
     about="What moderation judges by, for those who look before they publish: each change of the rules, for ever (the "
-    "highest number is in force), the text model, and counters that are hot.",
+    "last one is in force), the text model, and counters that are hot.",
     cleanup="compact",
     followers=("notes", "groups"),
 )

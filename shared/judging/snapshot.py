@@ -4,7 +4,7 @@ import zlib
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from shared.text import normalise
 
 MOST_HOT = 20_000
 """Counters that are remembered; the ones that hold longest stay."""
+LONG_OVER = timedelta(days=1)
+"""After so long a counter may have been forgotten where it is kept, and its sequence have begun anew."""
 
 
 class Draft(NamedTuple):
@@ -40,8 +42,10 @@ class ToldBar:
 
 @dataclass(slots=True)
 class Snapshot:
-    """Takes what is told in any order and however often: of each subject the highest sequence, of rules the number.
+    """Takes what is told in any order and however often: of each subject the highest sequence, of the rules the last.
 
+    Each change of the rules is a subject of its own, and all have one sequence until a restore raises it: the highest
+    sequence shuts out what a lost timeline has changed, and of those that share it the highest number is the last.
     Rules are made of their source when all that is there was taken: there may be years of them.
     """
 
@@ -49,8 +53,9 @@ class Snapshot:
     off: tuple[str, ...] = ()
     model: TextModel = field(default_factory=blank)
     bar: ToldBar = ToldBar()
-    _last: RulesChanged | None = None
-    _made: tuple[int, str] = (0, "")
+    _last: tuple[int, int] = (0, 0)
+    _changed: RulesChanged | None = None
+    _made: str = ""
     _parts: dict[int, tuple[int, ModelTold]] = field(default_factory=dict)
     _hot: dict[str, tuple[int, CounterHeated]] = field(default_factory=dict)
 
@@ -67,11 +72,11 @@ class Snapshot:
     def take(self, event: RulesChanged | ModelTold | CounterHeated, sequence: int) -> None:
         """Take up an event with its sequence."""
         match event:
-            case RulesChanged() if self._last is None or self._last.number < event.number:
-                self._last = event
+            case RulesChanged() if self._last < (sequence, event.number):
+                self._last, self._changed = (sequence, event.number), event
             case ModelTold() if self._parts.get(event.part, (-1,))[0] < sequence:
                 self._parts[event.part] = sequence, event
-            case CounterHeated() if self._hot.get(event.counter_id, (-1,))[0] < sequence:
+            case CounterHeated() if _newer(event, sequence, self._hot.get(event.counter_id)):
                 self._hot[event.counter_id] = sequence, event
 
     def settle(self) -> None:
@@ -83,15 +88,14 @@ class Snapshot:
         if len(self._hot) > MOST_HOT:
             kept = sorted(self._hot.items(), key=lambda item: item[1][1].until)[-MOST_HOT // 2 :]
             self._hot = dict(kept)
-        number, model = self._made
         # What cannot be read is not tried again and again.
         told = [part for _, part in self._parts.values()]
-        if told and told[0].model != model and _whole(told):
-            self._made = number, told[0].model
+        if told and told[0].model != self._made and _whole(told):
+            self._made = told[0].model
             self.model, self.bar = _model(told), ToldBar(told[0].bar)
-        if self._last is not None and number < self._last.number:
-            self._made = self._last.number, self._made[1]
-            self.rules = ruleset(self._last.definition, self.off)
+        if (changed := self._changed) is not None:
+            self._changed = None
+            self.rules = ruleset(changed.definition, self.off)
 
     def facts(self, draft: Draft, now: datetime) -> Mapping[str, Value]:
         """What is known of a draft beside its text: a counter of which nothing was told is unknown to its rules."""
@@ -105,6 +109,10 @@ class Snapshot:
                 same = told.text_hash == hash_of(seen)
                 known |= {c.fact: c.count for c in told.counts if same or not c.fact.startswith("author.copies")}
         return known
+
+
+def _newer(told: CounterHeated, sequence: int, known: tuple[int, CounterHeated] | None) -> bool:
+    return known is None or known[0] < sequence or known[1].until + LONG_OVER < told.until
 
 
 def _whole(told: Iterable[ModelTold]) -> bool:

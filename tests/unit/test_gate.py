@@ -1,6 +1,7 @@
 """M7. The gate before publishing: it says what moderation will say, by what moderation has told; it fails open."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -199,6 +200,22 @@ def test_rules_that_change_reach_the_gate(turned: bool) -> None:
     assert one.told.version.startswith(RULES.version)
 
 
+def test_rules_of_a_lost_timeline_are_shut_out() -> None:
+    """After a restore what is told over holds, though the lost changes had higher numbers; and so does the next one."""
+    one, world = gate(), changed()
+    (sent,) = [record for record in world.records if record.topic == POLICY.name]
+    event: Any = event_type(sent.envelope.type).model_validate_json(sent.value)
+    floor = 10**15
+    for number, source, sequence in ((2, STRICT, 1), (1, RULES.source, floor)):
+        told = event.model_copy(update={"number": number, "definition": source})
+        one.take(told, replace(sent.envelope, sequence=sequence))
+    one.caught_up()
+    assert said(one, HAM) == "passed"
+    one.take(event.model_copy(update={"number": 2}), replace(sent.envelope, sequence=floor + 1))
+    one.caught_up()
+    assert said(one, HAM) == "held"
+
+
 def test_a_set_of_a_newer_release_leaves_the_one_before() -> None:
     """What cannot be read changes nothing, and is not read again and again."""
     one, world = gate(), changed()
@@ -289,6 +306,18 @@ def test_a_counter_is_told_when_rules_may_hold_by_it() -> None:
         world.hear(comment(ham(n), f"h{n}", person=f"p{n}"))
         world.settle()
     assert len(world.told.of(CounterHeated)) == 2
+
+
+def test_a_counter_that_was_forgotten_is_heard_again() -> None:
+    """Its sequence begins anew then; within the time that it is kept the higher one holds, in whatever order."""
+    world, one = pasted(), gate()
+    hot = [record for record in world.records if record.envelope.type == CounterHeated.TYPE]
+    follow(one, reversed(hot))
+    assert said(one, COPY) == "held"
+    (_, last) = world.told.of(CounterHeated)
+    later = START + timedelta(days=100)
+    one.take(last.model_copy(update={"until": later + LASTS}), replace(hot[0].envelope, sequence=1))
+    assert said(one, COPY, now=later) == "held"
 
 
 WHO, WHERE, WHAT = st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from(["", "h", "i"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.recommend.core import Circle, Circles, Person, Weights, answered, joined, share
+from services.recommend.core import Circle, Circles, Person, Weights, answered, joined, left, share
 from services.recommend.settings import Settings
 from services.recommend.weights import LiveWeights, weights_of
 from tests.unit.test_recommend_shown import AT
@@ -60,6 +60,15 @@ def test_a_membership_counts_once_whatever_else_was_said() -> None:
     circles, member = town(2), joined(Person(id="p"), "g0", 1)
     for answer in ("liked", "refused", "reported", "joined"):
         assert circles.scores(answered(member, "g0", answer, AT)) == circles.scores(member)
+
+
+def test_joined_is_what_one_says_until_the_group_does() -> None:
+    """It speaks like a membership; once the group has told of a leave, nothing of it is left, nor as a reason."""
+    circles, told = town(2), answered(Person(id="p"), "g0", "joined", AT)
+    assert circles.scores(told) == circles.scores(joined(Person(id="p"), "g0", 1))
+    gone = left(joined(told, "g0", 1), "g0", 2)
+    assert circles.scores(gone) == circles.scores(Person(id="p"))
+    assert {why.kind for fit in circles.suggest(gone) for why in fit.reasons} == {"popular"}
 
 
 def test_a_changed_file_holds_at_once(tmp_path: Path) -> None:

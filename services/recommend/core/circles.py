@@ -217,7 +217,9 @@ class Circles:
     def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
         found = []
         for tie in person.ties:
-            x = weights.member if tie.member else getattr(weights, tie.answer) if tie.answer else 0.0
+            # What the group has told holds: one may have left since one said it.
+            told = "" if tie.answer == "joined" and tie.sequence else tie.answer
+            x = weights.member if tie.member else getattr(weights, told) if told else 0.0
             if x and tie.group_id in self._slots:
                 at, shares = self._others[slot := self._slots[tie.group_id]]
                 sizes = max(1.0, self._members[slot]) ** _FROM * np.maximum(self._members[at], 1.0) ** _TO
