@@ -30,10 +30,12 @@ async def restored(
     it is run again.
 
     Raises:
-        Rejected: the clock stands before the last restore; nothing was done. Transient, Conflict: run it again; a
-            rebuild that the snapshot was taken in must end first, with the service running, then republish.
+        Rejected: the clock stands before the last restore, or an outbox holds what only a later release knows;
+            nothing was done. Transient, Conflict: run it again; a rebuild that the snapshot was taken in must end
+            first, with the service running, then republish.
     """
     database = runtime.database
+    _waiting(await database.find(LANES, {}, fields=("outbox",)))
     # The floor first: whoever claims a lane after it was fenced reads it.
     sequence = await _raise(database, runtime.now())
     told("raised")
@@ -66,14 +68,19 @@ def _above(stored: Iterable[Json], sequence: int) -> Mapping[int, int]:
     The snapshot may have been taken after a rebuild, and the state be nowhere else: nothing would tell it over. Where
     it is in the database too, what is told over, at the floor, is the newer one.
     """
-    waiting = {
-        record[4][5] for lane in stored for batch in lane["outbox"] for record in batch["r"] if _is_state(record)
-    }
+    waiting = _waiting(stored)
     return {before: sequence - len(waiting) + n for n, before in enumerate(sorted(waiting))}
 
 
+def _waiting(stored: Iterable[Json]) -> set[int]:
+    """The sequences of all states in outboxes."""
+    return {record[4][5] for lane in stored for batch in lane["outbox"] for record in batch["r"] if _is_state(record)}
+
+
 def _is_state(record: Sequence[Any]) -> bool:
-    return EVENTS[record[4][1]].ORDER == "state"
+    if (type_ := record[4][1]) not in EVENTS:
+        raise Rejected("unknown-event", 409, detail=f"Run it with the release that knows {type_}: an outbox holds one.")
+    return EVENTS[type_].ORDER == "state"
 
 
 def _lifted(record: Sequence[Any], above: Mapping[int, int], last: int) -> Sequence[Any]:

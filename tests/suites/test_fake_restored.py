@@ -353,6 +353,24 @@ async def test_a_clock_that_is_behind_is_refused(world: FakeWorld) -> None:
     assert await world.documents("moderation", LANES) == lanes
 
 
+async def test_an_outbox_of_a_later_release_is_refused(world: FakeWorld) -> None:
+    """Whether its event carries state, and so has to be lifted, is not known here; nothing was done."""
+    node = await world.start("moderation")
+    node.publisher.away = True
+    await world.put(comment("n", "c", "spam"))
+    await world.until(lambda: any(lane.outbox.size for lane in node.process.lanes), "the verdict")
+    await world.stop(node)
+    database = world.database("moderation")
+    (lane,) = await database.find(LANES, {"outbox": {"$ne": []}})
+    lane["outbox"][0]["r"][0][4][1] = "lianyi.moderation.content_weighed.v1"
+    await database.modify(LANES, {"_id": lane["_id"]}, {"$set": {"outbox": lane["outbox"]}})
+    lanes = await world.documents("moderation", LANES)
+    with pytest.raises(Rejected, match="content_weighed"):
+        await restored(beside(world).runtime, STATES)
+    assert await world.documents("moderation", LANES) == lanes
+    assert not await world.documents("moderation", RESTORED)
+
+
 async def test_what_the_snapshot_does_not_know_is_taken_up_as_told(world: FakeWorld) -> None:
     """A decision on what the snapshot has not: a rebuild may have taken it away, and readers hold it as it was told."""
     node = await world.start("moderation")
