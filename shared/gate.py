@@ -19,7 +19,7 @@ from shared.contracts.topics import POLICY
 from shared.follow import Follower
 from shared.judging import BadModel, Case, verdicts
 from shared.judging.snapshot import Draft, Snapshot
-from shared.release import base_rules
+from shared.release import base_rules, unknown_rules
 from shared.rules import BadRules, RuleSet, ruleset
 from shared.settings import GateSettings
 from shared.telemetry import GateMetrics
@@ -149,6 +149,9 @@ class Gate:
 
 def gate_of(settings: GateSettings) -> Gate:
     """The gate of a service: until it has read what moderation told, it stands open."""
+    if unknown := unknown_rules(settings.rules_off):
+        # Misspelt, or of a set that staff have made since: nobody is kept from publishing for that.
+        log.warning("rules_off_unknown", rules=unknown)
     hold = timedelta(seconds=settings.gate_seconds)
     rules = ruleset(base_rules().source, settings.rules_off)
     return Gate(rules, settings.rules_off, hold, GateMetrics())

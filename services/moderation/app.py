@@ -15,7 +15,7 @@ from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from shared.app import App, Parts
 from shared.desk import Desk
 from shared.mongo import MongoDatabase
-from shared.release import base_rules
+from shared.release import base_rules, unknown_rules
 from shared.rows import BAD_INPUT
 from shared.telemetry import ModelGauges, ModelReport
 
@@ -23,7 +23,7 @@ from shared.telemetry import ModelGauges, ModelReport
 def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     """Put the service together."""
     origin, base, seconds = begin(settings.text_model), base_rules(), settings.view_seconds
-    if unknown := sorted(set(settings.rules_off) - {rule.name for rule in base.rules}):
+    if unknown := unknown_rules(settings.rules_off):
         _end(f"setting LIANYI_RULES_OFF: the release has no rules called {', '.join(unknown)}")
     rules = RulesView(database, seconds, base, settings.rules_off)
     shadow = ShadowView(database, seconds, settings.rules_off, begin_trial(settings.shadow_model))

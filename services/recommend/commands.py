@@ -248,25 +248,23 @@ def _tell(answers: Iterable[dict[str, Any]]) -> int:
     return 0
 
 
-def _place_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m services.recommend place", description="Rank groups for notes, learned from other notes."
-    )
-    parser.add_argument("--groups", type=Path, required=True, metavar="G", help="rows: node, title, header")
-    parser.add_argument("--train", type=Path, required=True, metavar="T", help="rows: node, created, title, text")
-    parser.add_argument("--test", type=Path, required=True, metavar="E", help="rows: id, title, text")
-    parser.add_argument("--k", type=_positive, default=10, help="most groups for a note (default: 10)")
+def _ranking(verb: str, about: str, **rows_of: str) -> argparse.ArgumentParser:
+    """Of a command that ranks groups by files, each an option; `rows_of` says what the rows of each have."""
+    parser = argparse.ArgumentParser(prog=f"python -m services.recommend {verb}", description=about)
+    for name, has in rows_of.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=f"rows: {has}")
+    parser.add_argument("--k", type=_positive, default=10, help="most groups in a ranking (default: 10)")
     return parser
+
+
+def _place_parser() -> argparse.ArgumentParser:
+    about, train = "Rank groups for notes, learned from other notes.", "node, created, title, text"
+    return _ranking("place", about, groups="node, title, header", train=train, test="id, title, text")
 
 
 def _suggest_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m services.recommend suggest", description="Rank groups for people, learned from memberships."
-    )
-    parser.add_argument("--memberships", type=Path, required=True, metavar="T", help="rows: u, g, w")
-    parser.add_argument("--people", type=Path, required=True, metavar="P", help="rows: u")
-    parser.add_argument("--k", type=_positive, default=10, help="most groups for a person (default: 10)")
-    return parser
+    about = "Rank groups for people, learned from memberships."
+    return _ranking("suggest", about, memberships="u, g, w", people="u")
 
 
 def _evaluate_parser() -> argparse.ArgumentParser:

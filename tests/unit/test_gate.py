@@ -29,7 +29,7 @@ from shared.contracts.notes import CommentPosted, CommentVisibilityChanged, Note
 from shared.contracts.talk import MessageDeleted, MessagePosted, MessageVisibilityChanged
 from shared.contracts.topics import POLICY
 from shared.flow.ports import Record as Sent
-from shared.gate import MOST_SECONDS, PATIENCE, READ, REST, Gate, Passage
+from shared.gate import MOST_SECONDS, PATIENCE, READ, REST, Gate, Passage, gate_of
 from shared.judging import TextModel
 from shared.judging.keys import Counted
 from shared.judging.snapshot import Draft
@@ -141,6 +141,15 @@ def test_it_stands_open_until_it_was_told() -> None:
     one.caught_up()
     assert said(one, SPAM) == "held"
     assert outcomes(one) == {"untold": 1, "held": 2, "passed": 1, "behind": 1}
+
+
+def test_a_rule_that_is_turned_off_holds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """And a name that no rule of the release has is told in the log, since it may be misspelt; the rest holds."""
+    for off, told in ((tuple(rule.name for rule in RULES.rules), 0), (("contcat",), 1)):
+        one = gate_of(NotesSettings(**EDGE, rules_off=off))
+        one.caught_up()
+        assert said(one, SPAM) == ("held" if told else "passed")
+        assert capsys.readouterr().out.count("rules_off_unknown") == told
 
 
 def test_one_that_holds_nothing_looks_at_nothing() -> None:
