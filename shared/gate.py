@@ -33,7 +33,8 @@ PATIENCE = 60.0
 MOST_SECONDS = 0.02
 """A look may take so long. After one that took longer the gate rests."""
 SETTLES = timedelta(seconds=2)
-"""So long what is held waits for the counters, after a verdict that spares it and went without them."""
+"""So long after it was written what is held waits for the counters, where a verdict spares it that went without them.
+A verdict has the time of what it judges: where moderation is further behind than this, nothing waits."""
 REST = 10
 """So many times as long as the look has taken: set after set of costly rules takes a tenth of a process at most."""
 

@@ -176,12 +176,15 @@ def test_without_its_reason_a_group_falls(k: int) -> None:
 
 def test_reasons_are_told_in_chinese_and_english() -> None:
     """Each kind names what it is about in both languages; a group without a name is not named."""
-    for kind in ("term", "members"):
+    for kind in ("term", "members", "liked"):
         told = in_words(kind, "徒步")
         assert "徒步" in told.zh
         assert "徒步" in told.en
         assert told.zh != told.en
-    for told in (in_words("popular", ""), in_words("members", "")):
+    for told in (in_words("popular", ""), in_words("members", ""), in_words("liked", "")):
         assert told.zh.strip("，") != told.en
         assert "「」" not in told.zh + told.en
         assert "“”" not in told.en
+    for named in ("茶", ""):  # who likes a group need not be in it
+        assert "所在" not in in_words("liked", named).zh
+        assert "like" in in_words("liked", named).en

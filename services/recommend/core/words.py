@@ -20,6 +20,8 @@ def in_words(kind: Literal["term", "members", "liked", "popular", "near"], what:
         return Words("离你不远", "It is not far from you")
     if kind == "popular":
         return Words("这里人多", "Many people are there")
+    if not what and kind == "liked":
+        return Words("你喜欢的一个群里，有人也在这里", "People of a group that you like are there, too")
     if not what:
         return Words("你所在的一个群里，有人也在这里", "People of a group of yours are there, too")
     if kind == "liked":
