@@ -20,6 +20,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from services.recommend.core import tally
 from services.recommend.core.people import SHARE, Person, Turn, settled, share
 from shared.flow.documents import Document
 
@@ -36,14 +37,13 @@ _FROM, _TO, _SHARP = 0.5, 0.2, 0.8
 _NOTHING = 1e-9
 _FIRST_SLOTS = 64
 _FEW = 256
-_NONE: Ints = np.zeros(0, dtype=np.int32)
 
 
 class Circle(Document, frozen=True, kw_only=True):
     """One group by the company it keeps: how many members, and in which other groups they are.
 
-    `others` is "group share group share ..." in the order of the ids; one string, as in `GroupProfile`, about 40 KB
-    when full. A share counts 128ths of a person. Turns may come in any order, so a share may be below 0 for a while.
+    `others` holds the shares as `tally` has them, about 40 KB when full. A share counts 128ths of a person. Turns may
+    come in any order, so a share may be below 0 for a while.
     """
 
     COLLECTION: ClassVar[str] = "circles"
@@ -98,19 +98,33 @@ class Fit(msgspec.Struct, frozen=True):
     reasons: tuple[Because, ...]
 
 
+class _Row(msgspec.Struct, frozen=True):
+    """The other groups of a circle, by slot and in the order of the slots, with what is shared with each."""
+
+    at: Ints
+    shares: Ints
+
+
 class _Voice(msgspec.Struct, frozen=True):
-    """What a tie to `group_id` adds to the scores: `says[i]` to the group in slot `at[i]`."""
+    """What a tie to `group_id` adds to the scores: `says[i]` to the group in slot `at[i]`, which are in order."""
 
     group_id: str
     kind: Literal["members", "liked"]
     at: Ints
     says: Floats
 
+    def to(self, slots: Ints) -> Floats:
+        """What it says to some slots."""
+        if not len(self.at):
+            return np.zeros(len(slots))
+        place = np.minimum(np.searchsorted(self.at, slots), len(self.at) - 1)
+        said: Floats = np.where(self.at[place] == slots, self.says[place], 0.0)
+        return said
+
 
 def others(circle: Circle) -> dict[str, int]:
     """The other groups of the members, `{group: share}`, in the order of the ids."""
-    parts = circle.others.split(" ") if circle.others else []
-    return dict(zip(parts[::2], map(int, parts[1::2]), strict=True))
+    return tally.read(circle.others)
 
 
 def turn(circle: Circle, change: Turn) -> Circle:
@@ -119,23 +133,21 @@ def turn(circle: Circle, change: Turn) -> Circle:
     Until then the order of changes leaves no trace; a pair that was dropped starts again at nothing.
     Raises ValueError for a group whose id is empty or holds white space.
     """
-    shares = others(circle)
-    for group, more in change.shares:
-        if not group or any(c.isspace() for c in group):
+    for group, _ in change.shares:
+        if group.split() != [group]:
             raise ValueError(f"not the id of a group: {group!r}")
-        shares[group] = shares.get(group, 0) + more
-    shares = {group: value for group, value in shares.items() if value}
-    if len(shares) > MOST_OTHERS:
-        shares = dict(sorted(shares.items(), key=_rank)[:KEEP_OTHERS])
-    told = " ".join(f"{group} {shares[group]}" for group in sorted(shares))
-    return replace(circle, members=circle.members + change.members, others=told)
+    kept = tally.added(circle.others, change.shares, debts=True)
+    if tally.size(kept) > MOST_OTHERS:
+        kept = tally.told(dict(sorted(tally.read(kept).items(), key=_rank)[:KEEP_OTHERS]))
+    return replace(circle, members=circle.members + change.members, others=kept)
 
 
 class Circles:
     """All groups, ready to be scored for a person; a view, made of circles only.
 
     The scores depend on the newest circle of each group and on nothing else: neither on the order of `put`s nor on
-    their number. One writer; a reader in the same task sees each `put` whole.
+    their number. One writer; a reader in the same task sees each `put` whole. A circle is read out of its string when
+    somebody's list needs it first, so a start over many, or a crowd that joins one group, costs little.
     """
 
     def __init__(self) -> None:
@@ -144,9 +156,11 @@ class Circles:
         self._slots: dict[str, int] = {}
         self._names: list[str] = []
         self._versions: dict[str, int] = {}
-        # Per slot: the slots of the other groups and their shares; members, 0 for a group that is not held.
-        self._others: list[tuple[Ints, Ints]] = []
+        # Per slot: the other groups, a string until they are needed; members, 0 for a group that is not held, and
+        # what a score is divided by for its size.
+        self._others: list[_Row | str] = []
         self._members: Floats = np.zeros(_FIRST_SLOTS)
+        self._sizes: Floats = np.ones(_FIRST_SLOTS)
         self._draw: NDArray[np.uint32] = np.zeros(_FIRST_SLOTS, dtype=np.uint32)
 
     def __len__(self) -> int:
@@ -156,19 +170,17 @@ class Circles:
         """Take up a circle in place of the group's old one; an older version than the one held is ignored."""
         if circle.v < self._versions.get(circle.id, circle.v):
             return
-        shares = {group: value for group, value in others(circle).items() if value > 0}
-        slots = [self._slot(group) for group in shares]
         slot = self._slot(circle.id)
-        self._others[slot] = np.array(slots, dtype=np.int32), np.array(list(shares.values()), dtype=np.int32)
-        self._members[slot] = max(circle.members, 0)
+        self._others[slot] = circle.others
+        self._count(slot, circle.members)
         self._versions[circle.id] = circle.v
 
     def remove(self, group_id: str) -> None:
         """Forget a group; one that is not held is no error."""
         if self._versions.pop(group_id, None) is not None:
             slot = self._slots[group_id]
-            self._others[slot] = _NONE, _NONE
-            self._members[slot] = 0
+            self._others[slot] = ""
+            self._count(slot, 0)
 
     def suggest(
         self,
@@ -187,17 +199,20 @@ class Circles:
         voices = self._voices(person, weights)
         score = self._score(voices, person, weights)
         out = settled(person)
-        faded = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
-        found: list[Fit] = []
-        largest = self._largest()
+        best: list[int] = []
         for slot in self._ranked(score, floor):
-            if len(found) >= k:
+            if len(best) >= k:
                 break
             if (group := self._names[slot]) not in out and able(group):
-                fade = faded.get(group, 1.0)
-                popular = Because("popular", "", weights.popular * fade * float(self._members[slot]) / largest)
-                found.append(Fit(group, float(score[slot]), _told(voices, slot, fade) or (popular,)))
-        return found
+                best.append(slot)
+        fades = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
+        fade = np.array([fades.get(self._names[slot], 1.0) for slot in best])
+        told = _told(voices, np.array(best, dtype=np.int32), fade)
+        popular = weights.popular * fade * self._members[best] / self._largest()
+        return [
+            Fit(self._names[slot], float(score[slot]), told[i] or (Because("popular", "", float(popular[i])),))
+            for i, slot in enumerate(best)
+        ]
 
     def scores(self, person: Person, weights: Weights | None = None) -> dict[str, float]:
         """The score of every group that has members, the person's own among them."""
@@ -210,9 +225,9 @@ class Circles:
         if one not in self._slots or other not in self._slots:
             return 0.0
         slot, beside = self._slots[one], self._slots[other]
-        at, shares = self._others[slot]
+        row = self._row(slot)
         smaller = max(1.0, min(float(self._members[slot]), float(self._members[beside])))
-        return min(1.0, float(shares[at == beside].sum()) / (share(2) * smaller))
+        return min(1.0, float(row.shares[row.at == beside].sum()) / (share(2) * smaller))
 
     def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
         found = []
@@ -221,10 +236,10 @@ class Circles:
             told = "" if tie.answer == "joined" and tie.sequence else tie.answer
             x = weights.member if tie.member else getattr(weights, told) if told else 0.0
             if x and tie.group_id in self._slots:
-                at, shares = self._others[slot := self._slots[tie.group_id]]
-                sizes = max(1.0, self._members[slot]) ** _FROM * np.maximum(self._members[at], 1.0) ** _TO
+                row = self._row(slot := self._slots[tie.group_id])
+                sizes = max(1.0, self._members[slot]) ** _FROM * self._sizes[row.at]
                 kind: Literal["members", "liked"] = "liked" if tie.answer == "liked" and not tie.member else "members"
-                found.append(_Voice(tie.group_id, kind, at, x * (shares / (SHARE * sizes)) ** _SHARP))
+                found.append(_Voice(tie.group_id, kind, row.at, x * (row.shares / (SHARE * sizes)) ** _SHARP))
         return found
 
     def _score(self, voices: list[_Voice], person: Person, weights: Weights) -> Floats:
@@ -253,23 +268,44 @@ class Circles:
         order: list[int] = slots[np.lexsort((self._draw[slots], -score[slots]))].tolist()
         return order
 
+    def _row(self, slot: int) -> _Row:
+        """The other groups of a circle, without those that owe it something for the moment."""
+        row = self._others[slot]
+        if isinstance(row, str):
+            told = tally.read(row)
+            at = np.array([self._slot(group) for group in told], dtype=np.int32)
+            shares = np.array(list(told.values()), dtype=np.int32)
+            good = shares > 0
+            order = np.argsort(at[good])
+            row = self._others[slot] = _Row(at[good][order], shares[good][order])
+        return row
+
+    def _count(self, slot: int, members: int) -> None:
+        self._members[slot] = max(members, 0)
+        self._sizes[slot] = max(members, 1) ** _TO
+
     def _slot(self, group_id: str) -> int:
-        slot = self._slots.setdefault(group_id, len(self._names))
-        if slot == len(self._names):
+        slot = self._slots.get(group_id)
+        if slot is None:
+            slot = self._slots[group_id] = len(self._names)
             if slot == len(self._members):
                 self._members = np.concatenate([self._members, np.zeros(slot)])
+                self._sizes = np.concatenate([self._sizes, np.ones(slot)])
                 self._draw = np.concatenate([self._draw, np.zeros(slot, dtype=np.uint32)])
             self._names.append(group_id)
-            self._others.append((_NONE, _NONE))
+            self._others.append("")
             self._draw[slot] = _draw(group_id)
         return slot
 
 
-def _told(voices: list[_Voice], slot: int, fade: float) -> tuple[Because, ...]:
-    """Up to three memberships that speak for a group, strongest first."""
-    said = ((float(voice.says[voice.at == slot].sum()) * fade, voice) for voice in voices)
-    told = sorted((-weight, voice.group_id, voice.kind) for weight, voice in said if weight > _NOTHING)
-    return tuple(Because(kind, group, -weight) for weight, group, kind in told[:MAX_REASONS])
+def _told(voices: list[_Voice], slots: Ints, fade: Floats) -> list[tuple[Because, ...]]:
+    """For each slot up to three memberships that speak for it, strongest first."""
+    heard: list[list[tuple[float, str, Literal["members", "liked"]]]] = [[] for _ in slots]
+    for voice in voices:
+        said = voice.to(slots) * fade
+        for place in np.flatnonzero(said > _NOTHING).tolist():
+            heard[place].append((-float(said[place]), voice.group_id, voice.kind))
+    return [tuple(Because(kind, group, -weight) for weight, group, kind in sorted(one)[:MAX_REASONS]) for one in heard]
 
 
 def _rank(item: tuple[str, int]) -> tuple[int, int]:

@@ -13,14 +13,15 @@ followed put by put equals one built afresh to the last bit of `near`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from services.recommend.core.profiles import GroupProfile, counts
+from services.recommend.core.index import Evidence, Index
+from services.recommend.core.profiles import GroupProfile
 from services.recommend.core.terms import WORD, kind, says_little
 
 Floats = NDArray[np.float64]
@@ -67,12 +68,15 @@ class Placement(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
 
 
-class _Evidence(msgspec.Struct, frozen=True):
-    """The note's known terms: `says[i, slot]` is what `names[i]` adds to the dot product, `square[i]` to |d W|^2."""
+class _Note(msgspec.Struct, frozen=True):
+    """A note before the groups: `says` is what each entry of what is known adds to the dot product with its group,
+    `said` the dot product by slot, `square` by term its part of |d W|^2.
+    """
 
-    names: list[str]
-    square: Floats
+    known: Evidence
     says: Floats
+    said: Floats
+    square: Floats
 
 
 class Profiles:
@@ -86,19 +90,13 @@ class Profiles:
         self._method = method or Method()
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
-        self._held: dict[str, tuple[GroupProfile, dict[str, int]]] = {}
-        self._postings: dict[str, dict[int, int]] = {}
-        self._sums: dict[str, int] = {}
-        self._weights: dict[str, int] = {}
-        # Terms to be weighed anew before the next score: once, however many profiles have changed their counts.
-        self._stale: set[str] = set()
-        # |c_g W|^2 per slot. Python integers: they neither round nor overflow.
-        self._norms: list[int] = []
-        self._open: list[bool] = []
-        # Whose slot it is, and whether they take somebody.
+        self._held: dict[str, GroupProfile] = {}
+        self._index = Index(self._weight)
+        # Per slot: whose it is, whether they are open, whether they take somebody, the notes learned.
         self._names: list[str] = []
+        self._open: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
         self._takes: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
-        self._learned: list[int] = []
+        self._learned: Floats = np.zeros(0)
         self._lengths: Floats | None = None
         self._notes = 0
         self._step = self._notes_step()
@@ -108,25 +106,26 @@ class Profiles:
 
     def put(self, profile: GroupProfile) -> None:
         """Take up a profile in place of the group's old one; an older version than the one held is ignored."""
-        held, old = self._held.get(profile.id, (None, {}))
+        held = self._held.get(profile.id)
         if held is not None and profile.v < held.v:
             return
         slot = self._slots[profile.id] if held else self._new_slot(profile.id)
-        new = old if held and held.terms == profile.terms else counts(profile)
-        self._held[profile.id] = (profile, new)
-        self._open[slot] = profile.state == "open"
-        self._names[slot], self._takes[slot] = profile.id, self.able(profile.id)
+        self._held[profile.id] = profile
+        self._open[slot], self._takes[slot] = profile.state == "open", self.able(profile.id)
         self._learned[slot] = profile.notes
-        self._take(slot, old, new)
+        if (before := held.terms if held else "") != profile.terms:
+            self._index.take(slot, before, profile.terms)
+        self._lengths = None
         self._count_notes(profile.notes - (held.notes if held else 0))
 
     def remove(self, group_id: str) -> None:
         """Forget a group; one that is not held is no error."""
-        if group_id not in self._held:
+        profile = self._held.pop(group_id, None)
+        if profile is None:
             return
-        profile, old = self._held.pop(group_id)
         slot = self._slots.pop(group_id)
-        self._take(slot, old, {})
+        self._index.take(slot, profile.terms, "")
+        self._lengths = None
         self._open[slot] = self._takes[slot] = False
         self._free.append(slot)
         self._count_notes(-profile.notes)
@@ -134,22 +133,21 @@ class Profiles:
     def name(self, group_id: str) -> str:
         """What the group is called; "" for one that has not been heard of."""
         held = self._held.get(group_id)
-        return held[0].name if held else ""
+        return held.name if held else ""
 
     def owner(self, group_id: str) -> str:
         """Who has founded the group; "" where nobody knows."""
         held = self._held.get(group_id)
-        return held[0].owner_id if held else ""
+        return held.owner_id if held else ""
 
     def able(self, group_id: str) -> bool:
         """Whether the group takes somebody now: open, with seats left."""
         held = self._held.get(group_id)
-        return held is not None and held[0].state == "open" and held[0].seats_left > 0
+        return held is not None and held.state == "open" and held.seats_left > 0
 
     def scores(self, terms: Mapping[str, int]) -> dict[str, float]:
         """The score of every open group, full ones too: a note may belong where there is no seat left."""
-        evidence = self._evidence(terms)
-        score = self._share(evidence.says.sum(axis=0)[None], evidence.square.sum()[None])[0]
+        score = self._share(self._read(terms))
         return {group: float(score[slot]) for group, slot in self._slots.items() if self._open[slot]}
 
     def place(self, terms: Mapping[str, int], k: int = 5, floor: float = 0.02) -> list[Placement]:
@@ -158,115 +156,94 @@ class Profiles:
         Nothing comes out without a reason: a note of which no term is known goes nowhere.
         Full and closed groups compete and do not come out, so that no score is raised by a better place being shut.
         """
-        evidence = self._evidence(terms)
-        said, square = evidence.says.sum(axis=0), evidence.square.sum()
-        score = self._share(said[None], square[None])[0]
+        note = self._read(terms)
+        score = self._share(note)
         best = self._best(score, k, floor)
-        if not best or not evidence.names:
-            return []
-        # The note is scored again without each of its terms; what a group loses by that is the reason's weight.
-        falls = score - self._share(said - evidence.says, square - evidence.square)
-        found = []
-        for group in best:
-            slot = self._slots[group]
-            if reasons := _told(evidence.names, falls[:, slot].tolist()):
-                found.append(Placement(group, float(score[slot]), reasons))
-        return found
+        why = self._falls(note, score, best)
+        told = ((slot, _told(falls)) for slot, falls in zip(best, why, strict=True))
+        return [Placement(self._names[slot], float(score[slot]), reasons) for slot, reasons in told if reasons]
 
-    def _best(self, score: Floats, k: int, floor: float) -> list[str]:
-        """At most k groups with seats left, none under the floor; of equals the first by id."""
-        fit = np.flatnonzero(self._takes & (score >= floor))
+    def _best(self, score: Floats, k: int, floor: float) -> list[int]:
+        """At most k groups with seats left and a score, none under the floor; of equals the first by id."""
+        fit = np.flatnonzero(self._takes & (score >= floor) & (score > 0))
         if 0 < k < len(fit):
             fit = fit[score[fit] >= np.partition(score[fit], -k)[-k]]
-        return [group for _, group in sorted((-float(score[slot]), self._names[slot]) for slot in fit.tolist())[:k]]
+        return sorted(fit.tolist(), key=lambda slot: (-float(score[slot]), self._names[slot]))[:k]
 
-    def _evidence(self, terms: Mapping[str, int]) -> _Evidence:
-        self._settle()
-        known = [(term, count, post) for term, count in terms.items() if (post := self._postings.get(term))]
-        slots: list[int] = []
-        values: list[int] = []
-        for _, _, post in known:
-            slots.extend(post)
-            values.extend(post.values())
-        names = [term for term, _, _ in known]
-        count = np.array([count for _, count, _ in known], dtype=float)
-        weight = np.array([self._weights[term] for term in names], dtype=float)
-        rows = np.repeat(np.arange(len(known)), np.array([len(post) for _, _, post in known], dtype=np.intp))
-        says = np.zeros((len(known), len(self._norms)))
-        says[rows, np.array(slots, dtype=np.intp)] = np.array(values, dtype=float)
-        says *= (count * weight**2)[:, None]
-        return _Evidence(names, (count * weight) ** 2, says)
-
-    def _share(self, said: Floats, square: Floats) -> Floats:
-        """Scores `[n, slots]` of n notes' dot products; free slots get 0, closed groups keep their share."""
-        if self._lengths is None:
-            learned = np.array(self._learned, dtype=float)
-            lengths = np.sqrt(np.maximum(np.array(self._norms, dtype=float), 1.0))
-            self._lengths = lengths / np.sqrt((1 + learned) / (self._method.trust + learned))
-        near = said / self._lengths / np.sqrt(np.maximum(square, 1.0))[:, None]
-        power = _sharpened(near, self._method.sharpness)
-        return np.asarray(power / (power.sum(axis=1, keepdims=True) + self._method.none**self._method.sharpness))
-
-    def _take(self, slot: int, old: Mapping[str, int], new: Mapping[str, int]) -> None:
-        """Replace a slot's counts; terms that become rarer or commoner are weighed before the next score."""
-        self._lengths = None
-        if old is new:
-            return
-        differ = [(term, old.get(term, 0), after) for term, after in new.items() if old.get(term) != after]
-        differ += [(term, old[term], 0) for term in old.keys() - new.keys()]
-        for term, before, after in differ:
-            post = self._postings.setdefault(term, {})
-            self._norms[slot] += (after**2 - before**2) * self._weights.get(term, 0) ** 2
-            self._sums[term] = self._sums.get(term, 0) + after - before
-            if after:
-                post[slot] = after
-            else:
-                del post[slot]
-            self._stale.add(term)
-            if not post:
-                del self._postings[term], self._sums[term]
-
-    def _settle(self) -> None:
-        """Weigh what has changed; the norms of all that hold a term move with its weight."""
-        for term in self._stale:
-            if term in self._postings:
-                self._weigh(term)
-            else:
-                self._weights.pop(term, None)
+    def _read(self, terms: Mapping[str, int]) -> _Note:
+        """The note as the groups are to see it."""
+        if self._index.settle():
             self._lengths = None
-        self._stale.clear()
+        known = self._index.evidence(terms)
+        says = np.repeat(known.times * known.weights**2, known.many) * known.counts
+        said = np.zeros(len(self._names))
+        np.add.at(said, known.slots, says)
+        return _Note(known, says, said, (known.times * known.weights) ** 2)
 
-    def _weigh(self, term: str) -> None:
-        rare = math.log1p(self._step / self._sums[term]) ** self._method.power
-        weight = round(_STEPS * self._method.weight[kind(term)] * rare)
-        old = self._weights.get(term, 0)
-        self._weights[term] = weight
-        if weight != old:
-            for slot, count in self._postings[term].items():
-                self._norms[slot] += count**2 * (weight**2 - old**2)
+    def _share(self, note: _Note) -> Floats:
+        """Scores of the slots; free slots get 0, closed groups keep their share."""
+        length = math.sqrt(max(float(note.square.sum()), 1.0))
+        power = _sharpened(note.said / self._sizes() / length, self._method.sharpness)
+        return np.asarray(power / (power.sum() + self._method.none**self._method.sharpness))
+
+    def _sizes(self) -> Floats:
+        """What a dot product is divided by: the lengths, more for groups of which little is known."""
+        if self._lengths is None:
+            known = np.sqrt((1 + self._learned) / (self._method.trust + self._learned))
+            self._lengths = np.sqrt(np.maximum(self._index.norms.astype(float), 1.0)) / known
+        return self._lengths
+
+    def _falls(self, note: _Note, score: Floats, best: list[int]) -> list[list[tuple[float, str]]]:
+        """By how much each of the best would fall if the note were scored without a term; of terms that they use.
+
+        Without a term the others' dot products fall, too. Only the groups that use it are reckoned anew, and what
+        they all have together is corrected by the difference. (A group that does not use the term would rise.)
+        """
+        if not best:
+            return []
+        sharpness, sizes, at = self._method.sharpness, self._sizes(), note.known.slots
+        before = _sharpened(note.said / sizes, sharpness)
+        after = _sharpened((note.said[at] - note.says) / sizes[at], sharpness)
+        whole = before.sum() + np.add.reduceat(after - before[at], note.known.starts)
+        square = np.maximum(note.square.sum() - note.square, 1.0)
+        rest = np.maximum(whole, 0.0) + self._method.none**sharpness * square ** (sharpness / 2)
+        place = np.full(len(self._names), -1)
+        place[best] = np.arange(len(best))
+        mine = np.flatnonzero(place[at] >= 0)
+        term = np.searchsorted(note.known.starts, mine, side="right") - 1
+        falls = score[at[mine]] - after[mine] / rest[term]
+        found: list[list[tuple[float, str]]] = [[] for _ in best]
+        for which, fall, one in zip(place[at[mine]].tolist(), falls.tolist(), term.tolist(), strict=True):
+            found[which].append((fall, note.known.names[one]))
+        return found
+
+    def _weight(self, term: str, total: int) -> int:
+        rare: float = math.log1p(self._step / total) ** self._method.power
+        return round(_STEPS * self._method.weight[kind(term)] * rare)
 
     def _count_notes(self, more: int) -> None:
         """All terms are weighed anew when the notes have grown by a quarter of an octave, not at every note."""
         self._notes += more
         if self._notes_step() != self._step:
             self._step = self._notes_step()
-            self._stale.update(self._postings)
+            self._index.renew()
 
     def _notes_step(self) -> float:
         return float(2.0 ** (round(4 * math.log2(self._notes + self._method.first_notes)) / 4))
 
     def _new_slot(self, group_id: str) -> int:
         if not self._free:
-            size = len(self._norms)
+            size = len(self._names)
             more = max(_FIRST_SLOTS, size)
-            self._norms.extend([0] * more)
-            self._open.extend([False] * more)
-            self._names.extend([""] * more)
+            self._index.grow(more)
+            self._open = np.concatenate([self._open, np.zeros(more, dtype=np.bool_)])
             self._takes = np.concatenate([self._takes, np.zeros(more, dtype=np.bool_)])
-            self._learned.extend([0] * more)
+            self._learned = np.concatenate([self._learned, np.zeros(more)])
+            self._names.extend([""] * more)
             self._free.extend(range(size + more - 1, size - 1, -1))
-        self._slots[group_id] = self._free.pop()
-        return self._slots[group_id]
+        slot = self._slots[group_id] = self._free.pop()
+        self._names[slot] = group_id
+        return slot
 
 
 def _sharpened(near: Floats, sharpness: float) -> Floats:
@@ -275,17 +252,16 @@ def _sharpened(near: Floats, sharpness: float) -> Floats:
     return power
 
 
-def _told(names: list[str], falls: list[float]) -> tuple[Reason, ...]:
+def _told(falls: list[tuple[float, str]]) -> tuple[Reason, ...]:
     """Up to three reasons, strongest first; of overlapping terms (`显示`, `示器`) the stronger speaks for both.
 
     A single character or a small word tells a person little: it is a reason only where there is nothing else.
     """
-    strongest = sorted(zip(falls, names, strict=True), key=lambda item: (-item[0], item[1]))
-    telling = [(fall, term) for fall, term in strongest if not says_little(term)]
-    return _distinct(telling) or _distinct(strongest)
+    strongest = sorted(falls, key=lambda item: (-item[0], item[1]))
+    return _distinct(item for item in strongest if not says_little(item[1])) or _distinct(strongest)
 
 
-def _distinct(strongest: list[tuple[float, str]]) -> tuple[Reason, ...]:
+def _distinct(strongest: Iterable[tuple[float, str]]) -> tuple[Reason, ...]:
     told: list[Reason] = []
     for fall, term in strongest:
         if fall <= _NOTHING or len(told) == MAX_REASONS:

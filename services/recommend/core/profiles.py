@@ -6,6 +6,7 @@ from zlib import crc32
 
 import msgspec
 
+from services.recommend.core import tally
 from services.recommend.core.terms import features, kind
 from shared.flow.documents import Document
 
@@ -20,8 +21,7 @@ MOST_TERMS = 5_000
 class GroupProfile(Document, frozen=True, kw_only=True):
     """One group as `recommend` sees it; a document of its own, about 45 KB when full.
 
-    `terms` is "term count term count ..." in the order of the terms. One string, because a term may hold '.' or
-    '$' and must not become a key, and because BSON spends three times the bytes on two arrays.
+    `terms` holds the counts as `tally` has them.
     `v` is the version that the lane counts; nothing here changes it. `sequence` is that of the last change of
     state and seats that was taken up. A profile without a name is of a group whose opening has not been heard of;
     one without an owner was made by a release that did not keep them. `cell` is where the group said that it meets, as
@@ -77,9 +77,8 @@ def unlearn(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
 
     Exact until the profile is first pruned; a term that was pruned and came back falls to nothing at the least.
     """
-    kept = counts(profile)
-    left = {term: count - terms.get(term, 0) for term, count in kept.items()}
-    return _told(msgspec.structs.replace(profile, notes=max(0, profile.notes - 1)), left)
+    left = tally.added(profile.terms, ((term, -count) for term, count in terms.items()))
+    return msgspec.structs.replace(profile, notes=max(0, profile.notes - 1), terms=left)
 
 
 def changed(profile: GroupProfile, *, state: State, seats_left: int, sequence: int) -> GroupProfile:
@@ -91,24 +90,14 @@ def changed(profile: GroupProfile, *, state: State, seats_left: int, sequence: i
 
 def counts(profile: GroupProfile) -> dict[str, int]:
     """The counts kept, `{term: count}`, in the order of the terms."""
-    if not profile.terms:
-        return {}
-    parts = profile.terms.split(" ")
-    return dict(zip(parts[::2], map(int, parts[1::2]), strict=True))
+    return tally.read(profile.terms)
 
 
 def _added(profile: GroupProfile, terms: Mapping[str, int]) -> GroupProfile:
-    kept = counts(profile)
-    for term, count in terms.items():
-        kept[term] = kept.get(term, 0) + count
-    if len(kept) > MOST_TERMS:
-        kept = dict(sorted(kept.items(), key=_rank)[:KEEP_TERMS])
-    return _told(profile, kept)
-
-
-def _told(profile: GroupProfile, kept: Mapping[str, int]) -> GroupProfile:
-    told = " ".join(f"{term} {kept[term]}" for term in sorted(kept) if kept[term] > 0)
-    return msgspec.structs.replace(profile, terms=told)
+    kept = tally.added(profile.terms, terms.items())
+    if tally.size(kept) > MOST_TERMS:
+        kept = tally.told(dict(sorted(tally.read(kept).items(), key=_rank)[:KEEP_TERMS]))
+    return msgspec.structs.replace(profile, terms=kept)
 
 
 def _rank(item: tuple[str, int]) -> tuple[int, int, int, str]:

@@ -8,6 +8,7 @@ alike, 1 where all are. What is near in a list stands for its topics: groups are
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -82,7 +83,7 @@ def picked(fits: list[F], person: Person, now: datetime, k: int, *, circles: Cir
     again = {fit.group_id for fit in fits if fit.group_id in seen and now - seen[fit.group_id] < LOOK}
     fits = sorted(fits, key=lambda fit: fit.group_id not in again)
     before = last_shown({group: at for group, at in seen.items() if group not in again})
-    return shown(fits, k, before, profiles.owner, circles.alike)
+    return shown(fits, k, before, profiles.owner, cache(circles.alike))
 
 
 def resting(person: Person, now: datetime) -> frozenset[str]:

@@ -22,7 +22,7 @@ CORES = (
 PURE_LIBRARIES = (
     *("abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions"),
     *("functools", "hashlib", "heapq", "html", "itertools", "json", "math", "operator", "re", "statistics", "string"),
-    *("types", "typing", "unicodedata", "zlib", "msgspec", "numpy", "h3"),
+    *("array", "types", "typing", "unicodedata", "zlib", "msgspec", "numpy", "h3"),
 )
 PURE_SHARED = (
     "shared.contracts",
