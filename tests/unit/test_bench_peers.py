@@ -79,6 +79,12 @@ def test_the_page_names_the_servers_with_every_table() -> None:
     assert "kill -9" not in told
 
 
+def test_what_was_written_by_hand_stays_on_the_page() -> None:
+    """Made anew, the page ends as it did."""
+    first = page({"uniform": RATES})
+    assert page({"uniform": RATES}, first + "\nBecause.\n") == first + "\nBecause.\n"
+
+
 def test_slopes_are_of_a_batch_and_of_a_process() -> None:
     """A batch of 2 ms and 100 us an event is told as that; so is a process that adds 5 us to each event."""
     singles = [

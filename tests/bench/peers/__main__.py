@@ -51,9 +51,10 @@ def main(only: Sequence[str], glance: bool) -> int:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     found = kept()
-    (PLACE / "README.md").write_text(page(found))
-    if told := capacity.page(found):
-        (PLACE.parent / "capacity.md").write_text(told)
+    told = PLACE / "README.md"
+    told.write_text(page(found, told.read_text() if told.exists() else ""))
+    if reckoned := capacity.page(found):
+        (PLACE.parent / "capacity.md").write_text(reckoned)
     subprocess.run([str(BENCH), "-m", "tests.bench.peers.plots", str(PLACE)], cwd=ROOT, check=True)
     values = judged(found)
     for target, value in values:

@@ -29,6 +29,9 @@ mongod. `make bench ONLY=uniform` measures one part anew. Raw figures are in the
 """
 
 
+BY_HAND = "\n<!-- What follows is written by hand, and kept. -->\n"
+
+
 def world() -> dict[str, str]:
     """The machine and the servers, by name, version and flags."""
     server = program()
@@ -58,11 +61,11 @@ def kept(place: Path = PLACE) -> dict[str, Any]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(place.glob("*.json"))}
 
 
-def page(found: Mapping[str, Any]) -> str:
-    """The whole page."""
+def page(found: Mapping[str, Any], before: str = "") -> str:
+    """The whole page, with what was written by hand at the end of the one ``before``."""
     told = [HEAD, _targets(found)]
     told += [write(found[part]) for part, write in SECTIONS.items() if part in found]
-    return "\n".join(told)
+    return "\n".join(told) + BY_HAND + before.partition(BY_HAND)[2]
 
 
 def _targets(found: Mapping[str, Any]) -> str:
