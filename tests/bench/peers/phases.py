@@ -64,7 +64,8 @@ async def phases(effort: Effort) -> Mapping[str, Any]:
 
 async def _sampled(run: Running, seconds: float) -> str:
     place = run.stage.stack.directory / f"{run.job.group}.stacks"
-    argv = [str(BENCH.with_name("py-spy")), "record", "--pid", str(run.children[0].pid), "--format", "raw"]
+    # Of the thread that holds the interpreter: others wait, for a socket or a queue, which it does not always see.
+    argv = [str(BENCH.with_name("py-spy")), "record", "--gil", "--pid", str(run.children[0].pid), "--format", "raw"]
     argv += ["--rate", str(RATE), "--duration", str(max(1, int(seconds))), "--output", str(place)]
     await Child("py-spy", argv, {}, place.with_suffix(".log")).finish(seconds + 30)
     return place.read_text()

@@ -53,8 +53,8 @@ def phases(part: Part) -> str:
         for name, peer in part["peers"].items()
     ]
     told = (
-        "Own processor time of one event, microseconds, by what the samples of py-spy were in; `driver` is writing, "
-        "and what the driver does besides.\n"
+        "Own processor time of one event, microseconds, by what the thread that held the interpreter was in whenever "
+        "py-spy looked; `driver` is writing, and what the driver does besides.\n"
     )
     return f"## Where the time goes\n\n{told}\n{where(part)}\n" + table(f"peer | all | {' | '.join(names)}", rows)
 
