@@ -1,8 +1,8 @@
 """Commands through HTTP: a comment is posted, stored and told, behind one and the same edge (tokens, limits, counts).
 
-Variants: ``""`` is ours, the api lane; ``insert`` one insert and one awaited publish a request, with no promise;
-``boxes`` a transaction a command with the comment, the reply under its idempotency key and an outbox row; ``alone`` is
-the edge with nothing behind it, which no server of this kind can pass.
+Variants: ``""`` is ours, the api lane; ``pymongo`` the same with that client, not motor; ``insert`` one insert and one
+awaited publish a request, with no promise; ``boxes`` a transaction a command with the comment, the reply under its
+idempotency key and an outbox row; ``alone`` is the edge with nothing behind it, which none can pass.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from shared.flow.runtime import Runtime
 from shared.flow.work import Scope, Work
 from shared.http import Red, application
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
-from shared.mongo import MongoDatabase
+from shared.mongo import MongoDatabase, MongoDriver
 from shared.telemetry import Metrics, configure_logging
 from tests.bench.peers.boxes import relay
 from tests.bench.peers.plain import Store
@@ -98,7 +98,8 @@ async def ours(told: Job) -> AsyncIterator[Handle]:
 
     router = Router("notes")
     router.on(PostComment, post_comment, lambda command: [])
-    store, bus = MongoDatabase(told.mongo, told.database), Bus(Brokers(told.kafka), told.group)
+    by: MongoDriver = "pymongo" if told.variant == "pymongo" else "motor"
+    store, bus = MongoDatabase(told.mongo, told.database, by=by), Bus(Brokers(told.kafka), told.group)
     await migrate(store, FLOW_INDEXES, {*FLOW_COLLECTIONS, Comment.COLLECTION})
     counts = await bus.connect({NOTE.name, dead_topic("notes").name})
     runtime = Runtime(router, store, bus, Metrics("notes"), now, Scope("notes", counts, {}))
@@ -214,7 +215,7 @@ async def main(told: Job) -> None:
     """Serves until it is told to stop."""
     gc.set_threshold(50_000, 50, 100)
     configure_logging("notes", "WARNING")
-    make = {"": ours, "insert": insert, "boxes": boxes, "alone": alone}[told.variant]
+    make = {"": ours, "pymongo": ours, "insert": insert, "boxes": boxes, "alone": alone}[told.variant]
     async with make(told) as handle:
         port = int(told.edge.split()[3])
         config = uvicorn.Config(

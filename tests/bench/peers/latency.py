@@ -73,7 +73,7 @@ def told(seconds: list[float]) -> dict[str, float]:
 async def lone(effort: Effort) -> Mapping[str, Any]:
     """One event at a time, five a second: ours and plain FastStream, each on an idle machine of its own turn."""
     found: dict[str, Any] = {}
-    for name in ("ours", "a"):
+    for name in ("ours", "ours, pymongo", "a"):
         seconds: list[float] = []
         async with stage(many=0) as made:
             for _ in range(effort.rounds):
@@ -115,7 +115,7 @@ async def _fed(stage: Stage, peer: Peer, rate: float, seconds: float) -> list[fl
 
 async def api(effort: Effort) -> Mapping[str, Any]:
     """Commands through HTTP by 64 clients, and by one."""
-    names = {"ours": "", "insert": "insert", "boxes": "boxes", "edge": "alone"}
+    names = {"ours": "", "ours, pymongo": "pymongo", "insert": "insert", "boxes": "boxes", "edge": "alone"}
     found: dict[str, dict[str, list[dict[str, float]]]] = {name: {"64": [], "1": []} for name in names}
     async with stage(many=0) as made, Issuer() as issuer:
         tokens = [issuer.token(f"p{number:05d}") for number in range(CLIENTS)]

@@ -2,7 +2,7 @@
 
 Variants: ``""`` as it is; ``stub`` with a database that answers from memory at once; ``bare`` with the same
 transaction but neither control document, inbox page nor outbox in it; ``last`` with the control document as its last
-write instead of its first.
+write instead of its first; ``pymongo`` with pymongo's own asynchronous client instead of motor.
 """
 
 import asyncio
@@ -103,6 +103,8 @@ def database(told: Job) -> Database:
             return Bare(told.mongo, told.database)
         case "last":
             return FenceLast(told.mongo, told.database)
+        case "pymongo":
+            return MongoDatabase(told.mongo, told.database, by="pymongo")
         case _:
             return MongoDatabase(told.mongo, told.database)
 

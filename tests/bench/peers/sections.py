@@ -94,6 +94,7 @@ def api(part: Part) -> str:
     """Commands through HTTP."""
     names = {
         "ours": "the api lane: group commit, replies under idempotency keys",
+        "ours, pymongo": "the same with pymongo's asynchronous client",
         "insert": "one insert and one awaited publish, no promise",
         "boxes": "a transaction a command: comment, reply, outbox row",
         "edge": "the edge alone: nothing is stored or told",

@@ -56,6 +56,7 @@ PEERS = {
         Peer("ours, stubbed", "ours", "stub", "the same with a database that answers from memory"),
         Peer("ours, bare", "ours", "bare", "the same transaction without control document, inbox page and outbox"),
         Peer("ours, fence last", "ours", "last", "the control document last in a commit, not first"),
+        Peer("ours, pymongo", "ours", "pymongo", "with pymongo's asynchronous client instead of motor"),
         Peer("a", "single", "", "plain FastStream, single message, ack after"),
         Peer("a, 4 workers", "single", "4", "the same with max_workers=4"),
         Peer("b", "loop", "", "plain aiokafka loop, single message, commit after"),
