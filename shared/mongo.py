@@ -104,7 +104,9 @@ class MongoDatabase:
     async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
         """Documents by ``_id``: one query."""
         wanted: Json = {"_id": {"$in": list(ids)}}
-        found: list[Json] = await reached(self._database[collection].find(wanted).to_list(None))
+        # A server sends a hundred at first; only with fewer than were asked for it need not be asked for more.
+        cursor = self._database[collection].find(wanted, batch_size=len(ids) + 1)
+        found: list[Json] = await reached(cursor.to_list(None))
         return found
 
     async def find(

@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import pytest_asyncio
+from pymongo import monitoring
 
 from local.database import Database as Server
 from local.places import free_port
@@ -15,6 +17,7 @@ from shared.errors import Transient
 from shared.flow.ports import Insert, Write
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
 from shared.mongo import MongoDatabase, MongoDriver
+from tests.bench.peers.trips import Commands
 from tests.suites.database import PLACE, Bench, DatabaseSuite
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
@@ -74,6 +77,20 @@ async def test_a_server_that_is_away_is_transient(driver: MongoDriver) -> None:
 
     asked = database.ping(), database.load(PLACE, ["a"]), transaction()
     assert [type(told) for told in await asyncio.gather(*asked, return_exceptions=True)] == [Transient] * 3
+    await database.close()
+
+
+@pytest.mark.parametrize("driver", get_args(MongoDriver))
+async def test_a_load_is_one_request(url: str, driver: MongoDriver) -> None:
+    """However many documents there are: none of them is asked for apart."""
+    sent = Counter[str]()
+    monitoring.register(Commands(sent))  # of all clients made from here on
+    database = MongoDatabase(url, f"suite{next(_numbers)}", by=driver)
+    ids = [str(number) for number in range(300)]
+    await database.raw[PLACE].insert_many([{"_id": id_} for id_ in ids])
+    sent.clear()
+    assert len(await database.load(PLACE, ids)) == len(ids)
+    assert sent == {"mongo find": 1}
     await database.close()
 
 
