@@ -7,14 +7,14 @@ import pytest
 
 from tests.bench.peers import capacity, sections
 from tests.bench.peers.phases import shares
-from tests.bench.peers.report import page
+from tests.bench.peers.report import others, page
 from tests.bench.peers.stage import PEERS
 from tests.bench.peers.targets import TARGETS, Target, judged
 from tests.bench.peers.workload import author_key, comments, expected, judge
 
 AT_LEAST = Target("times", "part", 20, 15, float)
 AT_MOST = replace(AT_LEAST, target=2, bar=3, most=True)
-WORLD = dict.fromkeys(("measured", "cores", "python", "broker", "database", "clients"), "named")
+WORLD = dict.fromkeys(("measured", "cores", "python", "broker", "database", "clients", "others"), "named")
 PEER = {"rate": 1000.0, "rates": [1000.0], "own_us": 50.0, "database_us": 100.0, "broker_us": 5.0}
 RATES: Any = {"world": WORLD, "keys": "uniform", "partitions": 4, "peers": dict.fromkeys(PEERS, PEER)}
 TRIPS: Any = {"world": WORLD, "peers": {"ours": {"database_bytes": 600.0, "broker_bytes": 700.0}}}
@@ -83,6 +83,12 @@ def test_what_was_written_by_hand_stays_on_the_page() -> None:
     """Made anew, the page ends as it did."""
     first = page({"uniform": RATES})
     assert page({"uniform": RATES}, first + "\nBecause.\n") == first + "\nBecause.\n"
+
+
+@pytest.mark.parametrize(("busy", "own", "share"), [(12.0, 8.0, 0.2), (8.0, 8.01, 0.0)])
+def test_what_others_took_is_told(busy: float, own: float, share: float) -> None:
+    """Of two processors over ten seconds: what was busy beyond one's own; never less than nothing."""
+    assert others(busy, own, 10.0, 2) == share
 
 
 def test_slopes_are_of_a_batch_and_of_a_process() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from local.processes import ROOT, CannotStartError
 from tests.bench.peers import capacity, endurance, grid, latency, phases, throughput
 from tests.bench.peers.effort import GLANCE, Effort
-from tests.bench.peers.report import PLACE, keep, kept, page
+from tests.bench.peers.report import PLACE, Watch, keep, kept, page
 from tests.bench.peers.stage import BENCH
 from tests.bench.peers.targets import judged
 
@@ -40,13 +40,14 @@ def main(only: Sequence[str], glance: bool) -> int:
     found: dict[str, Any] = {}
     for part in only:
         print(f"{part} …", flush=True)
+        watch = Watch()
         try:
             found[part] = asyncio.run(PARTS[part](GLANCE if glance else Effort()))
         except CannotStartError as error:
             print(error, file=sys.stderr)
             return 1
         if not glance:
-            keep(part, found[part])
+            keep(part, found[part], watch.share())
     if glance:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0

@@ -14,6 +14,7 @@ from local import kafka
 from local.database import FLAGS, program
 from local.processes import ROOT
 from tests.bench.peers.sections import SECTIONS, table
+from tests.bench.peers.stage import TICK
 from tests.bench.peers.targets import judged
 
 PLACE = ROOT / "docs" / "bench"
@@ -49,10 +50,33 @@ def world() -> dict[str, str]:
     }
 
 
-def keep(part: str, found: Mapping[str, Any], place: Path = PLACE) -> None:
-    """Leaves what a part has found, with where it was."""
+def others(busy: float, own: float, passed: float, cores: int) -> float:
+    """The share of the processors that others had: seconds busy, one's own, and that have passed."""
+    return max(0.0, busy - own) / (passed * cores)
+
+
+class Watch:
+    """What else ran on the machine, from here on: a figure is worth less for it."""
+
+    def __init__(self) -> None:
+        self._began = self._spent()
+
+    def share(self) -> float:
+        """Of all processors, what neither this process took nor those of its children that have ended."""
+        busy, own, passed = (after - before for after, before in zip(self._spent(), self._began, strict=True))
+        return others(busy, own, passed, os.cpu_count() or 1)
+
+    @staticmethod
+    def _spent() -> tuple[float, float, float]:
+        user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+        *own, passed = os.times()
+        return (user + nice + system + irq + soft + steal) / TICK, sum(own), passed
+
+
+def keep(part: str, found: Mapping[str, Any], elsewhere: float, place: Path = PLACE) -> None:
+    """Leaves what a part has found, with where it was, and what share of the processors others had meanwhile."""
     place.mkdir(parents=True, exist_ok=True)
-    told = {"world": world(), **found}
+    told = {"world": world() | {"others": f"{elsewhere:.0%}"}, **found}
     (place / f"{part}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 

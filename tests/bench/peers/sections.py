@@ -22,7 +22,7 @@ def where(part: Part) -> str:
     told = part["world"]
     return (
         f"{told['measured']}, {told['cores']} cores, Python {told['python']}; {told['broker']}; {told['database']}; "
-        f"{told['clients']}.\n"
+        f"{told['clients']}; other programs had {told['others']} of the processors.\n"
     )
 
 
