@@ -30,8 +30,8 @@ STEP = 0.01
 WARM = 2.0
 
 
-async def feed(stage: Stage, rate: float, seconds: float) -> int:
-    """Writes comments at a steady rate, each with the time of its making; how many."""
+async def feed(stage: Stage, rate: float, seconds: float) -> None:
+    """Writes comments at a steady rate, each with the time of its making."""
     many = int(rate * seconds)
     made = [(c, c.model_dump_json().encode()) for c in comments(many, stage.keys, first=stage.many)]
     clock = asyncio.get_running_loop().time
@@ -46,19 +46,18 @@ async def feed(stage: Stage, rate: float, seconds: float) -> int:
             sent = due
             await asyncio.sleep(max(STEP, began + sent / rate - clock()) if rate * STEP < 1 else STEP)
     stage.many += many
-    return many
 
 
-async def delays(stage: Stage, group: str, skip: int) -> list[float]:
-    """Seconds from making to effect, of one peer, without the first so many. The broker tells whole milliseconds of
-    which it is in the middle, so each counts as one more: these are bounds from above."""
+async def delays(stage: Stage, group: str, since: int) -> list[float]:
+    """Seconds from making to effect, of one peer, for what was made since then (nanoseconds of the epoch). The broker
+    tells whole milliseconds of which it is in the middle, so each counts as one more: these are bounds from above."""
     found = []
     for record in await verdicts(stage):
         if f'"model":"{group}"'.encode() in record.value:
             made = dict(record.headers)["ce_correlationid"]
-            if made.isdigit():
-                found.append((int(made), record.timestamp / 1000 + 0.001 - int(made) / 1e9))
-    return [delay for _, delay in sorted(found)[skip:]]
+            if made.isdigit() and int(made) >= since:
+                found.append(record.timestamp / 1000 + 0.001 - int(made) / 1e9)
+    return found
 
 
 def told(seconds: list[float]) -> dict[str, float]:
@@ -105,12 +104,13 @@ async def _fed(stage: Stage, peer: Peer, rate: float, seconds: float) -> list[fl
     async with stage.at_work(peer) as run:
         if before:
             await run.reach(before)
-        warm = await feed(stage, rate, WARM)
+        await feed(stage, rate, WARM)
         await run.reach(stage.many)
+        since = time.time_ns()
         await feed(stage, rate, seconds)
         await run.reach(stage.many)
     await stage.forget(run)
-    return await delays(stage, run.job.group, warm)
+    return await delays(stage, run.job.group, since)
 
 
 async def api(effort: Effort) -> Mapping[str, Any]:
