@@ -52,6 +52,16 @@ def test_a_target_is_judged_by_its_own_part() -> None:
     assert set(values) == {target.figure for target in TARGETS if target.part == "uniform"}
 
 
+def test_processes_are_compared_where_all_else_is_equal() -> None:
+    """Four against one at the usual limit, with the same keys and partitions; the median of such pairs."""
+    cells = [
+        {**CELL, "partitions": partitions, "processes": many, "own_us": own}
+        for partitions, many, own in ((4, 1, 50.0), (4, 2, 99.0), (4, 4, 60.0), (12, 1, 50.0), (12, 4, 80.0))
+    ]
+    values = {target.part: value for target, value in judged({"grid": {"cells": cells}})}
+    assert values == {"grid": pytest.approx(1.4)}
+
+
 def test_samples_are_counted_by_phase() -> None:
     """A stack is of the first phase that it shows, and shares add up to one."""
     raw = "\n".join(
@@ -106,7 +116,8 @@ def test_capacity_is_the_rule_with_the_figures_in() -> None:
     grid = {"cells": [{**CELL, "partitions": 1, "processes": 1}]}
     assert capacity.page({"uniform": RATES, "trips": TRIPS}) == ""
     told = capacity.page({"uniform": RATES, "trips": TRIPS, "grid": grid})
-    assert "| 1,000,000,000 | 34,722 | 139 | 4 | 6.9 | 600 GB | 63 TB |" in told
+    assert "| 1,000,000,000 | 34,722 | extrapolated | 139 | 4 | 6.9 | 600 GB | 63 TB |" in told
+    assert "| 10,000,000 | 347 | measured |" in told
 
 
 def test_the_work_is_the_same_again() -> None:
