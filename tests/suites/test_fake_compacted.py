@@ -138,8 +138,8 @@ async def test_a_reader_passes_the_holes(world: World, kind: type[Event]) -> Non
 
 
 def test_the_broker_keeps_the_last_of_each_key() -> None:
-    """A compacted topic has no days; any other has those of the table."""
-    assert config_of(POLICY) == {"cleanup.policy": "compact"}
+    """A compacted topic has no days, and nothing else for more than an hour; any other has those of the table."""
+    assert config_of(POLICY) == {"cleanup.policy": "compact", "max.compaction.lag.ms": "3600000"}
     days = next(topic for topic in TOPICS.values() if topic.cleanup == "delete")
     assert config_of(days) == {"cleanup.policy": "delete", "retention.ms": str(days.retention_days * 86_400_000)}
 

@@ -17,7 +17,7 @@ from services.groups.handlers import DeleteMessage, JoinGroup, OpenGroup, PostMe
 from services.groups.handlers import router as groups
 from services.groups.settings import Settings as GroupsSettings
 from services.moderation.core import Counter, Entry, cell, counted
-from services.moderation.core.beforehand import LASTS, outlook
+from services.moderation.core.beforehand import LASTS, UNTOLD, outlook
 from services.moderation.handlers import ApproveRules, ProposeRules, RollBackRules, lessons
 from services.notes.core import Comment, Need, Note, Record, need_id
 from services.notes.handlers import router as notes
@@ -33,6 +33,7 @@ from shared.gate import MOST_SECONDS, PATIENCE, READ, REST, Gate, Passage, gate_
 from shared.judging import TextModel
 from shared.judging.keys import Counted
 from shared.judging.snapshot import Draft
+from shared.rules.vocabulary import COUNTED
 from shared.telemetry import GateMetrics
 from tests.unit.judging import EDGE, HAM, RULES, SPAM, ham, service, spam, taught
 from tests.unit.support import START, World
@@ -300,7 +301,7 @@ def test_what_was_pasted_everywhere_is_held_at_the_next_place() -> None:
 
 def test_a_counter_is_told_when_rules_may_hold_by_it() -> None:
     """Not for each content: when it becomes hot, by one more rule, and again when what was told is half over."""
-    assert len(pasted(5).told.of(CounterHeated)) == 2
+    assert [len(pasted(times).told.of(CounterHeated)) for times in (3, 4, 5, 7)] == [0, 1, 1, 2]
     world = pasted(4)
     (hot,) = world.told.of(CounterHeated)
     assert (hot.counter_id, hot.policy_id, hot.until) == ("person:bob", cell("person:bob"), START + LASTS)
@@ -317,13 +318,34 @@ def test_a_counter_is_told_when_rules_may_hold_by_it() -> None:
     assert len(world.told.of(CounterHeated)) == 2
 
 
+def test_what_only_others_can_use_is_not_told() -> None:
+    """Somebody who writes much, a busy group: their rules ask for a newcomer too, whom the gate cannot know."""
+    world = service()
+    for n in range(12):
+        world.hear(comment(ham(n), f"c{n}", note=f"n{n}"))
+        world.settle()
+    for n in range(12):
+        world.hear(MessagePosted(message_id=f"m{n}", group_id="g", author_id=f"p{n}", text=f"{SPAM} {n}"))
+        world.settle()
+    assert len([e for e in world.told.of(MessageJudged) if e.hidden]) >= 12
+    assert world.told.of(CounterHeated) == []
+
+
+def test_what_is_told_and_what_is_not_is_all_that_counters_know() -> None:
+    """No fact of theirs is forgotten in either: else rules would be weighed by what is not so."""
+    kinds: tuple[Counted, ...] = ("person", "text", "host", "group")
+    told = {key for kind in kinds for key in outlook(kind, (), START).counts}
+    assert told.isdisjoint(UNTOLD)
+    assert told.union(UNTOLD) == COUNTED
+
+
 def test_a_counter_that_was_forgotten_is_heard_again() -> None:
     """Its sequence begins anew then; within the time that it is kept the higher one holds, in whatever order."""
     world, one = pasted(), gate()
     hot = [record for record in world.records if record.envelope.type == CounterHeated.TYPE]
     follow(one, reversed(hot))
     assert said(one, COPY) == "held"
-    (_, last) = world.told.of(CounterHeated)
+    (last,) = world.told.of(CounterHeated)
     later = START + timedelta(days=100)
     one.take(last.model_copy(update={"until": later + LASTS}), replace(hot[0].envelope, sequence=1))
     assert said(one, COPY, now=later) == "held"

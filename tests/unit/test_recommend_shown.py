@@ -125,7 +125,7 @@ def test_topics_are_mixed(kinds: list[int]) -> None:
     assert found[0] == fits[0]
     assert len(found) == K
     assert found == sorted(found, key=lambda fit: -fit.score)
-    assert varied(names, alike) >= LEAST_VARIED * K or Counter(kinds)[kinds[0]] < 2
+    assert varied(names, alike) >= LEAST_VARIED * K
 
 
 def test_alike_comes_where_nothing_else_is_left() -> None:

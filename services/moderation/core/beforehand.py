@@ -15,7 +15,8 @@ from services.moderation.core.counters import HOUR, WEEK, Counter, Entry, Heat, 
 from shared.flow.documents import Document
 from shared.judging import Judges, TextModel
 from shared.judging.keys import FAMILY, Counted
-from shared.rules import RuleSet, Sight, Truth
+from shared.rules import Rule, RuleSet, Sight
+from shared.rules.vocabulary import BY_KEY
 
 PARTS = 4
 """A part of the model is well below what an event may hold, whatever the weights are."""
@@ -27,6 +28,13 @@ LASTS = timedelta(minutes=10)
 """For so long holds what is told of a counter."""
 CELLS = 16_384
 """Keys under which counters are told."""
+UNTOLD = ("author.posts(1m)", "author.written", "author.age", "group.posts(1m)")
+"""What counters know and those who judge beforehand never do: no rule that needs one of these holds there."""
+_ANYBODY = tuple(
+    {"content.revision": 0, "content.standing": 0.0, **{key: getattr(BY_KEY[key], bound) for key in UNTOLD}}
+    for bound in ("low", "high")
+)
+"""Of what they judge: new texts, and whatever is not told as small and as large as it may be."""
 
 
 class ToldModel(Document, frozen=True, kw_only=True):
@@ -119,12 +127,11 @@ def _speaking(rules: RuleSet, family: str, counts: tuple[tuple[str, float], ...]
     """The rules that hold by these counts, or may, and would not by none. Most counters count few things."""
     nothing = dict.fromkeys(dict(counts), 0.0)
     asking = (rule for rule in rules.rules if any(key.startswith(family) for key in rule.facts))
-    return tuple(
-        rule.name
-        for rule in asking
-        if _sure(rule.holds(Sight(None, None, dict(counts)))) > _sure(rule.holds(Sight(None, None, nothing)))
-    )
+    hiding = (rule for rule in asking if rule.effect != "review")
+    return tuple(rule.name for rule in hiding if _sure(rule, dict(counts)) > _sure(rule, nothing))
 
 
-def _sure(truth: Truth) -> int:
-    return 1 if truth is None else 2 * truth
+def _sure(rule: Rule, counts: Mapping[str, float]) -> int:
+    """2: it holds; 1: it may, by the text or another counter; 0: it does not, or only by what is not told."""
+    said = (rule.holds(Sight(None, None, {**anybody, **counts})) for anybody in _ANYBODY)
+    return min(1 if truth is None else 2 * truth for truth in said)
