@@ -1,4 +1,4 @@
-"""No source breaks the parser, no set that was taken breaks the evaluator, and what is taken keeps its promises."""
+"""M1. No source breaks the parser, no set that was taken breaks the evaluator, and what is taken keeps its promises."""
 
 import re
 import time

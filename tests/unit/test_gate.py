@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import process_time
 from typing import Any
 from zlib import crc32
 
@@ -185,6 +186,15 @@ def test_only_the_beginning_of_a_text_is_looked_at() -> None:
     one = gate(service())
     assert said(one, "好" * (READ - len(SPAM) - 1) + "\n" + SPAM[:10] + SPAM) == "passed"
     assert said(one, SPAM + "\n" + "好" * 5 * READ) == said(one, (SPAM + "\n" + "好" * 5 * READ)[:READ])
+
+
+@pytest.mark.parametrize("unit", ["a", "好", "微信", "a1", "\u0301", "e\u0301", "\u200b", "\ud800", "ﷺ", " "])
+def test_a_look_at_a_million_characters_is_a_short_one(unit: str) -> None:
+    """Of one repeated character, of combining marks, of lone surrogates: it is looked at, in a moment."""
+    one, text = gate(modelled()), unit * 1_000_000
+    began = process_time()
+    assert said(one, text) in ("passed", "held")
+    assert process_time() - began < 0.2
 
 
 # -- what it is told ------------------------------------------------------------------------------------------

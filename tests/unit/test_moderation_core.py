@@ -1,4 +1,4 @@
-"""The rules of the release: advertisements are hidden with reasons, members are spared, any text in linear time."""
+"""M1, M8, M20. The rules of the release: advertisements are hidden with reasons, members spared, in linear time."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The text model: it learns alike twice, keeps silent until it may speak, and hides only what it can show."""
+"""M8. The text model: it learns alike twice, keeps silent until it may speak, and hides only what it can show."""
 
 import random
 import zlib

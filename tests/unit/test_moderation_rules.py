@@ -1,4 +1,4 @@
-"""Changes of the rules: who may, what is refused, what is told, and that every process judges by them."""
+"""M5. Changes of the rules: who may, what is refused, what is told, and that every process judges by them."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The language of rules: what is taken, what is refused and where, what it costs, and what is unknown."""
+"""M1. The language of rules: what is taken, what is refused and where, what it costs, and what is unknown."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Normalisation: evasions come out alike, places lead back, any text is taken in linear time."""
+"""M8. Normalisation: evasions come out alike, places lead back, any text is taken in linear time."""
 
 import time
 

@@ -99,7 +99,7 @@ def outlook(kind: Counted, entries: tuple[Entry, ...], now: datetime) -> Hot:
 
     Windows of a minute are over too soon to be told. One of the people and of the places may be its own.
     """
-    hour = [e for e in entries if now + LASTS - HOUR < e.at]
+    hour = [e for e in entries if now + LASTS - HOUR < e.at <= now]
     places, text = {e.place_id for e in hour}, ""
     people = {e.author_id for e in hour}
     counts: dict[str, int]
@@ -117,7 +117,7 @@ def outlook(kind: Counted, entries: tuple[Entry, ...], now: datetime) -> Hot:
                 "author.posts(1h)": len(hour),
                 "author.places(1h)": len(places) - 1,
                 "author.copies(1h)": len(where.get(text, ())) - 1,
-                "author.hidden(7d)": sum(e.hidden and now + LASTS - WEEK < e.at for e in entries),
+                "author.hidden(7d)": sum(e.hidden and now + LASTS - WEEK < e.at <= now for e in entries),
             }
     return Hot(bounded({key: max(count, 0) for key, count in counts.items()}), text, now + LASTS)
 

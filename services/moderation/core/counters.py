@@ -3,6 +3,7 @@ the millisecond, each counter in one document of bounded size. Rules ask for wha
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
@@ -54,8 +55,9 @@ def counted(counter: Counter, entry: Entry) -> tuple[Counter, Mapping[str, float
     """The counter after a content, and the facts that it tells of this one, if it is new.
 
     News of a content that is known changes its entry and tells nothing; older news changes nothing. A window reaches
-    back from when the content was posted, so delay and order change nothing but what was not there yet. Late news of
-    one whose entry is gone is told what is still remembered, and does not count it again.
+    back from when the content was posted, so delay and order change nothing but what was not there yet, and a clock
+    that has jumped ahead blinds no window. Late news of one whose entry is gone is told what is still remembered, and
+    does not count it again.
     """
     known = next((e for e in counter.entries if e.content_id == entry.content_id), None)
     if known is not None and known.version >= entry.version:
@@ -65,7 +67,7 @@ def counted(counter: Counter, entry: Entry) -> tuple[Counter, Mapping[str, float
     new = known is None and not forgotten
     facts = _facts(counter, others, entry) if known is None else {}
     last, since = max(entry.at, counter.last or entry.at), min(entry.at, counter.since or entry.at)
-    after = replace(counter, entries=_kept((*others, entry), last), last=last, since=since)
+    after = replace(counter, entries=_kept((*others, entry), last, entry.at), last=last, since=since)
     return replace(after, written=counter.written + new), facts
 
 
@@ -103,10 +105,17 @@ def bounded(told: Mapping[str, int]) -> dict[str, float]:
     return {key: min(count, MOST_COUNTED) for key, count in told.items()}
 
 
-def _kept(entries: Iterable[Entry], last: datetime) -> tuple[Entry, ...]:
-    """What can still be told: the newest of the last hour, and the newest hidden ones of the week."""
+def _kept(entries: Iterable[Entry], last: datetime, at: datetime) -> tuple[Entry, ...]:
+    """What can still be told: of the hour before a moment the newest, and of the week the newest that are hidden.
+
+    The moments are the latest ever, the one at hand, and the latest before a silence of an hour: where one clock is
+    years ahead, that is where the others are.
+    """
     ordered = sorted(entries, key=lambda e: (e.at, e.content_id))
-    recent = [e for e in ordered if last - e.at < HOUR][-MOST_COUNTED - 1 :]
-    hidden = [e for e in ordered if e.hidden and last - e.at < WEEK][-MOST_COUNTED - 1 :]
-    keep = {e.content_id for e in (*recent, *hidden)}
+    silent = [before.at for before, after in pairwise(ordered) if after.at - before.at >= HOUR]
+    keep = set[str]()
+    for moment in {last, at, *silent[-1:]}:
+        recent = [e.content_id for e in ordered if moment - HOUR < e.at <= moment]
+        hidden = [e.content_id for e in ordered if e.hidden and moment - WEEK < e.at <= moment]
+        keep.update(recent[-MOST_COUNTED - 1 :], hidden[-MOST_COUNTED - 1 :])
     return tuple(e for e in ordered if e.content_id in keep)
