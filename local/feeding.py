@@ -163,6 +163,11 @@ def _quality(session: Session, outcome: Outcome) -> Iterable[Row]:
     yield Row("  beside popularity", outcome.popular.shares())
     yield Row("spam caught", _share(caught))
     yield Row("ham hidden", _share(hurt))
+    gates = session.witness.ledger.gates
+    for kind, which in (("spam", True), ("ham", False)):
+        said = [gates.get(comment) == "held" for comment, spam in outcome.labels.items() if spam is which]
+        yield Row(f"  {kind} held before anybody saw it", _share(said))
+    yield Row("  not looked at by the gate", _share([said == "open" for said in gates.values()]))
     notes = session.witness.ledger.notes
     yield Row("notes hidden", _share([hidden.get(note, False) for note in notes]))
     opened = sum(comment in session.witness.ledger.need_of for comment in outcome.labels)

@@ -84,8 +84,8 @@ class Ledger:
         self.book = Book(clock)
         self.kinds: Counter[str] = Counter()
         self.hidden: dict[str, bool] = {}
-        self.gates, self.held = Counter[str](), set[str]()
-        """Posted texts by what the gate said; those that are held and of which no verdict was seen yet."""
+        self.gates, self.held = dict[str, str](), set[str]()
+        """What the gate said of each posted text; those that are held and of which no verdict was seen yet."""
         self.deleted: set[str] = set()
         """Comments that their authors have taken away."""
         self.reactions: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -330,10 +330,10 @@ class Ledger:
 
     def _posted(self, kind: str, event: Event, gate: str) -> None:
         """One that is held is hidden from the beginning until its verdict, which may have been seen before this."""
-        self.gates[gate] += 1
+        text = str(getattr(event, f"{kind.lower()}_id"))
+        self.gates[text] = gate
         if gate != "held":
             return
-        text = str(getattr(event, f"{kind.lower()}_id"))
         self.book.expect(f"{kind}VisibilityChanged", text, "True")
         if self.hidden.get(text) is False:
             self.book.expect(f"{kind}VisibilityChanged", text, "False")

@@ -60,7 +60,7 @@ async def perform(console: Console, session: Session) -> Verdict:
     audit = Audit(session.client, session.witness.ledger)
     verdict += await audit.all()
     hidden = {text for text, is_hidden in session.witness.ledger.hidden.items() if is_hidden}
-    gates = session.witness.ledger.gates
+    gates = Counter(session.witness.ledger.gates.values())
     story.check("the gates hold what is plain", gates["held"] > 0 and gates["passed"] > gates["held"], dict(gates))
     story.check("nobody else is hidden", hidden <= story.ads | story.planted, hidden - story.ads - story.planted)
     verdict += Verdict(lost=tuple(("check", check.what, check.found) for check in story.checks if not check.holds))
@@ -96,7 +96,7 @@ def _of_notes(session: Session, story: Story) -> Iterable[Row]:
     yield Row("judged", f"{judged} notes and comments", "ContentJudged")
     yield Row("advertisements hidden", f"{len(hidden & story.ads)} of {len(story.ads)}", "CommentVisibilityChanged")
     yield Row("others hidden", f"{len(hidden - story.ads)} of {len(story.comments - story.ads)}")
-    gates = ledger.gates
+    gates = Counter(ledger.gates.values())
     told = f"{gates['held']} held before anybody saw them, {gates['passed']} passed, {gates['open']} unseen"
     yield Row("the gates of notes and groups", told)
     yield Row("questions opened as needs", f"{len(opened)} of {len(story.questions)}", "NeedOpened")
