@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from services.moderation.core import BadModel, Bar, Case, Judges, Lesson, blank, learned, pack, read, unpack, verdicts
+from services.moderation.core import BadModel, Bar, Case, Judges, Lesson, pack, read, studied, unpack, verdicts
 from services.moderation.core import watched as seen
 from services.moderation.core.backtest import Backtest
 from services.moderation.past import SOURCES, Past
@@ -99,7 +99,7 @@ def trained(given: Iterable[LabelledRow]) -> Trained:
             labels.append(row.label == 1)
             yield read(row.text, rules), labels[-1]
 
-    model, before = learned(blank(), lessons(), AGAIN)
+    model, before = studied(lessons(), AGAIN)
     ham = tuple(c for c, spam in zip(before, labels, strict=True) if c is not None and not spam)
     return Trained(Judges(rules, model, seen(Bar(id="trained"), ham)), ham)
 

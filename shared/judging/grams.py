@@ -1,10 +1,11 @@
 """Texts as numbers: runs of neighbouring characters ("grams"), hashed, for many texts at once.
 
-Three views of a text: its characters as written, as `shared.text.normalise` reads them, and the words of that. With
-the rules that spoke they are all that the text model sees.
+Four views of a text: its characters as written, those as `shared.text.normalise` reads them, the words of that, and
+its outline. With the length and the rules that spoke they are all that the text model sees.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,15 +21,22 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 
-BITS = 17
-"""A feature is a number below 2 ** 17; two features that share one share their weight."""
+BITS = 18
+"""A feature is a number below 2 ** 18; two features that share one share their weight."""
 MOST_CHARS = 24_000
 """A text is read this far: a little more than a note with its title may have."""
-WRITTEN, READ = 2, 3
+WRITTEN, READ, OUTLINE = 2, 3, 4
 """The longest run of neighbouring characters in each view; of words two."""
-RULE_VALUE = np.float32(0.2)
-"""What a rule that spoke counts in a text, where all grams together have length one."""
+SIGN_VALUE = np.float32(0.2)
+"""What a rule that spoke counts in a text, and its length, where all grams together have length one."""
 
+_KINDS = (
+    (ord("0"), ord("9"), False),
+    (ord("a"), ord("z"), True),
+    (0x3400, 0x9FFF, True),
+    (ord(" "), ord(" "), True),
+)
+"""First and last of a kind of characters, and whether a stretch of them counts once."""
 _START, _END = 0x110000, 0x110001  # stand for the edges of a text; no character has these numbers
 _SHIFT = np.uint32(32 - BITS)
 _POWERS = np.array([pow(0x9E3779B1, n + 1, 1 << 32) for n in range(64)], np.uint32)
@@ -64,19 +72,21 @@ def features(readings: Sequence[Reading]) -> Features:
     """What the model knows of these texts. Linear in their length."""
     size = len(readings)
     written, read = line([r.text for r in readings]), line([r.seen.text for r in readings])
-    keys = np.concatenate(
-        [_keys(written, hashed(written, WRITTEN, 1)), _keys(read, hashed(read, READ, 2)), _words(read)]
+    shape = outline(read)
+    grams = (
+        *_keys(written, hashed(written, WRITTEN, 1)),
+        *_keys(read, hashed(read, READ, 2)),
+        *_keys(shape, hashed(shape, OUTLINE, 3), OUTLINE - 1),
+        *_words(read),
     )
-    # One sort finds what a text has twice, for all texts at once.
+    # A last bit tells signs from grams, and one sort finds what a text has twice, for all texts at once.
+    keys = np.concatenate((np.concatenate(grams) << 1, _signs(readings) << 1 | 1))
     keys.sort()
     keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
-    owner, ids = keys >> BITS, keys & ((1 << BITS) - 1)
-    many = np.maximum(np.bincount(owner, minlength=size), 1)
-    rules, whose = _rules(readings)
-    owners = np.concatenate((owner, whose))
-    order = np.argsort(owners, kind="stable")
-    values = np.concatenate(((1 / np.sqrt(many)).astype(np.float32)[owner], np.full(len(rules), RULE_VALUE)))
-    return Features(size, np.concatenate((ids, rules))[order], owners[order], values[order])
+    sign, owner = (keys & 1).astype(bool), keys >> (BITS + 1)
+    many = np.maximum(np.bincount(owner[~sign], minlength=size), 1)
+    values = np.where(sign, SIGN_VALUE, (1 / np.sqrt(many)).astype(np.float32)[owner])
+    return Features(size, (keys >> 1) & ((1 << BITS) - 1), owner, values)
 
 
 def line(texts: Sequence[str]) -> Line:
@@ -90,6 +100,24 @@ def line(texts: Sequence[str]) -> Line:
     codes[starts], codes[ends - 1] = _START, _END
     owner = np.repeat(np.arange(len(texts)), lengths)
     return Line(codes, np.arange(len(codes)) - starts[owner], owner)
+
+
+def outline(row: Line) -> Line:
+    """The texts, as read, with every digit a nought, and a stretch of letters, of Han or of blanks one character.
+
+    So a telephone number, a price and an address look alike whatever they are.
+    """
+    codes = row.codes.copy()
+    stretch = np.zeros(len(codes), bool)
+    for first, last, alike in _KINDS:
+        of_kind = (row.codes >= first) & (row.codes <= last)
+        codes[of_kind] = first
+        if alike:
+            stretch |= of_kind
+    kept = np.ones(len(codes), bool)
+    kept[1:] = ~(stretch[1:] & (codes[1:] == codes[:-1]))
+    codes, owner = codes[kept], row.owner[kept]
+    return Line(codes, np.arange(len(codes)) - np.flatnonzero(codes == _START)[owner], owner)
 
 
 def hashed(row: Line, longest: int, seed: int) -> tuple[Hashes, ...]:
@@ -123,17 +151,14 @@ def gains(weights: Floats, texts: Sequence[str]) -> list[NDArray[np.float64]]:
     return [total[start + 1 : end - 1] for start, end in pairwise(bounds)]
 
 
-def _keys(row: Line, chain: tuple[Hashes, ...]) -> Ints:
-    """Text and feature in one number, for all runs that lie within a text and are not an edge alone."""
-    inner = row.codes < _START
-    found = []
-    for shorter, hashes in enumerate(chain):
-        ok = row.place >= shorter if shorter else inner
-        found.append((row.owner[ok] << BITS) | (hashes[ok] >> _SHIFT))
-    return np.concatenate(found)
+def _keys(row: Line, chain: tuple[Hashes, ...], least: int = 1) -> Iterator[Ints]:
+    """Text and feature in one number, for all runs from `least` on that lie within a text and are no edge alone."""
+    for shorter, hashes in enumerate(chain[least - 1 :], least - 1):
+        ok = row.place >= shorter if shorter else row.codes < _START
+        yield (row.owner[ok] << BITS) | (hashes[ok] >> _SHIFT)
 
 
-def _words(row: Line) -> Ints:
+def _words(row: Line) -> tuple[Ints, ...]:
     """Text and feature in one number, for all words and pairs of neighbouring words.
 
     A word is a run of Latin letters or of digits; any other character is one by itself, white space is none.
@@ -146,7 +171,7 @@ def _words(row: Line) -> Ints:
     begins[1:] &= (kind[1:] == 0) | (kind[1:] != kind[:-1])
     starts = np.flatnonzero(begins)
     if not len(starts):
-        return np.zeros(0, np.int64)
+        return ()
     # A polynomial of the characters; what stands between two words adds nothing to the one before.
     number = np.cumsum(begins) - 1
     nth = (np.arange(len(codes)) - starts[np.maximum(number, 0)]) & (_POWERS.size - 1)
@@ -155,7 +180,7 @@ def _words(row: Line) -> Ints:
     pair = _mixed(single[:-1] * np.uint32(0x01000193) + single[1:])
     beside = owner[:-1] == owner[1:]
     alone, together = single >> _SHIFT, pair[beside] >> _SHIFT
-    return np.concatenate((owner << BITS | alone, owner[1:][beside] << BITS | together))
+    return owner << BITS | alone, owner[1:][beside] << BITS | together
 
 
 def _mixed(hashes: Hashes) -> Hashes:
@@ -169,13 +194,17 @@ def _number(name: str) -> int:
     return crc32(name.encode()) >> int(_SHIFT)
 
 
-def _rules(readings: Sequence[Reading]) -> tuple[Ints, Ints]:
-    """Rules that spoke and the sum of their weights in steps, as features; and whose they are."""
-    ids: list[int] = []
-    owner: list[int] = []
+def _signs(readings: Sequence[Reading]) -> Ints:
+    """Text and feature in one number: rules that spoke and the sum of their weights in steps, the length in half
+    octaves, and that of what reading took away or added."""
+    keys: list[int] = []
     for place, reading in enumerate(readings):
-        signs = [_number(f"rule {reason.rule}") for reason in reading.judgement.reasons]
-        signs.append(_number(f"rules {min(int(reading.judgement.score * 4), 8)}"))
-        ids += signs
-        owner += [place] * len(signs)
-    return np.array(ids, np.int64), np.array(owner, np.int64)
+        wide, gone = len(reading.text), abs(len(reading.text) - len(reading.seen.text))
+        signs = [
+            *(f"rule {reason.rule}" for reason in reading.judgement.reasons),
+            f"rules {min(int(reading.judgement.score * 4), 8)}",
+            f"length {int(2 * math.log2(wide + 1))}",
+            f"changed {int(2 * math.log2(gone + 1))}",
+        ]
+        keys += (place << BITS | _number(sign) for sign in signs)
+    return np.array(keys, np.int64)

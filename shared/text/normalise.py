@@ -12,8 +12,8 @@ from shared.text.spans import Cut, Normalised, splice
 
 _WORDS = (tables.LOOKALIKES, tables.NUMERALS, tables.DIGIT_LIKE, tables.TOGETHER, tables.PAIRS)
 _FORMS = (tables.SEPARATORS, tables.TOKENS, tables.PINYIN)
-VERSION = sha256(repr((2, [sorted(table.items()) for table in _WORDS], _FORMS)).encode()).hexdigest()[:12]
-"""Changes whenever a table here does; a verdict that names its rules names this too. The 2 is the code's own."""
+VERSION = sha256(repr((3, [sorted(table.items()) for table in _WORDS], _FORMS)).encode()).hexdigest()[:12]
+"""Changes whenever a table here does; a verdict that names its rules names this too. The 3 is the code's own."""
 
 _MOST_APART = 3
 """Characters between two letters of a spelled-out word, at most."""
@@ -23,17 +23,22 @@ _MOST_ROUNDS = 4
 
 _NUMERAL = "0-9" + "".join(tables.NUMERALS)
 _LIKE = "".join(tables.DIGIT_LIKE)
+_WORD = "a-z0-9一-鿿"
+_LONE = "[a-z一-鿿]"
 # A number, also with letters in it that look like digits, where no other letter touches it; a row of o's is one too.
 _GROUP = re.compile(
     f"((?<![a-z0-9])[{_LIKE}]?[{_NUMERAL}][{_NUMERAL}{_LIKE}]{{0,20}}(?<=[o{_NUMERAL}])(?![a-z0-9])"
     f"|[{_NUMERAL}]+|(?<![a-z0-9])o{{3,4}}(?![a-z0-9]))|([a-z]+)|([一-鿿]+)"
 )
 _SEPARATED = re.compile(f"[{tables.SEPARATORS}]+")
-# Worth a closer look: a character on its own between separators, a phone cut in parts, a row of numerals.
+# Worth a closer look: three characters in a row each on its own, a phone cut in parts, a row of numerals; or a numeral
+# on its own where seven stand near to each other.
 _SUSPECT = re.compile(
-    f"[{tables.SEPARATORS}][{_NUMERAL}a-z一-鿿][{tables.SEPARATORS}]"
+    f"{_LONE}(?<![{_WORD}].)[{tables.SEPARATORS}]{{1,3}}{_LONE}[{tables.SEPARATORS}]{{1,3}}{_LONE}(?![{_WORD}])"
     f"|[0-9{_LIKE}]{{3,4}}[{tables.SEPARATORS}]{{1,3}}[0-9{_LIKE}]{{4}}|[{_NUMERAL}{_LIKE}]{{7}}"
 )
+_SINGLE = re.compile(f"[{tables.SEPARATORS}][{_NUMERAL}][{tables.SEPARATORS}]")
+_SEVEN = re.compile(f"[{_NUMERAL}{_LIKE}](?:[{tables.SEPARATORS}]{{0,3}}[{_NUMERAL}{_LIKE}]){{6}}")
 _TO_DIGITS = str.maketrans(tables.NUMERALS | tables.DIGIT_LIKE)
 _LEAST_DIGITS = 4
 """Real ones in a number that has letters: fewer may be a word."""
@@ -97,7 +102,7 @@ def _named(text: str, forms: re.Pattern[str], table: Sequence[tuple[str, str]]) 
 def _spelled_out(text: str) -> list[Cut]:
     """Words and numbers with something between each two characters ("加*微*信", "1 3 8-…") are closed up."""
     # Looking only costs where there is something to see: most texts have no character on its own.
-    if not _SUSPECT.search(f" {text} "):
+    if not (_SUSPECT.search(text) or (_SINGLE.search(f" {text} ") and _SEVEN.search(text))):
         return []
     groups: list[_Group] = [(m.start(), m.end(), m.lastindex or 0) for m in _GROUP.finditer(text)]
     cuts: list[Cut] = []

@@ -3,8 +3,9 @@
 import random
 import zlib
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.moderation.core import (
@@ -20,6 +21,7 @@ from services.moderation.core import (
     pack,
     read,
     state_of,
+    studied,
     unpack,
     verdicts,
     watched,
@@ -118,6 +120,7 @@ def test_the_model_leaves_the_rules_their_reasons() -> None:
     assert not verdict.spared
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=8))
 def test_a_text_is_judged_alike_alone_and_among_others(texts: list[str]) -> None:
     """Batches change nothing but the time, whatever stands in them; evidence lies inside its text."""
@@ -199,7 +202,7 @@ def test_a_file_that_is_no_model_is_refused(broken: bytes) -> None:
 
 def test_a_model_of_another_release_says_so() -> None:
     """Its features would mean something else here: the line tells what to do."""
-    other = zlib.compress(zlib.decompress(pack(TAUGHT, [])).replace(b"text-model-2", b"text-model-1"))
+    other = zlib.compress(zlib.decompress(pack(TAUGHT, [])).replace(b"text-model-3", b"text-model-2"))
     with pytest.raises(BadModel, match="another release: train it again"):
         unpack(other)
 
@@ -207,13 +210,44 @@ def test_a_model_of_another_release_says_so() -> None:
 def test_looking_again_makes_it_surer() -> None:
     """Who has all lessons at hand makes more of them: each counts once, and it is another model, always the same."""
     lessons = [(read(text(n), RULES), text is spam) for n in range(6) for text in (ham, spam)]
-    once, often = learned(blank(), lessons), learned(blank(), lessons, again=5)
+    once, often = learned(blank(), lessons), studied(lessons, 5)
     assert (often.before, often.model.ham, often.model.spam) == (once.before, 6, 6)
     assert often.model.version != once.model.version
     asked = [read(text(n), RULES) for n in range(1000, 1050) for text in (ham, spam)]
     few, many = chances(once.model, asked), chances(often.model, asked)
     assert many[1::2].min() - many[::2].max() > few[1::2].min() - few[::2].max()
-    assert pack(often.model, []) == pack(learned(blank(), lessons, again=5).model, [])
+    assert pack(often.model, []) == pack(studied(lessons, 5).model, [])
+
+
+def test_studying_tells_how_sure_it_may_be() -> None:
+    """Where three labels in ten are wrong a text of either kind is as sure as that, new ones and those learned."""
+    rng = random.Random(3)
+    lessons = [
+        (read(text(n), RULES), (text is spam) ^ (rng.random() < 0.3)) for n in range(150) for text in (ham, spam)
+    ]
+    made = studied(lessons, 7)
+    for said in (chances(made.model, [reading for reading, _ in lessons]), np.array(made.before[100:])):
+        assert said[::2].mean() == pytest.approx(0.3, abs=0.1)
+        assert said[1::2].mean() == pytest.approx(0.7, abs=0.1)
+
+
+def test_a_lane_goes_on_from_what_was_studied() -> None:
+    """Both learners are in the weights: what was studied judges after a file and a document, and learns one by one."""
+    model = studied([(read(text(n), RULES), text is spam) for n in range(60) for text in (ham, spam)], 3).model
+    kept, _ = unpack(pack(model_of(state_of("x", model)), []))
+    asked = [read(text(n), RULES) for n in range(1000, 1050) for text in (ham, spam)]
+    assert max(chances(kept, asked)[::2]) < 0.5 < min(chances(kept, asked)[1::2])
+    strange = read("明天下午三点图书馆见", RULES)
+    assert chances(learned(kept, [(strange, True)]).model, [strange])[0] > chances(kept, [strange])[0]
+
+
+def test_texts_that_say_nothing_are_calibrated_to_the_share() -> None:
+    """Labels by chance: no text is surer than the share of spam, and nothing breaks."""
+    rng = random.Random(5)
+    lessons = [(read(ham(n), RULES), rng.random() < 0.5) for n in range(200)]
+    model = studied(lessons, 7).model
+    given = chances(model, [read(ham(n), RULES) for n in range(500, 600)])
+    assert 0.2 < given.min() < given.max() < 0.8
 
 
 def test_words_are_seen_whole() -> None:
@@ -221,6 +255,15 @@ def test_words_are_seen_whole() -> None:
     one, two, apart = (set(features([read(text, RULES)]).ids.tolist()) for text in ("ab cd", "ab  cd", "abcd"))
     assert len(one & two) > len(one & apart)
     assert apart - one
+
+
+def test_numbers_have_an_outline() -> None:
+    """Telephone numbers are alike whatever they are; as many digits in a row of words are not."""
+    one, two, apart = (
+        set(features([read(text, RULES)]).ids.tolist())
+        for text in ("call 07915-512 Now", "call 08226-374 Now", "call 0 822 63-74 Now")
+    )
+    assert len(one & two) > len(one & apart)
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "\x00", "❤" * 30_000, "a", HAM, "\U0010ffff\u200b"])

@@ -58,6 +58,7 @@ from services.moderation.core.policy import (
     in_force,
     rolled_back,
 )
+from services.moderation.core.study import studied
 from services.moderation.core.trial import (
     NEEDED,
     Label,
@@ -155,6 +156,7 @@ __all__ = [
     "spend",
     "state_id",
     "state_of",
+    "studied",
     "text_hash",
     "told",
     "told_ids",

@@ -7,18 +7,17 @@ the same order make the same model and the same version.
 
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice, pairwise
 from typing import ClassVar, NamedTuple
-from zlib import crc32
 
 import msgspec
 import numpy as np
 
 from shared.flow.documents import Document
-from shared.judging.grams import BITS, Features, Floats, Ints, Reading, features
+from shared.judging.grams import BITS, Floats, Ints, Reading, features
 from shared.judging.model import CHUNK, LEAST, MOST_ODDS, SIZE, BadModel, TextModel
 from shared.text import VERSION as TEXT_VERSION
 
@@ -29,9 +28,10 @@ COUNTER = "model:text"
 """The key of all that the model learns from: one lane writes it."""
 
 _RATE = np.float32(0.2)
-_STEPS = 3  # for one text, since it may be seen once only
+STEPS = 3
+"""For one text, since it may be seen once only."""
 _NEAR = 0.01  # a text that is judged this well teaches nothing more
-_FORMAT = f"lianyi-text-model-2 {BITS} {TEXT_VERSION}"
+_FORMAT = f"lianyi-text-model-3 {BITS} {TEXT_VERSION}"
 
 
 class Learned(NamedTuple):
@@ -41,7 +41,7 @@ class Learned(NamedTuple):
     before: list[float | None]
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """A lesson in numbers; the last feature is the bias."""
 
     ids: Ints
@@ -53,49 +53,39 @@ Lesson = tuple[Reading, bool]
 """A text, and whether it is spam."""
 
 
-def learned(model: TextModel, lessons: Iterable[Lesson], again: int = 0) -> Learned:
-    """Learn texts one after the other, in their order; then all of them `again` so often, each time in another order.
-
-    A lane has a text once, and refuses what would make the model one of a single label. Who has all of them at hand, in
-    a file, comes to more by looking at them again, and refuses none: the other label is there as well.
-    """
+def learned(model: TextModel, lessons: Iterable[Lesson]) -> Learned:
+    """Learn texts one after the other, in their order. What would make it a model of a single label is refused."""
     weights, squares = model.weights.copy(), model.squares.copy()
     model = replace(model, weights=weights, squares=squares)
     before: list[float | None] = []
-    kept: list[_Seen] = []
-    rest = iter(lessons)
-    while chunk := list(islice(rest, CHUNK)):
-        found = features([reading for reading, _ in chunk])
-        for (ids, values), (_, spam) in zip(_apart(found), chunk, strict=True):
-            if not again and _one_sided(model, spam):
-                before.append(None)
-                continue
-            seen = _Seen(np.append(ids, SIZE - 1), np.append(values, np.float32(1)), spam)
-            before.append(_step(weights, squares, seen, _STEPS))
-            if again:
-                kept.append(seen)
-            chain = _chained(model, bytes([spam]) + ids.tobytes())
-            model = replace(model, ham=model.ham + (not spam), spam=model.spam + spam, chain=chain)
-    for turn in range(again):
-        for place in sorted(range(len(kept)), key=lambda place: crc32(b"%d %d" % (turn, place))):
-            _step(weights, squares, kept[place], 1)
-        model = replace(model, chain=_chained(model, b"again"))
+    for seen in numbers(lessons):
+        if _one_sided(model, seen.spam):
+            before.append(None)
+            continue
+        before.append(chance(step(weights, squares, seen, STEPS)))
+        model = counted(model, seen)
     return Learned(model, before)
 
 
-def _chained(model: TextModel, told: bytes) -> str:
-    return blake2b(model.chain.encode() + told, digest_size=6).hexdigest()
+def numbers(lessons: Iterable[Lesson]) -> Iterator[Seen]:
+    """Lessons in numbers, in their order."""
+    rest = iter(lessons)
+    while chunk := list(islice(rest, CHUNK)):
+        found = features([reading for reading, _ in chunk])
+        bounds = np.searchsorted(found.owner, np.arange(found.size + 1))
+        for (start, end), (_, spam) in zip(pairwise(bounds), chunk, strict=True):
+            ids, values = found.ids[start:end], found.values[start:end]
+            yield Seen(np.append(ids, SIZE - 1), np.append(values, np.float32(1)), spam)
 
 
-def _step(weights: Floats, squares: Floats, seen: _Seen, steps: int) -> float:
-    """Move the weights towards a label; the chance as it was before."""
+def step(weights: Floats, squares: Floats, seen: Seen, steps: int) -> float:
+    """Move the weights towards a label; the odds as they were before."""
     ids, values, spam = seen
     first = None
     for _ in range(steps):
         odds = float(weights[ids] @ values)
-        chance = 1 / (1 + math.exp(-max(min(odds, MOST_ODDS), -MOST_ODDS)))
-        first = chance if first is None else first
-        wrong = chance - spam
+        first = odds if first is None else first
+        wrong = chance(odds) - spam
         if abs(wrong) < _NEAR:
             break
         slope = np.float32(wrong) * values
@@ -106,16 +96,26 @@ def _step(weights: Floats, squares: Floats, seen: _Seen, steps: int) -> float:
     return first
 
 
+def chance(odds: float) -> float:
+    """The chance that has these odds (as a logarithm)."""
+    return 1 / (1 + math.exp(-max(min(odds, MOST_ODDS), -MOST_ODDS)))
+
+
+def counted(model: TextModel, seen: Seen) -> TextModel:
+    """The model with one more lesson in its version."""
+    chain = chained(model.chain, bytes([seen.spam]) + seen.ids[:-1].tobytes())
+    return replace(model, ham=model.ham + (not seen.spam), spam=model.spam + seen.spam, chain=chain)
+
+
+def chained(chain: str, told: bytes) -> str:
+    """The hash over all lessons, with one more thing."""
+    return blake2b(chain.encode() + told, digest_size=6).hexdigest()
+
+
 def _one_sided(model: TextModel, spam: bool) -> bool:
     """Whether one more text of this label would make the model one of that label alone."""
     same = model.spam if spam else model.ham
     return same >= LEAST and same + 1 > MOST_SHARE * (model.ham + model.spam + 1)
-
-
-def _apart(found: Features) -> Iterable[tuple[Ints, Floats]]:
-    bounds = np.searchsorted(found.owner, np.arange(found.size + 1))
-    for start, end in pairwise(bounds):
-        yield found.ids[start:end], found.values[start:end]
 
 
 # -- as it is kept ------------------------------------------------------------------------------------------
