@@ -75,8 +75,8 @@ bench: setup .cache/bench/made-from.txt ## the lane beside its peers, and the pa
 bench-text: setup ## how well and how fast texts are judged, beside two baselines (DATA: folder with spam/, ham/, notes/)
 	@nice -n 5 $(PY) -m tests.bench.text_model '$(DATA)'; told=$$?; nice -n 5 $(PY) -m tests.bench.text '$(DATA)' && exit $$told
 
-bench-recommend: setup ## how well groups are found for notes and people, beside the known ways (DATA: folder with notes/, memberships/)
-	@exec nice -n 5 $(PY) -m tests.bench.recommend '$(DATA)'
+bench-recommend: setup ## how well groups are found for notes and people, beside the known ways, and how it grows (DATA: folder with notes/, memberships/)
+	@nice -n 5 $(PY) -m tests.bench.recommend '$(DATA)'; told=$$?; $(PY) -m tests.bench.growth '$(DATA)' && exit $$told
 
 bench-judged: setup ## how long a look of the gate takes, how many events one moderation judges a second, and how soon (DATA)
 	@$(PY) -m tests.bench.gate '$(DATA)'; told=$$?; $(PY) -m tests.bench.judged '$(DATA)' && exit $$told

@@ -5,6 +5,7 @@ places, and finds the cell that is kept, is still at least 500 m from where peop
 """
 
 from collections.abc import Container
+from functools import lru_cache
 
 import h3
 
@@ -35,10 +36,17 @@ def blurred(cell: str, draw: int) -> str:
 
 def kilometres(one: str, other: str) -> float:
     """From the middle of a cell to that of another, on the sphere."""
-    return float(h3.great_circle_distance(h3.cell_to_latlng(one), h3.cell_to_latlng(other), unit="km"))
+    return float(h3.great_circle_distance(_middle(one), _middle(other), unit="km"))
 
 
 def fence(cell: str, known: Container[str]) -> dict[str, float]:
     """Those of the known cells that are within the fence around a cell, with how far they are in km."""
-    around = {other: kilometres(cell, other) for other in h3.grid_disk(cell, _REACH) if other in known}
-    return {other: km for other, km in around.items() if km <= FENCE_KM}
+    around = ((other, kilometres(cell, other)) for other in h3.grid_disk(cell, _REACH) if other in known)
+    return {other: km for other, km in around if km <= FENCE_KM}
+
+
+@lru_cache(maxsize=100_000)
+def _middle(cell: str) -> tuple[float, float]:
+    """Latitude and longitude, in degrees."""
+    found: tuple[float, float] = h3.cell_to_latlng(cell)
+    return found

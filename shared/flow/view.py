@@ -19,7 +19,7 @@ For a small collection that is also written beside the lanes (a model that a com
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Generic
 
 from .documents import LANES, D, Document, from_mongo
@@ -87,7 +87,7 @@ class CollectionView(Generic[D]):
                 await self._follow(first=self._looked is None)
             else:
                 await self._compare()
-            self._looked = time
+            self._looked = None if self._anew else time  # it was to be forgotten while we looked
 
     def forget(self) -> None:
         """Read everything anew at the next look, older versions too."""
@@ -105,7 +105,7 @@ class CollectionView(Generic[D]):
         found = await self._database.find(LANES, {}, fields=("batch",))
         batches = {lane["_id"]: lane.get("batch", 0) for lane in found}
         if first:
-            self._take(await self._read_all())
+            await self._take_all()
         else:
             moved = [name for name, batch in batches.items() if batch > self._batches.get(name, 0)]
             since: list[Json] = [{"_lane": name, "_batch": {"$gt": self._batches.get(name, 0)}} for name in moved]
@@ -113,26 +113,31 @@ class CollectionView(Generic[D]):
                 self._take(self._read(await self._database.find(self._kind.COLLECTION, {"$or": since})))
         self._batches = batches
 
-    async def _read_all(self) -> list[D]:
-        after, read = "", list[D]()
+    async def _take_all(self) -> None:
+        if not self._anew:  # nobody has seen anything of this view: page by page, and others get their turn between
+            async for page in self._pages():
+                self._take(self._read(page))
+            return
+        # In one go: whoever loaded the view before this look still folds by all of the old one.
+        read = [document async for page in self._pages() for document in self._read(page)]
+        self._anew = False
+        for id_ in list(self._versions):
+            self._forget(id_)
+        self._take(read)
+
+    async def _pages(self) -> AsyncIterator[list[Json]]:
+        after = ""
         while True:
-            page = await self._database.find(
-                self._kind.COLLECTION, {"_id": {"$gt": after}}, sort=[("_id", 1)], limit=self.page
-            )
-            read += self._read(page)
+            where = {"_id": {"$gt": after}}
+            page = await self._database.find(self._kind.COLLECTION, where, sort=[("_id", 1)], limit=self.page)
+            yield page
             if len(page) < self.page:
-                break
+                return
             after = page[-1]["_id"]
-        if self._anew:
-            # In one go: whoever loaded the view before this look still folds by all of the old one.
-            self._anew = False
-            for id_ in list(self._versions):
-                self._forget(id_)
-        return read
 
     async def _compare(self) -> None:
         if self._anew:
-            self._take(await self._read_all())
+            await self._take_all()
             return
         before = {**self._dropped, **self._versions}
         found = {d["_id"]: d["v"] for d in await self._database.find(self._kind.COLLECTION, {}, fields=("v",))}

@@ -1,28 +1,34 @@
-"""What many groups cost: seconds to start, memory, a list, a search, a join; nothing of it touches a database.
+"""What many groups cost, and whether reading and learning keep up: the speed of recommend, at one size and at ten.
 
-    python -m tests.bench.growth --memberships F [--groups 10000] [--each 100] [--texts 10000]
+    python -m tests.bench.growth DATA [--groups 10000 100000] [--each 100] [--parts core start reads] [--table FILE]
 
-As many groups with `--each` memberships on average are generated: how many groups a person is in, and how large groups
-are, is drawn from F; who is where is chance, which makes more pairs of groups than real communities have. Pairs are
-counted by one sparse product, which is what joins one by one end in (`tests/bench/people.py` checks that). `--texts`
-groups talk of 300 terms each out of 50,000, the common ones far oftener. Run it on a quiet machine; it takes one core.
+DATA holds memberships/*.jsonl.gz and notes/X.jsonl.gz with X_nodes.jsonl.gz. Towns with `--each` members a group are
+generated like the largest file of memberships (`town.py`); each is measured in a process of its own:
+
+- core: memory, lists, searches, places and what is learned, without database and network: seconds of the processor;
+- start: a process follows a database that holds the town, from nothing (`standing.py`);
+- reads: two processes of recommend answer 500 requests a second over HTTP, with their database (`standing.py`).
+
+What is learned is folded in batches of 200 events, and the views take up the documents that a batch has changed, as a
+lane does it; then all that the files hold is learned so, too. Fails where a bar is missed: with the fewest groups 50 ms
+for the slowest in a hundred lists and searches, over HTTP too, and for the slowest in twenty places; 5,000 events a
+second for memberships and for feedback. Start and reads take a quiet machine. `--table` writes the figures as Markdown.
 """
 
 import argparse
+import asyncio
+import gc
+import multiprocessing
 import os
+import platform
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from statistics import mean
-from time import perf_counter
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
+from time import process_time
 
 from local.memory import resident
 from services.recommend.core import (
@@ -34,155 +40,244 @@ from services.recommend.core import (
     Picture,
     Places,
     Profiles,
+    Pulses,
     Source,
-    Tie,
-    Turn,
+    answered,
     features,
     joined,
     learn,
+    left,
     list_for,
     search,
-    share,
     turn,
     turned,
 )
-from shared.flow.documents import from_mongo, to_mongo
-from tests.bench.people import read
+from tests.bench import people, placement, standing
+from tests.bench.placement import Note
+from tests.bench.town import Town
 
-Ints = NDArray[np.int64]
+Figures = dict[str, float]
+Step = tuple[str, str, bool]
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 WEIGHTS: dict[Source, float] = {"search": 1.0, "intent": 0.4, "place": 0.3, "algorithm": 0.2}
-ASKED, JOINS, TERMS, VOCABULARY = 1_000, 300, 300, 50_000
+PARTS = ("core", "start", "reads")
+ASKED, JOINS, RELAYS, BATCH = 1_000, 2_000, 1_000, 200
+MOST_MS, LEAST_LEARNED = 50.0, 5_000.0
+BARS: dict[str, float] = {"a list of five: p99, ms": MOST_MS, "a search of three words: p99, ms": MOST_MS}
+BARS |= {"a place: p95, ms": MOST_MS, "over HTTP at 500/s: p99, ms": MOST_MS}
 
 
 def memory() -> float:
     """MB that this process holds."""
+    gc.collect()
     return resident(os.getpid())
 
 
-class Town:
-    """People and groups like those of a file, as many as wanted."""
-
-    def __init__(self, like: dict[str, list[str]], groups: int, each: int) -> None:
-        chance = np.random.default_rng(42)
-        degrees = np.array([len(found) for found in like.values()])
-        sizes = np.unique([g for found in like.values() for g in found], return_counts=True)[1]
-        weight = chance.choice(sizes, groups).astype(float)
-        people = round(groups * each / degrees.mean())
-        many = np.minimum(chance.choice(degrees, people), groups)
-        rows = np.repeat(np.arange(people), many)
-        columns = chance.choice(groups, len(rows), p=weight / weight.sum())
-        self.x = sparse.csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=(people, groups))
-        self.x.data[:] = 1  # the same group twice is once
-        self.names = [f"group-{n:06d}" for n in range(groups)]
-
-    def circles(self) -> Iterator[Circle]:
-        """Every group's circle, by one sparse product."""
-        worth = np.array([share(int(n)) for n in range(int(self.x.getnnz(axis=1).max()) + 1)], dtype=np.int32)
-        pairs = (self.x.T.tocsr() @ sparse.diags(worth[self.x.getnnz(axis=1)], dtype=np.int32) @ self.x).tocsr()
-        for n, (name, members) in enumerate(zip(self.names, self.x.getnnz(axis=0).tolist(), strict=True)):
-            row = slice(pairs.indptr[n], pairs.indptr[n + 1])
-            told = zip(pairs.indices[row].tolist(), pairs.data[row].tolist(), strict=True)
-            shares = tuple((self.names[other], int(value)) for other, value in told if other != n and value)
-            yield turn(Circle(id=name), Turn(members, shares))
-
-    def person(self, row: int) -> Person:
-        groups = sorted(self.x.indices[self.x.indptr[row] : self.x.indptr[row + 1]].tolist())
-        return Person(id=str(row), ties=tuple(Tie(self.names[n], member=True, sequence=1) for n in groups))
-
-    def some(self, count: int) -> list[Person]:
-        return [self.person(row) for row in random.Random(1).sample(range(self.x.shape[0]), count)]
-
-
-def profiles(count: int) -> Iterator[GroupProfile]:
-    """Groups that talk: the n-th commonest of the terms with a chance like 1 / n."""
-    chance = np.random.default_rng(43)
-    odds = 1 / np.arange(1, VOCABULARY + 1)
-    for n in range(count):
-        found = sorted(f"t{t}" for t in set(chance.choice(VOCABULARY, TERMS, p=odds / odds.sum()).tolist()))
-        told = " ".join(f"{term} {1 + len(term) % 3}" for term in found)
-        yield GroupProfile(id=f"group-{n:06d}", v=1, name=f"G{n}", seats_left=1, notes=20, terms=told)
-
-
-def timed(what: str, calls: Sequence[Callable[[], object]]) -> None:
+def timed(what: str, calls: Sequence[Callable[[], object]]) -> Figures:
+    """Milliseconds of a call: on average, and of the slowest in twenty and in a hundred."""
     spent = []
     for call in calls:
-        began = perf_counter()
+        began = process_time()
         call()
-        spent.append(perf_counter() - began)
-    at = sorted(spent)
-    p95, p99 = (at[int(len(at) * share_)] * 1e3 for share_ in (0.95, 0.99))
-    print(f"  {what}: mean {mean(spent) * 1e3:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms over {len(spent)}")
+        spent.append((process_time() - began) * 1e3)
+    spent.sort()
+    p95, p99 = (spent[int(len(spent) * part)] for part in (0.95, 0.99))
+    return {f"{what}: mean, ms": sum(spent) / len(spent), f"{what}: p95, ms": p95, f"{what}: p99, ms": p99}
 
 
-def of_circles(town: Town) -> Circles:
-    """Who is where: seconds, memory, and what a join costs."""
-    began = perf_counter()
-    documents = {circle.id: circle for circle in town.circles()}
-    size = sum(len(circle.others) for circle in documents.values()) / 1e6
-    print(f"{len(documents)} circles counted at once in {perf_counter() - began:.1f} s, {size:.0f} MB as documents")
-    stored = [to_mongo(circle) for circle in documents.values()]
-    before, began = memory(), perf_counter()
-    view = Circles()
-    for document in stored:
-        view.put(from_mongo(Circle, document))
-    held = memory() - before
-    print(
-        f"  view: {perf_counter() - began:.1f} s, {held:.0f} MB, {held / len(documents) * 1e3:.1f} MB per 1,000 groups"
-    )
-    people = town.some(ASKED)
-    timed("the best forty of a person", [partial(view.suggest, who, 40) for who in people])
-    began, events = perf_counter(), 0
-    for who in islice(people, JOINS):
-        after = joined(who, random.Random(who.id).choice(town.names), 2)
-        changes = turned(who, after)
-        for group, change in changes.items():
-            turn(documents[group], change)
-        events += 1 + len(changes)
-    took = perf_counter() - began
-    print(f"  joins: {took / JOINS * 1e3:.2f} ms each with all its turns, {events / took:.0f} events a second")
-    return view
+class Learning:
+    """Groups and people as the lanes keep them, with the views that follow."""
+
+    def __init__(self, circles: dict[str, Circle], profiles: dict[str, GroupProfile]) -> None:
+        self.circles, self.profiles = circles, profiles
+        self.people: dict[str, Person] = {}
+        self.circles_view, self.profiles_view = Circles(), Profiles()
+
+    def moves(self, steps: Sequence[Step]) -> float:
+        """Joins and leaves with all the turns they make: events a second."""
+        events, began = 0, process_time()
+        for start in range(0, len(steps), BATCH):
+            changed: dict[str, Circle] = {}
+            for n, (person_id, group, inside) in enumerate(steps[start : start + BATCH], start + 2):
+                before = self.people.get(person_id) or Person(id=person_id)
+                after = self.people[person_id] = (joined if inside else left)(before, group, n)
+                for name, change in turned(before, after).items():
+                    circle = self.circles.get(name) or Circle(id=name)
+                    changed[name] = self.circles[name] = turn(circle, change)
+                    events += 1
+                events += 1
+            for circle in changed.values():
+                self.circles_view.put(circle)
+        return events / (process_time() - began)
+
+    def relays(self, notes: Sequence[tuple[str, dict[str, int]]]) -> float:
+        """Notes that groups learn: events a second, the weighing of terms for the next score included."""
+        began = process_time()
+        for start in range(0, len(notes), BATCH):
+            changed: dict[str, GroupProfile] = {}
+            for group, terms in notes[start : start + BATCH]:
+                changed[group] = self.profiles[group] = learn(self.profiles[group], terms)
+            for profile in changed.values():
+                self.profiles_view.put(profile)
+            self.profiles_view.scores({})
+        return len(notes) / (process_time() - began)
 
 
-def of_texts(count: int, circles: Circles, people: list[Person]) -> None:
-    """What groups talk about: seconds, memory, placing, searching, learning."""
-    stored = [to_mongo(profile) for profile in profiles(count)]
-    before, began = memory(), perf_counter()
-    view = Profiles()
-    for document in stored:
-        view.put(from_mongo(GroupProfile, document))
-    view.scores({})  # weighs the terms
-    held = memory() - before
-    print(f"{count} profiles of {TERMS} terms, view: {perf_counter() - began:.1f} s, {held:.0f} MB")
-    asked = random.Random(2)
-    words = [" ".join(f"t{asked.randrange(1, 2_000)}" for _ in range(30)) for _ in range(100)]
-    timed("a note of 30 terms placed", [partial(view.place, features(w, "")) for w in words])
-    first = [Asked(" ".join(w.split()[:3])) for w in words]
-    picture = Picture(circles, view, Places(), WEIGHTS)
-    looks = [partial(search, who, some, NOW, picture) for some, who in zip(first, people, strict=False)]
-    timed("a search of 3 words", looks)
-    timed("a list of five", [partial(list_for, who, NOW, 5, circles, view) for who in people])
-    began = perf_counter()
-    for n, w in enumerate(words):
-        view.put(learn(from_mongo(GroupProfile, stored[n]), features(w, "")))
-    view.scores({})
-    print(f"  relays learned: {len(words) / (perf_counter() - began):.0f} a second")
+def feedback(people_: Sequence[Person], names: list[str]) -> float:
+    """Answers to suggestions: events a second."""
+    chance, began = random.Random(3), process_time()
+    for person in people_:
+        answered(person, names[chance.randrange(len(names))], "refused", NOW)
+    return len(people_) / (process_time() - began)
+
+
+def core(like: Path, groups: int, each: int) -> Figures:
+    """One town without database and network."""
+    began = process_time()
+    town = Town(people.read(like, 1), groups, each)
+    made = Learning({}, {})
+    found: Figures = {"people": town.people, "memberships": town.memberships}
+    before, spent = memory(), 0.0
+    for circle in town.circles():
+        took = process_time()
+        made.circles_view.put(circle)
+        spent += process_time() - took
+        made.circles[circle.id] = circle
+    found["all pairs counted, s"] = process_time() - began - spent
+    found |= {"circles: view, s": spent, "circles: MB per 1,000 groups": (memory() - before) / groups * 1e3}
+    before, spent = memory(), 0.0
+    places = Places()
+    for profile in town.profiles():
+        took = process_time()
+        made.profiles_view.put(profile)
+        places.put(profile)
+        spent += process_time() - took
+        made.profiles[profile.id] = profile
+    took = process_time()
+    made.profiles_view.scores({})
+    found["profiles: view, s"] = spent + process_time() - took
+    found["profiles: MB per 1,000 groups"] = (memory() - before) / groups * 1e3
+    return found | asked(town, made, places) | learned(town, made) | {"memory of it all, MB": memory()}
+
+
+def asked(town: Town, made: Learning, places: Places) -> Figures:
+    """How long lists, searches, places and placing take."""
+    some, cells = town.some(ASKED), town.cells(ASKED)
+    pulses = Pulses()
+    for pulse in town.pulses(NOW):
+        pulses.put(pulse)
+    picture = Picture(made.circles_view, made.profiles_view, places, WEIGHTS, pulses)
+    lists = [partial(list_for, who, NOW, 5, made.circles_view, made.profiles_view, pulses=pulses) for who in some]
+    searches = [
+        partial(search, who, Asked(words), NOW, picture) for who, words in zip(some, town.words(ASKED, 3), strict=True)
+    ]
+    nearby = [partial(search, who, Asked(cell=cell), NOW, picture) for who, cell in zip(some, cells, strict=True)]
+    notes = [partial(made.profiles_view.place, features(words, "")) for words in town.words(ASKED // 5, 30)]
+    found = timed("a list of five", lists) | timed("a search of three words", searches)
+    return found | timed("a place", nearby) | timed("a note of 30 terms placed", notes)
+
+
+def learned(town: Town, made: Learning) -> Figures:
+    """How much is learned a second."""
+    chance = random.Random(4)
+    movers = town.some(JOINS, seed=2)
+    made.people |= {person.id: person for person in movers}
+    steps = [(person.id, chance.choice(town.names), True) for person in movers]
+    notes = [(chance.choice(town.names), features(words, "")) for words in town.words(RELAYS, 30)]
+    return {
+        "joins with their turns, events/s": made.moves(steps),
+        "feedback, events/s": feedback(movers, town.names),
+        "relays, events/s": made.relays(notes),
+    }
+
+
+def from_files(data: Path) -> Iterator[tuple[str, float]]:
+    """What the files hold, learned from nothing: events a second."""
+    for path in sorted(data.glob("memberships/*.jsonl.gz")):
+        steps = list(people.history(people.read(path, 3), 42))
+        yield f"{path.name}: joins and leaves with their turns, events/s", Learning({}, {}).moves(steps)
+    for path in sorted(data.glob("notes/*.jsonl.gz")):
+        nodes = path.with_name(path.name.replace(".jsonl", "_nodes.jsonl"))
+        if nodes.exists():
+            rows = sorted(placement.read(path), key=lambda row: float(row["created"]))
+            notes = [Note(row["node"], features(row["title"], row.get("text") or ""), {}) for row in rows]
+            profiles = placement.charters(placement.read(nodes), notes)
+            told = [(note.node, note.terms) for note in notes]
+            yield f"{path.name}: relays, events/s", Learning({}, profiles).relays(told)
+
+
+def measured(like: Path, groups: int, each: int, parts: Sequence[str]) -> Figures:
+    """All that is asked for of one town, each part in a process of its own."""
+    fresh = partial(ProcessPoolExecutor, 1, multiprocessing.get_context("spawn"))
+    found: Figures = {}
+    if "core" in parts:
+        with fresh() as pool:
+            found |= pool.submit(core, like, groups, each).result()
+    if "start" in parts or "reads" in parts:
+        found |= asyncio.run(standing.measure(Town(people.read(like, 1), groups, each), "reads" in parts))
+    return found
+
+
+def missed(towns: dict[int, Figures], files: Figures) -> list[str]:
+    """The bars that are missed, in words."""
+    fewest, found = min(towns), towns[min(towns)]
+    told = [
+        f"MISSED {what} with {fewest:,} groups: {found[what]:.1f}, not {bar:.0f}"
+        for what, bar in BARS.items()
+        if found.get(what, 0.0) > bar
+    ]
+    rates = {f"{what} with {n:,} groups": v for n, town in towns.items() for what, v in town.items()} | files
+    told += [
+        f"MISSED {what}: {rate:,.0f}, not {LEAST_LEARNED:,.0f}"
+        for what, rate in rates.items()
+        if "events/s" in what and "relays" not in what and rate < LEAST_LEARNED
+    ]
+    return told
+
+
+def table(towns: dict[int, Figures], files: Figures) -> Iterator[str]:
+    """The figures as Markdown."""
+    yield "| | " + " | ".join(f"{groups:,} groups" for groups in towns) + " |"
+    yield "| --- |" + " ---: |" * len(towns)
+    for what in dict.fromkeys(what for found in towns.values() for what in found):
+        yield f"| {what} | " + " | ".join(_told(found.get(what)) for found in towns.values()) + " |"
+    if files:
+        yield from ("", "| all that a file holds | |", "| --- | ---: |")
+        yield from (f"| {what} | {_told(value)} |" for what, value in files.items())
+
+
+def _told(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def write(lines: Iterable[str], where: Path | None) -> None:
+    """Print the table; put it into the file too, after the title and the first paragraph that stand there."""
+    told = "\n".join(lines)
+    print(told)
+    if where is not None:
+        head = "\n\n".join(where.read_text().split("\n\n")[:2]) if where.exists() else "# How recommend grows"
+        where.write_text(f"{head}\n\n{told}\n")
 
 
 def main() -> int:
+    """Measure, print, and say which bars are missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memberships", type=Path, required=True)
-    parser.add_argument("--groups", type=int, default=10_000)
-    parser.add_argument("--each", type=int, default=100, help="memberships of a group")
-    parser.add_argument("--texts", type=int, default=10_000, help="groups that talk")
-    asked = parser.parse_args()
-    began = perf_counter()
-    town = Town(read(asked.memberships, 1), asked.groups, asked.each)
-    people, groups = town.x.shape
-    print(f"{groups} groups, {people} people, {town.x.nnz} memberships, made in {perf_counter() - began:.1f} s")
-    circles = of_circles(town)
-    of_texts(asked.texts, circles, town.some(ASKED))
-    return 0
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--groups", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--each", type=int, default=100, help="members of a group")
+    parser.add_argument("--parts", choices=PARTS, nargs="+", default=list(PARTS))
+    parser.add_argument("--table", type=Path, help="Markdown to write the figures into")
+    told = parser.parse_args()
+    like = max(told.data.glob("memberships/*.jsonl.gz"), key=lambda path: path.stat().st_size)
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, towns like {like.name}", flush=True)
+    towns = {groups: measured(like, groups, told.each, told.parts) for groups in told.groups}
+    files = dict(from_files(told.data)) if "core" in told.parts else {}
+    write(table(towns, files), told.table)
+    bars = missed(towns, files)
+    print("\n".join(bars) or "all bars held")
+    return int(bool(bars))
 
 
 if __name__ == "__main__":

@@ -361,6 +361,7 @@ def test_only_who_is_able_comes_out(crowd: list[set[str]], full: set[str]) -> No
     plain = view.suggest(person("g0"), 8)
     found = view.suggest(person("g0"), 8, able=lambda group: group not in full)
     assert found == [fit for fit in plain if fit.group_id not in full]
+    assert found == view.suggest(person("g0"), 8, able={fit.group_id for fit in plain} - full)
 
 
 @given(steps, some)

@@ -108,6 +108,17 @@ def test_a_group_of_which_nothing_was_heard_is_as_good_as_the_best() -> None:
     assert Pulses().grade("g", AT) == 1
 
 
+def test_a_view_grades_by_the_day_and_by_the_newest_pulse() -> None:
+    """What it has said before holds for that day and that pulse only, also for a group that is forgotten."""
+    view, last = Pulses(), AT + timedelta(days=MOST_DAYS)
+    view.put(founded(Pulse(id="g"), AT))
+    assert [view.grade("g", at) for at in (last, last + timedelta(days=1), last)] == [1, 0, 1]
+    view.put(founded(Pulse(id="g"), AT - timedelta(days=1)))
+    assert view.grade("g", last) == 0
+    view.remove("g")
+    assert view.grade("g", last) == 1
+
+
 def test_talk_is_written_once_a_day(world: World) -> None:
     """A document of its own, which the thousandth message of a day leaves alone."""
     outcomes = [speaks(world, person) for _ in range(3) for person in ("ann", "ben")]

@@ -7,6 +7,7 @@ Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009) with a weight
 sources cannot be compared, ranks can. Their constant is 60, for lists of a thousand; ours are of forty at most.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice, zip_longest
@@ -93,7 +94,7 @@ def search(person: Person, asked: Asked, now: datetime, groups: Picture) -> list
         near = (g for g in groups.places.near(asked.cell) if g not in inside and groups.takes(g, now))
         found["place"] = [Found(group, (Near(),)) for group in near]
     names = set.intersection(*({one.group_id for one in some} for some in found.values()))
-    fits = groups.circles.suggest(person, CANDIDATES, able=names.__contains__)
+    fits = groups.circles.suggest(person, CANDIDATES, able=names)
     found["algorithm"] = [Found(fit.group_id, fit.reasons) for fit in fits]
     kept = {source: [one for one in some if one.group_id in names] for source, some in found.items()}
     return graded(blended(kept, groups.weights), groups.pulses, now)
@@ -127,15 +128,19 @@ def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Pict
 
 
 def blended(found: Mapping[Source, Sequence[Found]], weights: Weighed) -> list[Candidate]:
-    """All that was found, best first; a source without weight adds nothing, and a group only it has found is left out.
+    """What was found, best first; a source without weight adds nothing, and a group only it has found is left out.
 
-    Reasons in the order of the sources, the first of each before the second of any.
+    Of what one source alone has found its first forty come. Reasons in the order of the sources, the first of each
+    before the second of any.
     """
     score: dict[str, float] = {}
     by: dict[str, list[Source]] = {}
     why: dict[str, list[Sequence[Because | Reason | Near]]] = {}
+    often = Counter(one.group_id for groups in found.values() for one in groups)
     for source, groups in found.items():
         for rank, one in enumerate(groups if weights[source] > 0 else (), 1):
+            if rank > CANDIDATES and often[one.group_id] == 1:
+                continue
             value = weights[source] / (_FIRST + rank)
             score[one.group_id] = score.get(one.group_id, 0.0) + value
             by.setdefault(one.group_id, []).append(source)

@@ -11,7 +11,7 @@ two data sets, where they lie on a wide plateau. c and n are whole numbers, so a
 equals one built afresh to the last bit, and the score is a sum: what a membership adds to it is the reason's weight.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import ClassVar, Literal
 from zlib import crc32
 
@@ -188,22 +188,24 @@ class Circles:
         k: int = 5,
         floor: float = 0.0,
         weights: Weights | None = None,
-        able: Callable[[str], bool] = lambda group_id: True,
+        able: Callable[[str], bool] | Set[str] = lambda group_id: True,
     ) -> list[Fit]:
         """The best groups for a person, at most `k`, highest score first, none at 0 or under `floor`.
 
         Never one that they are in or have left, or gave an answer on; none without members; only those that are
-        `able` to take somebody, which is asked from the best one down. Without weights those of the view hold.
+        `able` to take somebody: some groups, or what is asked from the best one down. Without weights those of the view
+        hold.
         """
         weights = weights or self.weights
         voices = self._voices(person, weights)
         score = self._score(voices, person, weights)
         out = settled(person)
         best: list[int] = []
-        for slot in self._ranked(score, floor):
+        among, asked = (None, able) if callable(able) else (able, able.__contains__)
+        for slot in self._ranked(score, floor, among):
             if len(best) >= k:
                 break
-            if (group := self._names[slot]) not in out and able(group):
+            if (group := self._names[slot]) not in out and asked(group):
                 best.append(slot)
         fades = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
         fade = np.array([fades.get(self._names[slot], 1.0) for slot in best])
@@ -255,9 +257,14 @@ class Circles:
     def _largest(self) -> float:
         return max(1.0, float(self._members.max()))
 
-    def _ranked(self, score: Floats, floor: float) -> Iterator[int]:
+    def _ranked(self, score: Floats, floor: float, among: Set[str] | None) -> Iterator[int]:
         """Slots with members and a score, best first; equals by a hash of their names, alike in every process."""
-        fit = np.flatnonzero((score > 0) & (score >= floor) & (self._members[: len(score)] > 0))
+        good = (score > 0) & (score >= floor) & (self._members[: len(score)] > 0)
+        if among is not None:
+            wanted = np.zeros(len(good), dtype=np.bool_)
+            wanted[[self._slots[group] for group in among if group in self._slots]] = True
+            good &= wanted
+        fit = np.flatnonzero(good)
         if len(fit) > _FEW:  # the rest is put in order only for somebody whom the first few do not suit
             first = score[fit] >= np.partition(score[fit], -_FEW)[-_FEW]
             yield from self._ordered(fit[first], score)

@@ -112,20 +112,30 @@ class Pulses:
 
     def __init__(self) -> None:
         self._held: dict[str, Pulse] = {}
+        # The grades of a day, as far as they were asked for.
+        self._day = 0
+        self._grades: dict[str, float] = {}
 
     def put(self, pulse: Pulse) -> None:
         """Take up what was heard of a group."""
         self._held[pulse.id] = pulse
+        self._grades.pop(pulse.id, None)
 
     def remove(self, group_id: str) -> None:
         """Forget a group; one that is not held is no error."""
         self._held.pop(group_id, None)
+        self._grades.pop(group_id, None)
 
     def grade(self, group_id: str, now: datetime) -> float:
         """As of `grade`."""
-        held = self._held.get(group_id)
-        return 1.0 if held is None else grade(held, now)
+        if (day := _day(now)) != self._day:
+            self._day, self._grades = day, {}
+        known = self._grades.get(group_id)
+        if known is None:
+            held = self._held.get(group_id)
+            known = self._grades[group_id] = 1.0 if held is None else grade(held, now)
+        return known
 
 
 def _day(at: datetime) -> int:
-    return at.astimezone(UTC).toordinal()
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).toordinal()
