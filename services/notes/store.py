@@ -36,6 +36,7 @@ COLLECTIONS = (
 INDEXES = (
     Index(Note.COLLECTION, (("created_at", -1), ("_id", -1))),
     Index(Note.COLLECTION, (("hot_at", -1), ("_id", -1))),
+    Index(Note.COLLECTION, (("author_id", 1), ("cell", 1))),
     Index(Comment.COLLECTION, (("note_id", 1), ("created_at", -1), ("_id", -1))),
     Index(Need.COLLECTION, (("note_id", 1), ("opened_at", -1), ("_id", -1))),
 )
@@ -65,6 +66,13 @@ class Store:
         """A note by id."""
         found = await self._database.load(Note.COLLECTION, [note_id])
         return from_mongo(Note, found[0]) if found else None
+
+    async def cell_told(self, person_id: str, cells: Sequence[str]) -> str | None:
+        """The cell of the first note by a person that is in one of these, deleted ones too."""
+        where = {"author_id": person_id, "cell": {"$in": list(cells)}}
+        order = [("created_at", 1), ("_id", 1)]
+        found = await self._database.find(Note.COLLECTION, where, sort=order, limit=1, fields=("cell",))
+        return str(found[0]["cell"]) if found else None
 
     async def record(self, person_id: str) -> Record | None:
         """What a person has written, asked and answered."""

@@ -69,6 +69,25 @@ class SuggestionsView(BaseModel):
     model: str
 
 
+class NearbyView(BaseModel):
+    note_id: str
+    posted_at: datetime
+
+
+class NearbyNotesView(BaseModel):
+    """Notes within about 2.5 km, the newest first; neither how far they are nor where is told."""
+
+    notes: tuple[NearbyView, ...]
+
+
+class Where(BaseModel):
+    """Where somebody looks around; a parameter that is misspelt is refused, not passed over."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    cell: Cell = Field(description="An H3 cell of resolution 9. It is kept nowhere.", examples=["89309959d73ffff"])
+
+
 class BecauseView(BaseModel):
     """Why a group is suggested to a person, and how far its score would fall without that.
 
@@ -160,7 +179,7 @@ class Groups:
         try:
             found = self._found(person, asked, now)
         except ValueError:
-            raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
+            raise unknown_cell() from None
         open_ = await self._open_now(found[: self.most], store)
         until, model = paused_until(person, now), f"{self.circles.model} {self.profiles.model} {self.pulses.version}"
         return FitsView(person_id=person_id, suggestions=open_, model=model, paused_until=until)
@@ -206,6 +225,11 @@ class Groups:
         return BecauseView(kind=because.kind, term=term, group_id=group_id, name=name, weight=weight, words=words)
 
 
+def unknown_cell() -> Rejected:
+    """The refusal of a cell that there is not."""
+    return Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.")
+
+
 def _words(kind: Literal["term", "members", "liked", "popular", "near"], what: str) -> WordsView:
     told = in_words(kind, what)
     return WordsView(zh=told.zh, en=told.en)
@@ -214,6 +238,15 @@ def _words(kind: Literal["term", "members", "liked", "popular", "near"], what: s
 def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
     """The routes of recommend."""
     api = APIRouter(prefix="/v1/suggestions", tags=["recommend"])
+
+    @api.get("/notes", responses=problems(422, types={422: ["invalid-body", "unknown-cell"]}))
+    async def read_nearby(_: Someone, where: Annotated[Where, Query()]) -> NearbyNotesView:
+        """Notes near a place, which is kept nowhere."""
+        try:
+            found = await store.nearby(where.cell)
+        except ValueError:
+            raise unknown_cell() from None
+        return NearbyNotesView(notes=tuple(NearbyView(note_id=note, posted_at=at) for note, at in found))
 
     @api.get("/notes/{note_id}", responses=problems(404, types={404: ["unknown-note"]}))
     async def read_suggestions(note_id: Id, _: Someone) -> SuggestionsView:

@@ -1,17 +1,26 @@
 """All that recommend keeps in MongoDB, and the reads that are not by key."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from services.recommend.core import Circle, GroupProfile, NoteTerms, Person, Pulse
 from services.recommend.placed import Suggestions, Visibility
 from shared.flow.documents import FOLLOW_KEYS, from_mongo
 from shared.flow.ports import Database
 from shared.migrations import Index
+from shared.place import FENCE_KM, districts, kilometres
 
 KINDS = (GroupProfile, Circle, Pulse, Person, NoteTerms, Suggestions, Visibility)
 COLLECTIONS = tuple(kind.COLLECTION for kind in KINDS)
-INDEXES = tuple(Index(kind.COLLECTION, FOLLOW_KEYS) for kind in KINDS if kind.FOLLOWED)
-"""Everything is read by key, but what the views follow."""
+INDEXES = (
+    *(Index(kind.COLLECTION, FOLLOW_KEYS) for kind in KINDS if kind.FOLLOWED),
+    Index(NoteTerms.COLLECTION, (("district", 1), ("at", -1))),
+)
+"""Everything is read by key, but what the views follow, and notes by where they are."""
+NEARBY = 20
+"""Notes of one look around."""
+AROUND = 10
+"""So many times as many are looked at: the districts are three times what is near, and some notes are hidden."""
 
 
 class Store:
@@ -28,6 +37,17 @@ class Store:
         found = await self._database.load(Suggestions.COLLECTION, [note_id])
         made = from_mongo(Suggestions, found[0]) if found else None
         return None if made is None or made.withdrawn else made
+
+    async def nearby(self, cell: str) -> list[tuple[str, datetime]]:
+        """Notes that all may see within the fence around a cell, the newest first. Raises ValueError for no cell."""
+        where = {"district": {"$in": districts(cell)}}
+        found = await self._database.find(
+            NoteTerms.COLLECTION, where, sort=[("at", -1)], limit=NEARBY * AROUND, fields=("at", "cell")
+        )
+        near = [(d["_id"], d["at"]) for d in found if kilometres(cell, d["cell"]) <= FENCE_KM]
+        seen = await self._database.load(Visibility.COLLECTION, [note for note, _ in near]) if near else []
+        hidden = {one.id for one in (from_mongo(Visibility, stored) for stored in seen) if one.hidden}
+        return [(note, at) for note, at in near if note not in hidden][:NEARBY]
 
     async def person(self, person_id: str) -> Person:
         """A person as far as anything was heard of them."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from .event import Event, Gate, Id, Short, Text
+from .event import Cell, Event, Gate, Id, Short, Text
 from .topics import NOTE, NOTES_PERSON
 
 Intent = Literal["asks", "offers"]
@@ -21,7 +21,7 @@ were accepted; questions of others under the person's notes, and of these the on
 
 
 class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
-    """A note was written. ``place`` is a coarse cell, never a coordinate.
+    """A note was written. ``place`` is a coarse cell, never a coordinate; ``cell`` is where it is, moved.
 
     One that the gate holds is hidden, as a ``NoteVisibilityChanged`` of the same moment says, until its verdict.
     """
@@ -33,6 +33,7 @@ class NotePosted(Event, topic=NOTE, name="note_posted", order="fact"):
     topic: Short | None = None
     place: Short | None = None
     intent: Intent | None = None
+    cell: Cell | None = None
     gate: Gate = "open"
     gate_version: Short = ""
 

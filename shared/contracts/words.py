@@ -97,7 +97,7 @@ FIELDS: Mapping[str, str] = {
     "rule": "Name of the rule.",
     "rules": "Version of the table of rules that decided.",
     "score": "Sum of what the rules that fired add: no unit, hidden from 1.0 unless moderation is set otherwise.",
-    "cell": "Where it meets: an H3 cell of resolution 9, moved at random by 0.9 to 1.6 km.",
+    "cell": "Where it is: an H3 cell of resolution 9, moved at random by 0.5 to 2.7 km.",
     "seats": "How many members there may be.",
     "sequence": "Sequence of the membership: of two the higher one holds.",
     "service": "What members do for each other.",

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import h3
 import pytest
 from bson import encode
 
@@ -11,14 +12,17 @@ from services.recommend.placed import Suggestions, Visibility
 from services.recommend.settings import Settings
 from services.recommend.view import ProfilesView, PulsesView
 from shared.contracts.groups import Charter, GroupChanged, GroupOpened
-from shared.contracts.notes import NotePosted, NoteRelayed, NoteVisibilityChanged
+from shared.contracts.notes import NoteDeleted, NotePosted, NoteRelayed, NoteRevised, NoteVisibilityChanged
 from shared.contracts.recommend import GroupsSuggested, ProfileTaught
 from shared.errors import Transient
 from shared.flow.documents import LANES, to_mongo
+from shared.place import district
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World
+from tests.unit.test_place import CELL
 
 SETTINGS = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i")
+PENTAGON = h3.get_pentagons(9)[0]
 CLIMB, COOK = "周末去岩馆抱石, 新手求带", "红烧肉要放多少糖, 菜谱分享"
 
 
@@ -289,3 +293,26 @@ async def test_a_look_that_fails_is_made_again() -> None:
     server.away = False
     await view.refresh()
     assert len(view.profiles) == 1
+
+
+# -- where notes are ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "cell", "kept"), [("t", CELL, CELL), ("t", None, ""), ("t", PENTAGON, PENTAGON), ("", CELL, "")]
+)
+def test_a_note_is_kept_where_it_was_told(world: World, title: str, cell: str | None, kept: str) -> None:
+    """G29. Its cell, until it is deleted; nowhere without one, or once its author was erased and the title is empty."""
+    made = NotePosted.model_construct(note_id="n", author_id="a", title=title, text="", cell=cell)
+    assert world.hear(made) == "done"
+    note = world.get(NoteTerms, "n")
+    assert (note.cell, note.district) == (kept, district(kept) if kept else "")
+    world.hear(NoteDeleted(note_id="n", author_id="a", by_id="a", revision=0))
+    assert world.get(NoteTerms, "n").cell == ""
+
+
+def test_a_cell_that_comes_after_the_next_text_is_taken_up(world: World) -> None:
+    """What was posted may come after what was revised: its text is old, its place holds."""
+    world.hear(NoteRevised(note_id="n", author_id="a", revision=1, title=COOK, text=""))
+    assert world.hear(NotePosted(note_id="n", author_id="a", title=CLIMB, text="", cell=CELL)) == "known"
+    assert world.get(NoteTerms, "n").cell == CELL

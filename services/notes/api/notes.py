@@ -11,10 +11,12 @@ from services.notes.api.common import EDITING, NOTE_GONE, SOME_ID, STAFF, requir
 from services.notes.api.views import History, NoteView, RecordView, RevisionView
 from services.notes.handlers.commands import DeleteNote, EditNote, PostNote, React, RelayNote
 from services.notes.store import Store
+from shared.contracts.event import Cell
 from shared.contracts.notes import Intent, Reaction
-from shared.desk import Calling, Desk
+from shared.desk import Call, Calling, Desk
 from shared.errors import Rejected
 from shared.http import Body, Cursor, Id, IfMatch, Page, Paging, Someone, page, problems
+from shared.place import FIRST, around, blurred
 
 NewTitle = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 NewText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -30,6 +32,11 @@ class NewNote(Body):
     topic: NewTopic | None = Field(default=None, examples=["climbing"])
     place: Place | None = Field(default=None, examples=["wtw3s"])
     intent: Intent | None = None
+    cell: Cell | None = Field(
+        default=None,
+        examples=["89309959d73ffff"],
+        description="Where it is, an H3 cell of resolution 9; it is moved by about a kilometre before it is kept.",
+    )
 
 
 def left_out(schema: dict[str, Any]) -> None:
@@ -83,7 +90,19 @@ def routes(desk: Desk, store: Store, days: float) -> APIRouter:
     """The routes of notes; none older than ``days`` is hot."""
     api = APIRouter(prefix="/v1", tags=["notes"])
 
-    @api.post("/notes", status_code=201, response_model=NotePosted, responses=problems(400, 422, 503))
+    async def moved(cell: str, call: Call) -> str:
+        """What is told of a place: what was told of one nearby before, so that many notes tell no more than one."""
+        try:
+            return await store.cell_told(call.person, around(cell)) or blurred(cell, call.draw("cell"), FIRST)
+        except ValueError:
+            raise Rejected("unknown-cell", 422, detail="There is no such H3 cell of resolution 9.") from None
+
+    @api.post(
+        "/notes",
+        status_code=201,
+        response_model=NotePosted,
+        responses=problems(400, 422, 503, types={422: ["invalid-body", "unknown-cell"]}),
+    )
     async def post_note(body: NewNote, call: Calling) -> Response:
         """Write a note."""
         command = PostNote(
@@ -94,6 +113,7 @@ def routes(desk: Desk, store: Store, days: float) -> APIRouter:
             topic=body.topic,
             place=body.place,
             intent=body.intent,
+            cell=await moved(body.cell, call) if body.cell else None,
         )
         return await desk.handle(command, call)
 

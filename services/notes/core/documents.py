@@ -14,9 +14,9 @@ class Note(Document, frozen=True, kw_only=True):
     """A note and what is counted on it.
 
     ``revision`` is what others see, ``latest`` what the author wrote last; they differ while an edit waits for its
-    verdict or was refused. ``ruled`` is the sequence of the last verdict on what others see. A deleted note keeps its
-    ids and counts, and no text. ``asking`` are the comments whose need is open, or was a moment ago; by ``hot_at``
-    hot notes are listed, the latest first.
+    verdict or was refused. ``ruled`` is the sequence of the last verdict on what others see. ``cell`` is where it is,
+    moved. A deleted note keeps its ids, counts and cell, and no text. ``asking`` are the comments whose need is open,
+    or was a moment ago; by ``hot_at`` hot notes are listed, the latest first.
     """
 
     COLLECTION: ClassVar[str] = "notes"
@@ -37,6 +37,7 @@ class Note(Document, frozen=True, kw_only=True):
     topic: str | None
     place: str | None
     intent: Literal["asks", "offers"] | None
+    cell: str | None = None
     created_at: datetime
     revision: int = 0
     latest: int = 0

@@ -13,6 +13,7 @@ class PostNote(Command, frozen=True, kw_only=True):
     topic: str | None
     place: str | None
     intent: Intent | None
+    cell: str | None = None
 
 
 class PostComment(Command, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ first sixteen is a matter of arrival.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from services.recommend.core.terms import MAX_TERMS, features, says_little
 from shared.flow.documents import Document, Texts
+from shared.place import district, is_cell
 
 MOST_REMARKS = 16
 """Comments that are read of a note; by then the talk has shown where it goes."""
@@ -40,13 +42,17 @@ class Remark(msgspec.Struct, frozen=True):
 class NoteTerms(Document, frozen=True, kw_only=True):
     """What a note is about, as (term, count); empty until it was heard of. Relays and comments may come first.
 
-    A deleted note keeps nothing but that it is `gone`.
+    A deleted note keeps nothing but that it is `gone`. `cell` is where it is, as it was told (moved), with the district
+    by which it is found and the time when it was posted; "" where it said nothing.
     """
 
     COLLECTION: ClassVar[str] = "notes"
     REBUILT: ClassVar[bool] = True
-    TEXTS: ClassVar[Texts] = {"author_id": ("terms",), "talk.author_id": ("terms",)}
+    TEXTS: ClassVar[Texts] = {"author_id": ("terms", "cell", "district"), "talk.author_id": ("terms",)}
 
+    at: datetime | None = None
+    cell: str = ""
+    district: str = ""
     terms: tuple[tuple[str, int], ...] = ()
     posted: bool = False
     revision: int = 0
@@ -61,6 +67,13 @@ def written(note: NoteTerms, author_id: str, terms: Mapping[str, int], revision:
     if note.gone or (note.posted and revision <= note.revision):
         return note
     return replace(note, terms=tuple(terms.items()), posted=True, revision=revision, author_id=author_id)
+
+
+def located(note: NoteTerms, cell: str, at: datetime) -> NoteTerms:
+    """The note at its place; the same object if it is gone, or told none or one that is no cell."""
+    if note.gone or not is_cell(cell):
+        return note
+    return replace(note, at=at, cell=cell, district=district(cell))
 
 
 def remarked(note: NoteTerms, comment_id: str, author_id: str, text: str, revision: int) -> NoteTerms:

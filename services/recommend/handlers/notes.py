@@ -9,6 +9,7 @@ from services.recommend.core import (
     features,
     graded,
     is_due,
+    located,
     remarked,
     removed,
     said,
@@ -60,6 +61,11 @@ class NoteRelearned(Reminder, frozen=True, kw_only=True):
 
 def note_posted(event: NotePosted, work: Work, settings: Settings) -> str | None:
     """Suggest groups for a new note; what came first has waited for it."""
+    before = note_of(event.note_id, work)
+    # Without a title it is of somebody who was erased: their notes are nowhere.
+    after = located(before, event.cell or "", work.now) if event.title else before
+    if after is not before:
+        work.put(after)
     return write(event, 0, work, settings)
 
 
