@@ -18,6 +18,7 @@ from services.recommend.core import (
     Reason,
     Source,
     alone,
+    apart,
     in_words,
     introduced,
     list_for,
@@ -37,6 +38,8 @@ from shared.http import Body, Id, Someone, problems
 
 STAFF = "recommend"
 """The scope that reads anybody's suggestions."""
+NEARBY = 20
+"""Notes of one look around."""
 
 
 class WordsView(BaseModel):
@@ -75,7 +78,7 @@ class NearbyView(BaseModel):
 
 
 class NearbyNotesView(BaseModel):
-    """Notes within about 2.5 km, the newest first; neither how far they are nor where is told."""
+    """Notes within about 2.5 km, the newest first, at most two of ten by one author; how far they are is not told."""
 
     notes: tuple[NearbyView, ...]
 
@@ -89,7 +92,8 @@ class Where(BaseModel):
 
 
 class BecauseView(BaseModel):
-    """Why a group is suggested to a person, and how far its score would fall without that.
+    """Why a group is suggested to a person, and how far its score would fall without that: the score by its source,
+    where several sources are blended.
 
     `members`: people of `group_id`, a group that the person is in, are in it too. `liked`: the same of one
     that they like. `popular`: many people are in it;
@@ -243,10 +247,10 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
     async def read_nearby(_: Someone, where: Annotated[Where, Query()]) -> NearbyNotesView:
         """Notes near a place, which is kept nowhere."""
         try:
-            found = await store.nearby(where.cell)
+            found = apart(await store.nearby(where.cell), NEARBY)
         except ValueError:
             raise unknown_cell() from None
-        return NearbyNotesView(notes=tuple(NearbyView(note_id=note, posted_at=at) for note, at in found))
+        return NearbyNotesView(notes=tuple(NearbyView(note_id=note.note_id, posted_at=note.at) for note in found))
 
     @api.get("/notes/{note_id}", responses=problems(404, types={404: ["unknown-note"]}))
     async def read_suggestions(note_id: Id, _: Someone) -> SuggestionsView:

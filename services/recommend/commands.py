@@ -38,7 +38,7 @@ from services.recommend.core import (
     turn,
     turned,
 )
-from services.recommend.past import SOURCES, Past, plot, table
+from services.recommend.past import SOURCES, Past, plot, shown, table
 from shared.errors import Transient
 from shared.history import history
 from shared.rows import BAD_INPUT, BadRow, rows, watched
@@ -154,7 +154,8 @@ def suggest(words: Sequence[str]) -> int:
 
 
 def evaluate(words: Sequence[str]) -> int:
-    """How often a relayed note's group had been suggested for it, by week and by size of group; the exit status."""
+    """How often a relayed note's group had been suggested for it, by week and by size of group; how often what people
+    were shown came again, or was joined; the exit status."""
     chosen = _evaluate_parser().parse_args(words)
     evaluation = Evaluation()
     past, until = Past(evaluation), datetime.now(UTC)
@@ -165,7 +166,8 @@ def evaluate(words: Sequence[str]) -> int:
         sys.stderr.write(f"{away}\n")
         return TRY_AGAIN
     told = f"{past.records:,} events, {past.unreadable:,} unreadable, {evaluation.early:,} relays before a suggestion"
-    sys.stdout.write(f"{since:%Y-%m-%d} to {until:%Y-%m-%d}: {told}\n\n{table(evaluation.outcomes)}\n")
+    sys.stdout.write(f"{since:%Y-%m-%d} to {until:%Y-%m-%d}: {told}\n\n{table(evaluation.outcomes)}\n\n")
+    sys.stdout.write(f"{shown(evaluation.looks)}\n")
     if chosen.plot:
         try:
             chosen.plot.write_text(plot(evaluation.outcomes), "utf-8")

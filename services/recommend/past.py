@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from services.recommend.core import Evaluation, Figures, Outcome, figures
+from services.recommend.core import Evaluation, Figures, Looks, Outcome, figures
 from services.recommend.core.evaluation import LARGE, SIZES, WITHIN
 from shared.contracts.notes import NoteRelayed
-from shared.contracts.recommend import GroupsSuggested
+from shared.contracts.recommend import FeedbackGiven, GroupsSuggested, MembershipHeard
 
-SOURCES = (NoteRelayed.TOPIC.name, GroupsSuggested.TOPIC.name)
+SOURCES = (NoteRelayed.TOPIC.name, GroupsSuggested.TOPIC.name, FeedbackGiven.TOPIC.name)
 """The topics that have them."""
 COLUMNS = ("", "relays", "first", f"of {WITHIN}", "MRR", f"macro of {WITHIN}", f"popular of {WITHIN}")
 WIDE, HIGH, EDGE = 900, 300, 50
@@ -33,12 +33,20 @@ class _Suggested(msgspec.Struct):
     suggestions: tuple[_Suggestion, ...]
 
 
+class _Tie(msgspec.Struct):
+    person_id: str
+    group_id: str
+    kind: str = ""
+    member: bool = False
+
+
 class Past:
     """Takes records in the order of their sending; what cannot be read is counted and left out."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
         self._relayed, self._suggested = msgspec.json.Decoder(_Relayed), msgspec.json.Decoder(_Suggested)
+        self._tie = msgspec.json.Decoder(_Tie)
         self.records = 0
         self.unreadable = 0
 
@@ -55,11 +63,27 @@ class Past:
     def _take(self, kind: str, value: bytes, headers: dict[str, bytes]) -> None:
         if kind == NoteRelayed.TYPE:
             to = self._relayed.decode(value)
-            self._evaluation.relayed(to.note_id, to.group_id, datetime.fromisoformat(headers["ce_time"].decode()))
+            self._evaluation.relayed(to.note_id, to.group_id, _time(headers))
         elif kind == GroupsSuggested.TYPE:
             told = self._suggested.decode(value)
             groups = [one.group_id for one in told.suggestions]
             self._evaluation.suggested(told.note_id, groups, int(headers["ce_sequence"]))
+        elif kind in (FeedbackGiven.TYPE, MembershipHeard.TYPE):
+            tie, looks = self._tie.decode(value), self._evaluation.looks
+            if tie.kind == "seen":
+                looks.saw(tie.person_id, tie.group_id, _time(headers))
+            elif tie.member:
+                looks.went(tie.person_id, tie.group_id, _time(headers))
+
+
+def _time(headers: dict[str, bytes]) -> datetime:
+    return datetime.fromisoformat(headers["ce_time"].decode())
+
+
+def shown(looks: Looks) -> str:
+    """What the lists of people came to, in a line."""
+    share = [f"{part:,} ({part / (looks.shown or 1):.1%})" for part in (looks.again, looks.joined)]
+    return f"{looks.shown:,} groups shown to people, {share[0]} again within a week, {share[1]} joined within a week"
 
 
 def parts(outcomes: Sequence[Outcome]) -> list[tuple[str, Figures]]:

@@ -1,9 +1,8 @@
 """All that recommend keeps in MongoDB, and the reads that are not by key."""
 
 from collections.abc import Collection
-from datetime import datetime
 
-from services.recommend.core import Circle, GroupProfile, NoteTerms, Person, Pulse
+from services.recommend.core import Circle, GroupProfile, NoteTerms, Person, Pulse, Spot
 from services.recommend.placed import Suggestions, Visibility
 from shared.flow.documents import FOLLOW_KEYS, from_mongo
 from shared.flow.ports import Database
@@ -17,10 +16,8 @@ INDEXES = (
     Index(NoteTerms.COLLECTION, (("district", 1), ("at", -1))),
 )
 """Everything is read by key, but what the views follow, and notes by where they are."""
-NEARBY = 20
-"""Notes of one look around."""
-AROUND = 10
-"""So many times as many are looked at: the districts are three times what is near, and some notes are hidden."""
+AROUND = 200
+"""Notes that are looked at for what is near: the districts are three times that, and some notes are hidden."""
 
 
 class Store:
@@ -38,16 +35,16 @@ class Store:
         made = from_mongo(Suggestions, found[0]) if found else None
         return None if made is None or made.withdrawn else made
 
-    async def nearby(self, cell: str) -> list[tuple[str, datetime]]:
+    async def nearby(self, cell: str) -> list[Spot]:
         """Notes that all may see within the fence around a cell, the newest first. Raises ValueError for no cell."""
         where = {"district": {"$in": districts(cell)}}
         found = await self._database.find(
-            NoteTerms.COLLECTION, where, sort=[("at", -1)], limit=NEARBY * AROUND, fields=("at", "cell")
+            NoteTerms.COLLECTION, where, sort=[("at", -1)], limit=AROUND, fields=("author_id", "at", "cell")
         )
-        near = [(d["_id"], d["at"]) for d in found if kilometres(cell, d["cell"]) <= FENCE_KM]
-        seen = await self._database.load(Visibility.COLLECTION, [note for note, _ in near]) if near else []
+        near = [Spot(d["_id"], d["author_id"], d["at"]) for d in found if kilometres(cell, d["cell"]) <= FENCE_KM]
+        seen = await self._database.load(Visibility.COLLECTION, [note.note_id for note in near]) if near else []
         hidden = {one.id for one in (from_mongo(Visibility, stored) for stored in seen) if one.hidden}
-        return [(note, at) for note, at in near if note not in hidden][:NEARBY]
+        return [note for note in near if note.note_id not in hidden]
 
     async def person(self, person_id: str) -> Person:
         """A person as far as anything was heard of them."""

@@ -7,9 +7,10 @@ from random import Random
 import h3
 import pytest
 
+from services.recommend.api import NEARBY
 from services.recommend.core import NoteTerms
 from services.recommend.placed import Visibility
-from services.recommend.store import NEARBY, Store
+from services.recommend.store import Store
 from shared.contracts.notes import NotePosted
 from shared.place import FENCE_KM, blurred, district, kilometres
 from tests.fakes.database import FakeDatabase
@@ -44,8 +45,15 @@ def error(cells: Iterable[str], home: str) -> float:
     return float(h3.great_circle_distance(middle(cells), h3.cell_to_latlng(home), unit="km"))
 
 
-def placed(id_: str, cell: str, *, hours: int = 0) -> NoteTerms:
-    return NoteTerms(id=id_, posted=True, at=AT + timedelta(hours=hours), cell=cell, district=district(cell))
+def placed(id_: str, cell: str, author: str = "", *, hours: int = 0) -> NoteTerms:
+    return NoteTerms(
+        id=id_,
+        author_id=author or f"of-{id_}",
+        posted=True,
+        at=AT + timedelta(hours=hours),
+        cell=cell,
+        district=district(cell),
+    )
 
 
 # -- at the door --------------------------------------------------------------------------------------------
@@ -101,12 +109,22 @@ async def test_other_people_and_places_are_moved_by_themselves(notes: Edge) -> N
 async def test_notes_nearby_are_those_within_the_fence(recommend: Edge) -> None:
     """Of notes all around exactly those within 2.5 km come out, the newest first; no cell and no distance is told."""
     cells = [cell for n, cell in enumerate(sorted(h3.grid_disk(CELL, 16))) if n % 29 == 0]
-    recommend.seed(*(placed(f"n{n}", cell, hours=n) for n, cell in enumerate(cells)))
+    recommend.seed(*(placed(f"n{n}", cell, f"a{n}", hours=n) for n, cell in enumerate(cells)))
     reply = await recommend.ask("GET", "/v1/suggestions/notes", params={"cell": CELL})
     near = [n for n, cell in enumerate(cells) if kilometres(CELL, cell) <= FENCE_KM]
     assert 5 < len(near) < len(cells)
     assert [note["note_id"] for note in reply.json()["notes"]] == [f"n{n}" for n in reversed(near)][:NEARBY]
     assert all(cell[:8] not in reply.text for cell in cells)
+
+
+async def test_an_author_has_two_notes_in_ten(recommend: Edge) -> None:
+    """R8. Of somebody who floods a place two of each ten notes are told, the newest of theirs; all of the others'."""
+    recommend.seed(*(placed(f"f{n:02}", CELL, "flood", hours=100 + n) for n in range(40)))
+    recommend.seed(*(placed(f"n{n:02}", CELL, hours=n) for n in range(20)))
+    found = (await recommend.ask("GET", "/v1/suggestions/notes", params={"cell": CELL})).json()["notes"]
+    told = [note["note_id"] for note in found]
+    assert told[:2] == ["f39", "f38"]
+    assert told[2:] == [f"n{n:02}" for n in range(19, 1, -1)]
 
 
 async def test_what_is_hidden_or_gone_is_not_nearby(recommend: Edge) -> None:

@@ -6,12 +6,13 @@ from xml.dom.minidom import parseString
 import pytest
 
 from services.recommend.commands import evaluate
-from services.recommend.core import Evaluation, GroupProfile, figures
+from services.recommend.core import Evaluation, GroupProfile, Looks, figures
 from services.recommend.handlers import router
-from services.recommend.past import Past, parts, plot, table
+from services.recommend.past import Past, parts, plot, shown, table
 from services.recommend.view import CirclesView, ProfilesView, PulsesView
 from shared.contracts.groups import GroupOpened
 from shared.contracts.notes import NotePosted, NoteRelayed
+from shared.contracts.recommend import FeedbackGiven, MembershipHeard
 from shared.flow.ports import Incoming
 from tests.fakes.database import FakeDatabase, Server
 from tests.unit.support import World, wire
@@ -87,6 +88,42 @@ def test_the_topics_of_the_live_service_give_the_figures() -> None:
     for outcomes in (evaluation.outcomes, []):
         image = parseString(plot(outcomes))  # noqa: S318  our own
         assert len(image.getElementsByTagName("rect")) == 1 + 2 * len(parts(outcomes))
+
+
+def test_what_people_were_shown_is_counted_once_a_look() -> None:
+    """R6, R9. Again within the hour is the same look, within a week a repeat, later neither; joined counts for a week,
+    once, and not for a group that was never shown."""
+    looks, hour = Looks(), timedelta(hours=1)
+    for at in (AT, AT + hour / 2, AT + 2 * WEEK, AT + 2 * WEEK + hour):
+        looks.saw("p", "a", at)
+    looks.saw("p", "b", AT)
+    looks.saw("q", "a", AT)
+    assert (looks.shown, looks.again) == (5, 1)
+    for person, group, at in (
+        ("p", "a", AT + 3 * WEEK), ("p", "a", AT + 3 * WEEK), ("p", "b", AT + WEEK), ("q", "a", AT + WEEK - hour),
+        ("q", "never", AT),
+    ):  # fmt: skip
+        looks.went(person, group, at)
+    assert looks.joined == 2
+
+
+def test_looks_and_joins_of_the_topic_are_read() -> None:
+    """Of what people say and where they are, what was seen and joined; a leave and a "not for me" are neither."""
+    world = World(router(SETTINGS))
+    evaluation = Evaluation()
+    Past(evaluation).take(
+        world.record(event)
+        for event in (
+            *(FeedbackGiven(person_id="p", group_id=group, kind="seen") for group in ("a", "b", "c", "d")),
+            FeedbackGiven(person_id="p", group_id="b", kind="not_for_me"),
+            MembershipHeard(person_id="p", group_id="a", member=True, sequence=1),
+            MembershipHeard(person_id="p", group_id="c", member=False, sequence=2),
+        )
+    )
+    assert shown(evaluation.looks) == (
+        "4 groups shown to people, 0 (0.0%) again within a week, 1 (25.0%) joined within a week"
+    )
+    assert shown(Looks()).startswith("0 groups")
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "soon", "3651"])

@@ -13,10 +13,12 @@ from services.recommend.core.candidates import (
     search,
 )
 from services.recommend.core.circles import Because, Circle, Circles, Fit, Weights, others, turn
-from services.recommend.core.evaluation import Evaluation, Figures, Outcome, figures
+from services.recommend.core.evaluation import Evaluation, Figures, Looks, Outcome, figures
 from services.recommend.core.notes import (
     NoteTerms,
     Remark,
+    Spot,
+    apart,
     is_due,
     located,
     remarked,
@@ -59,6 +61,7 @@ __all__ = [
     "Fit",
     "Found",
     "GroupProfile",
+    "Looks",
     "Method",
     "Near",
     "NoteTerms",
@@ -73,12 +76,14 @@ __all__ = [
     "Reason",
     "Remark",
     "Source",
+    "Spot",
     "Tie",
     "Turn",
     "Weights",
     "Words",
     "alone",
     "answered",
+    "apart",
     "asked",
     "blended",
     "changed",

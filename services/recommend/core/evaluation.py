@@ -10,6 +10,9 @@ from datetime import datetime
 
 import msgspec
 
+from services.recommend.core.people import LOOK
+from services.recommend.core.shown import REST
+
 WITHIN = 5
 SIZES = ((20, "under 20"), (100, "20 to 99"))
 LARGE = "100 and more"
@@ -48,11 +51,40 @@ class Figures(msgspec.Struct, frozen=True):
     popular: float
 
 
+class Looks:
+    """Takes what people were shown and what they joined, in the order in which it was told.
+
+    `shown` counts groups, each of them once a look; of these `again` had been shown to the same person within a week,
+    and `joined` were joined within a week. joined / shown is what a place on a list is worth.
+    """
+
+    def __init__(self) -> None:
+        self.shown = self.again = self.joined = 0
+        self._last: dict[tuple[str, str], datetime] = {}
+        self._went: set[tuple[str, str]] = set()
+
+    def saw(self, person_id: str, group_id: str, at: datetime) -> None:
+        """Somebody was shown a group."""
+        last = self._last.get((person_id, group_id))
+        if last is None or at >= last + LOOK:
+            self.shown += 1
+            self.again += last is not None and at < last + REST
+            self._last[person_id, group_id] = at
+
+    def went(self, person_id: str, group_id: str, at: datetime) -> None:
+        """Somebody has joined a group."""
+        last = self._last.get((person_id, group_id))
+        if last is not None and at < last + REST and (person_id, group_id) not in self._went:
+            self._went.add((person_id, group_id))
+            self.joined += 1
+
+
 class Evaluation:
     """Takes suggestions and relays in the order in which they were told."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
+        self.looks = Looks()
         self.early = 0
         """Relays before anything was suggested for their note: they say nothing of it."""
         self._told: dict[str, tuple[int, tuple[str, ...]]] = {}

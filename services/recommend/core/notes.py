@@ -5,7 +5,7 @@ the higher sequence, and what is deleted stays deleted, also when its text comes
 first sixteen is a matter of arrival.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -18,6 +18,8 @@ from shared.place import district, is_cell
 
 MOST_REMARKS = 16
 """Comments that are read of a note; by then the talk has shown where it goes."""
+OF_ONE_AUTHOR, IN_A_ROW = 2, 10
+"""Of so many notes one after another, at most two are of the same author."""
 MOST_VOICES = 3
 """What a term gains at most by how many people say it: as much as by standing in the title."""
 
@@ -115,6 +117,25 @@ def is_due(note: NoteTerms) -> bool:
     """Whether the comment that has just come makes 2, 4, 8 or 16: so often a note's suggestions are looked at anew."""
     count = voices(note)
     return note.posted and count >= 2 and count & (count - 1) == 0
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """A note that is near somebody."""
+
+    note_id: str
+    author_id: str
+    at: datetime
+
+
+def apart(notes: Iterable[Spot], k: int) -> list[Spot]:
+    """The first k of the notes, without those that would be a third of one author among ten."""
+    taken: list[Spot] = []
+    for note in notes:
+        if len(taken) == k:
+            break
+        if sum(one.author_id == note.author_id for one in taken[1 - IN_A_ROW :]) < OF_ONE_AUTHOR:
+            taken.append(note)
+    return taken
 
 
 def said(note: NoteTerms) -> dict[str, int]:
