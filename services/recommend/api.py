@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,7 +26,6 @@ from services.recommend.core import (
     search,
 )
 from services.recommend.handlers import GiveFeedback
-from services.recommend.settings import Blend
 from services.recommend.store import Store
 from services.recommend.view import CirclesView, ProfilesView, PulsesView
 from services.recommend.weights import LiveWeights
@@ -173,7 +172,6 @@ class Groups:
     circles: CirclesView
     pulses: PulsesView
     most: int
-    blend: Blend
     weights: LiveWeights
 
     async def suggest(self, person_id: str, asked: Asked, store: Store, now: datetime) -> FitsView:
@@ -189,7 +187,7 @@ class Groups:
         return FitsView(person_id=person_id, suggestions=open_, model=model, paused_until=until)
 
     def _found(self, person: Person, asked: Asked, now: datetime) -> list[Candidate]:
-        weights = cast("dict[Source, float]", self.blend.model_dump())
+        weights = self.weights.now().blend.by_source()
         pulses = self.pulses.pulses
         groups = Picture(self.circles.circles, self.profiles.profiles, self.profiles.places, weights, pulses)
         if asked.about.strip() and not asked.words.strip():
@@ -208,7 +206,7 @@ class Groups:
         await self.profiles.refresh()
         await self.circles.refresh()
         await self.pulses.refresh()
-        self.circles.circles.weights = self.weights.now()
+        self.circles.circles.weights = self.weights.now().ties
 
     async def _open_now(self, found: Iterable[Candidate], store: Store) -> tuple[FitView, ...]:
         # The view may be a moment behind; whether somebody is let in is asked of the database.

@@ -19,7 +19,7 @@ def build(settings: Settings, database: MongoDatabase, desk: Desk) -> Parts:
     circles = CirclesView(database, settings.view_seconds)
     pulses = PulsesView(database, settings.view_seconds)
     weights = LiveWeights(settings.weights)
-    groups = Groups(profiles, circles, pulses, settings.suggestions, settings.blend, weights)
+    groups = Groups(profiles, circles, pulses, settings.suggestions, weights)
     return Parts(router(settings), routes(desk, Store(database), groups), (profiles, circles, pulses), states=STATES)
 
 

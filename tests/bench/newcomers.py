@@ -10,7 +10,6 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +18,7 @@ from services.recommend.commands import GroupRow, NoteRow, by_time, learned
 from services.recommend.core import Circle, Circles, Found, Person, Picture, Places, Profiles, Source, blended, features
 from services.recommend.core.shown import CANDIDATES
 from services.recommend.core.terms import TITLE_CHARS
-from services.recommend.settings import Blend
+from services.recommend.weights import Blend
 from tests.bench.placement import TRAIN, read
 
 K, LEAST_GROUPS, TIMES, SEED = 10, 3, 1.2, 42
@@ -72,7 +71,7 @@ def measure(notes_at: Path, nodes_at: Path) -> list[str]:
         profiles.put(profile)
     for node, count in Counter(node for found in authors.values() for node in found).items():
         circles.put(Circle(id=node, members=count))
-    weights = cast("dict[Source, float]", Blend().model_dump())
+    weights = Blend().by_source()
     picture = Picture(circles, profiles, Places(), weights)
     popular = ranked("", picture)
     hits: dict[str, float] = defaultdict(float)

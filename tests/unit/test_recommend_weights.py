@@ -1,4 +1,4 @@
-"""R2. What ties weigh: likes little, reports much, by a file that is read again while everything runs."""
+"""R2, R10. What ties and sources weigh: likes little, reports much, by a file that is read again while all runs."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from services.recommend.core import Circle, Circles, Person, Weights, answered, joined, left, share
 from services.recommend.settings import Settings
-from services.recommend.weights import LiveWeights, weights_of
+from services.recommend.weights import Blend, Held, LiveWeights, weights_of
 from tests.unit.test_recommend_shown import AT
 
 GIVEN: dict[str, Any] = {"kafka": "k:1", "mongo": "mongodb://x", "jwks": "http://x", "issuer": "i"}
@@ -76,14 +76,25 @@ def test_a_changed_file_holds_at_once(tmp_path: Path) -> None:
     path = tmp_path / "weights.json"
     path.write_text('{"liked": 0.5}')
     live = LiveWeights(str(path))
-    assert live.now() == Weights(liked=0.5)
+    assert live.now().ties == Weights(liked=0.5)
     path.write_text('{"liked": 0.5, "reported": -100}')
-    assert live.now() == Weights(liked=0.5, reported=-100)
+    assert live.now().ties == Weights(liked=0.5, reported=-100)
     other = tmp_path / "other.json"
     other.write_text('{"liked": 0.7, "reported": -100}')
     os.replace(other, path)  # as a ConfigMap is changed: another file under the same name, of the same size
-    assert live.now() == Weights(liked=0.7, reported=-100)
-    assert LiveWeights("").now() == Weights()
+    assert live.now().ties == Weights(liked=0.7, reported=-100)
+    assert LiveWeights("").now() == Held()
+
+
+def test_what_sources_weigh_is_in_the_same_file(tmp_path: Path) -> None:
+    """R10. The next list is blended by the new weights, and by those of the release for what the file leaves out."""
+    path = tmp_path / "weights.json"
+    path.write_text('{"blend": {"place": 2}}')
+    live = LiveWeights(str(path))
+    assert live.now() == Held(blend=Blend(place=2))
+    path.write_text('{"liked": 0.5, "blend": {"algorithm": 0}}')
+    assert live.now() == Held(Weights(liked=0.5), Blend(algorithm=0))
+    assert live.now().blend.by_source() == {"search": 1.0, "intent": 0.4, "place": 0.3, "algorithm": 0.0}
 
 
 BAD = [
@@ -97,6 +108,11 @@ BAD = [
     '{"fade": 1.1}',
     '{"fade": -0.1}',
     '{"like": 1}',
+    '{"blend": {"search": NaN}}',
+    '{"blend": {"search": -1}}',
+    '{"blend": {"place": 1001}}',
+    '{"blend": {"words": 1}}',
+    '{"blend": 1}',
     '{"liked": 1}' + " " * 20_000,
 ]
 
@@ -110,14 +126,14 @@ def test_a_file_that_cannot_be_used_changes_nothing(
     path.write_text('{"liked": 0.5}')
     live = LiveWeights(str(path))
     path.write_text(text)
-    assert live.now() == live.now() == Weights(liked=0.5)
+    assert live.now().ties == live.now().ties == Weights(liked=0.5)
     assert capsys.readouterr().out.count("weights_refused") == 1
     with pytest.raises(ValueError, match=r"weights\.json: ."):
         weights_of(str(path))
     with pytest.raises(ValidationError, match=r"weights\.json"):
         Settings(**GIVEN, weights=str(path))
     path.write_text('{"liked": 0.25}')
-    assert live.now() == Weights(liked=0.25)
+    assert live.now().ties == Weights(liked=0.25)
 
 
 def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
@@ -126,6 +142,6 @@ def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     path.write_text('{"liked": 0.5}')
     live = LiveWeights(str(path))
     path.unlink()
-    assert live.now() == Weights(liked=0.5)
+    assert live.now().ties == Weights(liked=0.5)
     with pytest.raises(ValueError, match="No such file"):
         weights_of(str(path))
