@@ -1,4 +1,4 @@
-"""Facts about the placement of notes into groups. All texts are our own."""
+"""R4, R13. Facts about the placement of notes into groups. All texts are our own."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Facts about which groups go together, and which are suggested to a person."""
+"""R2, R3, R13. Which groups go together, and which are suggested to a person."""
 
 import math
 from collections import defaultdict

@@ -1,8 +1,9 @@
-"""R5, R10. Several sources, one list: words that are looked for and what fits the person, blended by rank."""
+"""R5, R10, R13. Several sources, one list: words that are looked for and what fits the person, blended by rank."""
 
 from datetime import timedelta
 from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +92,25 @@ def test_what_fits_the_person_comes_earlier() -> None:
     first = looked_for("周末", rider, algorithm=2.0)[0]
     assert (first.group_id, first.sources) == ("hike", ("search", "algorithm"))
     assert {type(why) for why in first.reasons} == {Reason, Because}
+
+
+def test_a_reason_in_a_blend_is_true_of_its_source() -> None:
+    """R13. Without the word, or the membership, the score that its source has given falls by what the reason weighs."""
+    words, rider = "周末 骑行 山里", joined(Person(id="p"), "ride", 1)
+    circles, profiles = town()
+    told = [(one.group_id, why) for one in looked_for(words, rider, algorithm=2.0) for why in one.reasons]
+    assert {type(why) for _, why in told} == {Reason, Because}
+    for group, why in told:
+        if isinstance(why, Reason):
+            whole = features(words, "")
+            rest = {term: count for term, count in whole.items() if term != why.term}
+            fall = profiles.scores(whole)[group] - profiles.scores(rest)[group]
+        elif why.kind == "popular":
+            continue
+        else:
+            fall = circles.scores(rider)[group] - circles.scores(Person(id="p"))[group]
+        assert fall == pytest.approx(why.weight)
+        assert why.weight > 0
 
 
 def test_who_asks_by_name_is_answered() -> None:

@@ -1,4 +1,4 @@
-"""What joins, leaves and feedback make of a person's next list. Each test folds real inputs through all lanes."""
+"""R1, R2. What joins, leaves and feedback make of a person's next list. Each folds real inputs through all lanes."""
 
 from datetime import UTC, datetime
 
