@@ -199,7 +199,7 @@ class Groups:
     async def joinable(self, group_ids: Sequence[str], store: Store, now: datetime) -> set[str]:
         """Those of the groups that are alive, open and have a seat now. Raises Transient."""
         await self.pulses.refresh()
-        alive = [group for group in group_ids if self.pulses.pulses.grade(group, now) > 0]
+        alive = [group for group in group_ids if self.pulses.pulses.alive(group, now)]
         return await store.joinable(alive) if alive else set()
 
     async def _refresh(self) -> None:

@@ -74,7 +74,7 @@ class Picture(msgspec.Struct, frozen=True):
 
     def takes(self, group_id: str, now: datetime) -> bool:
         """Whether somebody is sent there now: it is open, with a seat left, and alive."""
-        return self.profiles.able(group_id) and self.pulses.grade(group_id, now) > 0
+        return self.profiles.able(group_id) and self.pulses.alive(group_id, now)
 
 
 def search(person: Person, asked: Asked, now: datetime, groups: Picture) -> list[Candidate]:

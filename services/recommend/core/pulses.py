@@ -92,15 +92,21 @@ def asked(pulse: Pulse, need_id: str, fate: Fate, at: datetime, sequence: int) -
     return replace(pulse, asks=tuple(newest))
 
 
+def alive(pulse: Pulse, now: datetime) -> bool:
+    """Whether somebody may be sent there."""
+    both = pulse.voices[1].day if len(pulse.voices) > 1 else 0
+    return max(pulse.opened, pulse.helped, both) >= _day(now) - MOST_DAYS
+
+
 def grade(pulse: Pulse, now: datetime) -> float:
     """What a score is multiplied by, above 0 and at most 1; 0 for a group that is dead."""
-    today = _day(now)
-    both = pulse.voices[1].day if len(pulse.voices) > 1 else 0
-    if max(pulse.opened, pulse.helped, both) < today - MOST_DAYS:
+    if not alive(pulse, now):
         return 0.0
-    recent = [ask for ask in pulse.asks if ask.day >= today - RECENT_DAYS]
-    answered = sum(ask.fate == "answered" for ask in recent)
-    waiting = sum(ask.fate == "open" and ask.day < today for ask in recent)
+    today, answered, waiting = _day(now), 0, 0
+    for ask in pulse.asks:
+        if ask.day >= today - RECENT_DAYS:
+            answered += ask.fate == "answered"
+            waiting += ask.fate == "open" and ask.day < today
     return (answered + HOPE) / (answered + waiting + HOPE)
 
 
@@ -125,6 +131,11 @@ class Pulses:
         """Forget a group; one that is not held is no error."""
         self._held.pop(group_id, None)
         self._grades.pop(group_id, None)
+
+    def alive(self, group_id: str, now: datetime) -> bool:
+        """As of `alive`."""
+        held = self._held.get(group_id)
+        return held is None or alive(held, now)
 
     def grade(self, group_id: str, now: datetime) -> float:
         """As of `grade`."""

@@ -60,7 +60,7 @@ def list_for(
     out = resting(person, now)
 
     def able(group: str) -> bool:
-        return group not in out and profiles.able(group) and pulses.grade(group, now) > 0
+        return group not in out and profiles.able(group) and pulses.alive(group, now)
 
     fits = graded(circles.suggest(person, CANDIDATES, able=able), pulses, now)
     return picked(fits, person, now, k, circles=circles, profiles=profiles)
