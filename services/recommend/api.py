@@ -241,7 +241,7 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
     """The routes of recommend."""
     api = APIRouter(prefix="/v1/suggestions", tags=["recommend"])
 
-    @api.get("/notes", responses=problems(422, types={422: ["invalid-body", "unknown-cell"]}))
+    @api.get("/notes", responses=problems(422, types={422: ["invalid-query", "unknown-cell"]}))
     async def read_nearby(_: Someone, where: Annotated[Where, Query()]) -> NearbyNotesView:
         """Notes near a place, which is kept nowhere."""
         try:
@@ -273,7 +273,7 @@ def routes(desk: Desk, store: Store, groups: Groups) -> APIRouter:
 
     @api.get(
         "/people/{person_id}",
-        responses=problems(403, 422, types={403: ["not-your-list"], 422: ["invalid-body", "unknown-cell"]}),
+        responses=problems(403, 422, types={403: ["not-your-list"], 422: ["invalid-query", "unknown-cell"]}),
     )
     async def read_fits(person_id: Id, who: Someone, asked: Annotated[Looking, Query()]) -> FitsView:
         """Groups for oneself, with reasons; anybody's with the scope `recommend`. A newcomer gets what is popular.

@@ -126,13 +126,20 @@ async def test_a_service_without_a_lane_says_so(edge: Edge) -> None:
     edge.desk.slots = edge.slots
 
 
+def asked_for(parameter: dict[str, Any]) -> bool:
+    """Whether it is a part of the query that cannot be left out."""
+    return bool(parameter["in"] == "query" and parameter["required"])
+
+
 @EACH_SERVICE
 async def test_a_service_without_its_database_says_so(edge: Edge) -> None:
     """Reading while the database is away is a 503 with Retry-After that tells nothing of our insides."""
     edge.server.away = True
-    for method, path, _ in operations(edge):
+    for method, path, operation in operations(edge):
         if method == "GET":
-            reply = await edge.http.request(method, own(path), headers={"Authorization": f"Bearer {STAFF}"})
+            needs = {p["name"]: p["schema"]["examples"][0] for p in operation.get("parameters", []) if asked_for(p)}
+            headers = {"Authorization": f"Bearer {STAFF}"}
+            reply = await edge.http.request(method, own(path), headers=headers, params=needs)
             body = problem(reply, "unavailable", 503)
             assert reply.headers["retry-after"]
             assert "database" not in str(body)
