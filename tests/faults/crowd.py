@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,6 +57,8 @@ class Crowd:
         self.at: set[tuple[str, str]] = set()
         """Who is in which group, as far as they know: (person, group)."""
         self._waiting: set[tuple[str, str]] = set()
+        self._joined, self._heard = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        """How often somebody has come to be a member, and how often that was told: news come late."""
         self._asked: set[str] = set()
         self._open: deque[NeedOpened] = deque()
         self._said: deque[Said] = deque(maxlen=200)
@@ -70,12 +72,12 @@ class Crowd:
         # Every third question stays without an answer: its timer must fire.
         if isinstance(seen.event, NeedOpened) and self._rng.random() < 0.67:
             self._open.append(seen.event)
-        if (
-            isinstance(seen.event, MemberJoined)
-            and (who := (seen.event.person_id, seen.event.group_id)) in self._waiting
-        ):
-            self._waiting.discard(who)
-            self.at.add(who)
+        if isinstance(seen.event, MemberJoined):
+            where = seen.event.person_id, seen.event.group_id
+            self._heard[where] += 1
+            if where in self._waiting and self._heard[where] > self._joined[where]:  # else news of an earlier time
+                self._waiting.discard(where)
+                self._enter(where)
 
     async def settle_in(self) -> None:
         """Groups, some of few seats, and notes handed over to them."""
@@ -193,7 +195,14 @@ class Crowd:
             self.at.discard(where)
         elif where not in self._waiting:
             told = await self._client.join(*where)
-            (self._waiting if "state" in told else self.at).add(where)
+            if "state" in told and self._heard[where] <= self._joined[where]:
+                self._waiting.add(where)
+            else:
+                self._enter(where)
+
+    def _enter(self, where: tuple[str, str]) -> None:
+        self._joined[where] += 1
+        self.at.add(where)
 
     async def _chat(self, person: str, rng: random.Random) -> None:
         there = [group for who, group in sorted(self.at) if who == person]
