@@ -169,7 +169,7 @@ S = TypeVar("S", bound=KafkaSettings)
 
 # fmt: off
 OF_SERVICES = frozenset((
-    "answer_seconds", "blend", "floor", "gate_seconds", "hot", "need_steps", "removed_seconds", "reports_for_review",
+    "answer_seconds", "floor", "gate_seconds", "hot", "need_steps", "removed_seconds", "reports_for_review",
     "reports_per_hour", "retry_seconds", "rules_off", "shadow_model", "suggestions", "text_model", "tier_days",
     "tiers", "view_seconds", "waiting_most", "weights",
 ))
