@@ -1,10 +1,11 @@
-"""A follower over a real broker: it reads the whole topic, hears of news, and comes back after an outage."""
+"""A follower over a real broker: it reads the whole topic, hears of news, and goes on trying where nobody answers."""
 
 import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
+from local.places import free_port
 from local.processes import wait_for
 from local.stack import running
 from shared.brokers import Brokers
@@ -14,6 +15,7 @@ from shared.contracts.samples import examples
 from shared.contracts.topics import POLICY
 from shared.flow.ports import Record
 from shared.follow import Follower
+from tests.faults.proxy import Proxy
 
 pytestmark = pytest.mark.stack
 SOON = 30.0
@@ -59,10 +61,7 @@ async def test_a_follower_reads_all_and_then_on() -> None:
         await wait_for(whole, SOON, "the follower has read the topic")
         assert heard.caught_up_at[0] == 20
         assert sorted(heard.sequences) == list(range(20))
-        stack.broker.pause()
         told = len(heard.caught_up_at)
-        await asyncio.sleep(0)
-        stack.broker.resume()
         await bus.publish([record(30, heated)])
 
         async def news() -> bool:
@@ -72,3 +71,27 @@ async def test_a_follower_reads_all_and_then_on() -> None:
         await follower.stop()
         await asyncio.wait_for(bus.stop(), SOON)
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_follower_waits_for_a_broker(capsys: pytest.CaptureFixture[str]) -> None:
+    """A client that finds nobody is no end of it: it tries again, says so, and reads the topic when it can."""
+    async with running("embedded") as stack:
+        bus, heard, port = Bus(Brokers(stack.kafka), "moderation"), Heard(), free_port()
+        await bus.connect({POLICY.name})
+        await bus.publish([record(1, "lianyi.moderation.rules_changed.v1")])
+        follower = Follower(POLICY, heard.take, heard.caught_up)
+        follower.start(Brokers(f"127.0.0.1:{port}"))
+
+        async def interrupted() -> bool:
+            return "following_interrupted" in capsys.readouterr().out
+
+        async def whole() -> bool:
+            return bool(heard.caught_up_at)
+
+        await wait_for(interrupted, SOON, "it has found nobody")
+        assert not heard.caught_up_at
+        async with Proxy(int(stack.kafka.rpartition(":")[2]), port):
+            await wait_for(whole, SOON, "the follower has read the topic")
+        assert heard.sequences == [1]
+        await follower.stop()
+        await asyncio.wait_for(bus.stop(), SOON)
