@@ -231,10 +231,14 @@ def test_a_million_characters_take_linear_time(unit: str) -> None:
     """1 MB of anything repetitive, of combining marks and of lone surrogates too: four seconds of a processor at most,
     where ordinary text takes a quarter of one and anything quadratic hours."""
     text = (unit * 1_000_000)[:1_000_000]
-    began = time.process_time()
-    seen = normalise(text)
-    seen.original(0, len(seen.text))
-    assert time.process_time() - began < 4
+
+    def seconds() -> float:
+        began = time.process_time()
+        seen = normalise(text)
+        seen.original(0, len(seen.text))
+        return time.process_time() - began
+
+    assert any(seconds() < 4 for _ in range(3))  # what else runs on the core only ever adds
 
 
 def test_tokens_are_fixed_points() -> None:
