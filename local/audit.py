@@ -27,9 +27,16 @@ class Audit:
     doubled, anything else that differs is lost.
     """
 
-    def __init__(self, client: Client, ledger: Ledger, advance: Callable[[str, int], None] | None = None) -> None:
-        """`advance` is told each thing that was looked at: its kind, and 1."""
-        self._client, self._ledger, self._advance = client, ledger, advance
+    def __init__(
+        self,
+        client: Client,
+        ledger: Ledger,
+        advance: Callable[[str, int], None] | None = None,
+        gone: Collection[str] = (),
+    ) -> None:
+        """`advance` is told each thing that was looked at: its kind, and 1. `gone` are people who were erased: they
+        read nothing any more."""
+        self._client, self._ledger, self._advance, self._gone = client, ledger, advance, gone
         self._lost: list[tuple[str, ...]] = []
         self._doubled: list[tuple[str, ...]] = []
         self.compared = 0
@@ -91,6 +98,7 @@ class Audit:
             "needs_answered": helps["answer_accepted"],
             "advice": helps["advice_taken"],
             "groups": sorted(thread.groups) if thread else [],
+            "needs": sum(map(self._asks, ledger.comments.get(id_, ()))),
         }
 
         async def told() -> Json:
@@ -98,6 +106,11 @@ class Audit:
             return note | {"groups": sorted(note.get("groups", []))}
 
         await self._compare(("note", id_), must, told)
+        if not ledger.hidden.get(id_) and not (thread and thread.deleted):
+            await self._compare(("suggestions of", id_), {"known": True}, partial(self._known, id_))
+
+    async def _known(self, note: str) -> Json:
+        return {"known": await self._client.read("recommend", f"suggestions/notes/{note}", READER) is not None}
 
     async def _record(self, written: tuple[str, Counter[str]]) -> None:
         person, counts = written
@@ -120,6 +133,11 @@ class Audit:
             records[person]["advice" if kind == "advice_taken" else "needs_answered"] += 1
         return records
 
+    def _asks(self, comment: str) -> bool:
+        """Whether a need came of it that was not withdrawn."""
+        need = self._ledger.needs.get(self._ledger.need_of.get(comment, ""))
+        return need is not None and not need.withdrawn
+
     def _stands(self, text: str) -> bool:
         return not self._ledger.hidden.get(text) and text not in self._ledger.deleted
 
@@ -132,7 +150,8 @@ class Audit:
     async def _messages(self, id_: str) -> None:
         """The list of messages as one who has written there and still belongs to the group reads it."""
         group, messages = self._ledger.groups[id_], self._ledger.messages[id_]
-        if reader := next((who for m in messages if (who := self._ledger.authors[m][0]) in group.people), ""):
+        writers = (self._ledger.authors[message][0] for message in messages)
+        if reader := next((who for who in writers if who in group.people and who not in self._gone), ""):
             shown = self._seen_by(reader, messages)
             await self._list(("messages of", id_), shown, ("groups", f"groups/{id_}/messages", reader), "message_id")
 

@@ -63,8 +63,12 @@ class Request:
     """The revision that was read, as `If-Match`."""
 
 
+AGAIN = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+"""408 comes of a server that has slept while a body was on its way."""
+
+
 class Wire:
-    """Sends requests and retries what is worth it: 503 after its `Retry-After`, 429, a broken connection.
+    """Sends requests and retries what is worth it: 503 after its `Retry-After`, 429, 408, a broken connection.
 
     An async context. A retry has the same Idempotency-Key and a correlation id of its own, so that an event's
     correlation id names the attempt that was applied. `urls` is asked at each try.
@@ -121,7 +125,7 @@ class Wire:
             )
         except httpx.HTTPError as error:
             raise _Again(type(error).__name__, random.uniform(0.2, 0.5)) from None
-        if answer.status_code in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
+        if answer.status_code in AGAIN:
             raise _Again(str(answer.status_code), _retry_after(answer) * random.uniform(1.0, 1.3))
         body = _body(answer)
         if answer.is_client_error:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 MEGABYTE = 1 << 20
 MOUNTS = Path("/proc/self/mounts")
-ROOM = 256.0
-"""MB that are free at first."""
+ROOM = 1024.0
+"""MB that are free at first: more than the longest round writes."""
 
 
 def missing() -> str | None:

@@ -53,6 +53,7 @@ class Need:
     step: int = 0
     over: bool = False
     accepted: float = math.inf
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ class Ledger:
                 self._over(event.need_id)
                 self._credited(seen.kind, event.answer_id, event.helper_id)
             case n.NeedWithdrawn() | t.GroupNeedWithdrawn() as event:
-                self._over(event.need_id)
+                self._over(event.need_id, withdrawn=True)
             case n.NeedEscalated() | t.GroupNeedEscalated() as event:
                 self._escalated(event)
             case n.AdviceTaken() as event:
@@ -346,9 +347,9 @@ class Ledger:
         if self.hidden.get(asked_in) and asked_in not in self.held:
             self.book.expect(f"{need.where}NeedWithdrawn", need_id)
 
-    def _over(self, need_id: str) -> None:
+    def _over(self, need_id: str, withdrawn: bool = False) -> None:
         if need := self.needs.get(need_id):
-            need.over = True
+            need.over, need.withdrawn = True, withdrawn
 
     def _escalated(self, event: n.NeedEscalated | t.GroupNeedEscalated) -> None:
         need = self.needs.get(event.need_id)

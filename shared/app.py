@@ -11,13 +11,12 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
-import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import make_asgi_app
@@ -43,6 +42,7 @@ from shared.http import Red, application
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, Index, migrate, migrated
 from shared.mongo import MongoDatabase
 from shared.readiness import Readiness
+from shared.serving import Http, listening
 from shared.settings import Settings, load
 from shared.telemetry import LaneGauges, Metrics, configure_logging
 
@@ -185,14 +185,6 @@ async def _until(attempt: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(WAIT)
 
 
-class _Http(uvicorn.Server):
-    """uvicorn without signal handlers of its own: stopping is ordered by ``Server``."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class Server:
     """One process of a service, from the first probe to the last record sent."""
 
@@ -280,32 +272,21 @@ class Server:
 
     def _api(self, parts: Parts) -> FastAPI:
         settings = self._settings
-        api: FastAPI = application(
+        api = application(
             f"Lianyi {self._app.name}",
             VERSION,
             self._app.about,
             authenticator=Authenticator(settings.jwks, settings.issuer, settings.audience),
             metrics=Red(self._metrics.http_requests, self._metrics.http_seconds),
         )
-        api.include_router(parts.routes)
+        api.take(parts.routes)
         api.add_api_route("/livez", self._livez, include_in_schema=False)
         api.add_api_route("/readyz", self._readyz, include_in_schema=False)
         api.add_api_route("/docs", lambda: HTMLResponse(docpage.page(api.openapi())), include_in_schema=False)
         return api
 
-    def _listen(self, app: Any, port: int) -> _Http:
-        settings = self._settings
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=port,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=int(settings.grace_seconds),
-        )
-        return _Http(config)
+    def _listen(self, app: Any, port: int) -> Http:
+        return listening(app, self._settings.host, port, self._settings.grace_seconds)
 
     async def _livez(self) -> Response:
         stuck = self._process.stuck() if self._process else []

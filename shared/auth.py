@@ -6,6 +6,7 @@ be had 503, because then nobody knows whether the token is good.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,8 +15,11 @@ from functools import lru_cache
 from typing import Annotated, Any, Protocol, cast
 
 import jwt
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
+from jwt.utils import base64url_decode
 
 from shared.bodies import ID_PATTERN
 from shared.errors import Rejected
@@ -26,7 +30,9 @@ REQUIRED = ("exp", "nbf", "iss", "aud", "sub")
 MAX_TOKEN = 8 * 1024
 REMEMBERED = 4096
 """How many tokens a process remembers to have verified: a person sends the same one again for minutes."""
-BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="bearer")
+HEADERS = 64
+"""How many headers of tokens: all that one key has signed have the same. Strangers can fill this, and 0.5 MB are all
+that they fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,9 @@ class Authenticator:
         self._claims = lru_cache(REMEMBERED)(self._verified)
 
     async def caller(self, token: str) -> Caller:
-        kid, algorithm = _header(token)
+        if len(token) > MAX_TOKEN:
+            raise _invalid("It is too long.")
+        kid, algorithm = _header(token.partition(".")[0])
         key = await self._keys.find(kid)
         # The key decides the algorithm; a token that names another one is an attempt to confuse them.
         if key is None or key.algorithm_name != algorithm:
@@ -85,15 +93,13 @@ class Authenticator:
             raise _invalid(f"{type(error).__name__}.") from None
 
 
-@lru_cache(REMEMBERED)
-def _header(token: str) -> tuple[str, str]:
-    if len(token) > MAX_TOKEN:
-        raise _invalid("It is too long.")
+@lru_cache(HEADERS)
+def _header(part: str) -> tuple[str, str]:
     try:
-        header = jwt.get_unverified_header(token)
-    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        header = json.loads(base64url_decode(part))
+        kid, algorithm = header.get("kid"), header.get("alg")
+    except (AttributeError, ValueError, RecursionError):
         raise _invalid("It is not a JWT.") from None
-    kid, algorithm = header.get("kid"), header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise _invalid("Its algorithm is not allowed.")
     if not isinstance(kid, str) or not 1 <= len(kid) <= 128:
@@ -126,25 +132,41 @@ def _invalid(detail: str) -> Rejected:
     return Rejected("invalid-token", 401, title="The token is not accepted", detail=detail)
 
 
-async def caller(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-) -> Caller:
-    """FastAPI dependency: the caller, by the application's authenticator; 401 without a good token."""
-    if credentials is None:
-        raise Rejected("missing-token", 401, title="A bearer token is needed")
-    authenticator: Authenticates = request.app.state.authenticator
-    return await authenticator.caller(credentials.credentials)
+class Bearer(SecurityBase):
+    """What asks for a token, as FastAPI knows it. Whoever calls is in `who`: by the application's authenticator.
+
+    To be made a dependency by its `__call__`, with all that a route needs of the caller: what FastAPI does around each
+    dependency costs more than what is looked at here, so there is one and not a chain of them.
+    """
+
+    model = HTTPBearerModel(bearerFormat="JWT")
+    scheme_name = "bearer"
+
+    async def who(self, request: Request) -> Caller:
+        """The caller, or Rejected 401 "missing-token", "invalid-token"; Transient when the keys cannot be had."""
+        scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+        if not token or scheme.lower() != "bearer":
+            raise Rejected("missing-token", 401, title="A bearer token is needed")
+        authenticator: Authenticates = request.app.state.authenticator
+        return await authenticator.caller(token)
 
 
-Someone = Annotated[Caller, Depends(caller)]
+class _WithScope(Bearer):
+    """The caller, if the token has this scope or none is asked for; else Rejected 403 "missing-scope"."""
 
+    def __init__(self, scope: str = "") -> None:
+        self._scope = scope
 
-def require(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
-    """A FastAPI dependency: the caller if the token has this scope, else 403 "missing-scope"."""
-
-    async def with_scope(who: Someone) -> Caller:
-        if scope not in who.scopes:
-            raise Rejected("missing-scope", 403, title="The token lacks a scope", extra={"scope": scope})
+    async def __call__(self, request: Request) -> Caller:
+        who = await self.who(request)
+        if self._scope and self._scope not in who.scopes:
+            raise Rejected("missing-scope", 403, title="The token lacks a scope", extra={"scope": self._scope})
         return who
 
-    return with_scope
+
+Someone = Annotated[Caller, Security(_WithScope())]
+
+
+def require(scope: str) -> Callable[[Request], Awaitable[Caller]]:
+    """A FastAPI dependency: the caller if the token has this scope, else 403 "missing-scope"."""
+    return _WithScope(scope)

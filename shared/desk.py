@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
-from fastapi import Depends, Header, Response
+from fastapi import Request, Response, Security
 
 from shared.contracts.envelope import is_traceparent
 from shared.errors import Rejected, Transient
 from shared.flow.inputs import body_digest
 from shared.flow.router import Command
 from shared.flow.slots import Slots
-from shared.http import CorrelationId, IdempotencyKey, Someone
+from shared.http import Bearer, IdempotencyKey, correlation_id, idempotency_key
 
 _NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000002")
 
@@ -47,16 +47,14 @@ class Call:
         return int.from_bytes(told.digest())
 
 
-async def _call(
-    who: Someone,
-    correlation: CorrelationId,
-    key: IdempotencyKey,
-    traceparent: Annotated[str, Header(include_in_schema=False)] = "",
-) -> Call:
-    return Call(who.person, who.scopes, correlation, key, traceparent if is_traceparent(traceparent) else "")
+class _AtDesk(Bearer):
+    async def __call__(self, request: Request, key: IdempotencyKey = None) -> Call:
+        who, traceparent = await self.who(request), request.headers.get("traceparent", "")
+        traced = traceparent if is_traceparent(traceparent) else ""
+        return Call(who.person, who.scopes, correlation_id(request), idempotency_key(key), traced)
 
 
-Calling = Annotated[Call, Depends(_call)]
+Calling = Annotated[Call, Security(_AtDesk())]
 
 
 class Desk:
@@ -82,11 +80,10 @@ class Desk:
         if call.key is not None:
             scope = f"{call.person}\n{type(command).__name__}\n{call.key}"
             key = hashlib.blake2b(scope.encode(), digest_size=16).hexdigest()
-        answer = self.slots.submit(
-            command, correlation=call.correlation, traceparent=call.traceparent, key=key, digest=_digest(command)
-        )
+        cause = {"correlation": call.correlation, "traceparent": call.traceparent}
         try:
-            reply = await asyncio.wait_for(answer, self._patience)
+            async with asyncio.timeout(self._patience):
+                reply = await self.slots.submit(command, key=key, digest=body_digest(command), **cause)
         except TimeoutError:
             raise Transient("no commit in time", retry_after=2.0) from None
         if reply.status >= 400:
@@ -96,7 +93,3 @@ class Desk:
         if reply.status == 204:
             return Response(status_code=204)
         return Response(msgspec.json.encode(reply.body), reply.status, media_type="application/json")
-
-
-def _digest(command: Command) -> bytes:
-    return body_digest(msgspec.to_builtins(command))

@@ -1,7 +1,7 @@
 """Headers of requests that the services have in common, and how the OpenAPI document tells of them.
 
-Dependencies are ``async`` though they wait for nothing: FastAPI runs any other in a thread, at the cost of a hop there
-and back for each of them in each request.
+A dependency is ``async`` though it waits for nothing: FastAPI runs any other in a thread, at the cost of a hop there
+and back in each request.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def correlation_of(headers: Headers) -> str:
     return traced[1] if traced else uuid4().hex
 
 
-async def correlation_id(request: Request) -> str:
-    """FastAPI dependency: the id that ties this request to the events it causes."""
+def correlation_id(request: Request) -> str:
+    """The id that ties this request to the events it causes."""
     return str(request.state.correlation_id)
 
 
-async def idempotency_key(key: Annotated[str | None, _KEY] = None) -> str | None:
-    """FastAPI dependency: the key if one was sent; Rejected 400 "invalid-idempotency-key" if it is none."""
+def idempotency_key(key: str | None) -> str | None:
+    """The key if one was sent; Rejected 400 "invalid-idempotency-key" if it is none."""
     if key is not None and not _VISIBLE.fullmatch(key):
         raise Rejected("invalid-idempotency-key", 400, detail="1 to 128 visible ASCII characters.")
     return key
@@ -67,6 +67,6 @@ async def if_match(tag: Annotated[str | None, _TAG] = None) -> int | None:
     return int(found[1])
 
 
-CorrelationId = Annotated[str, Depends(correlation_id)]
-IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
+IdempotencyKey = Annotated[str | None, _KEY]
+"""As it was sent, for ``idempotency_key`` to look at."""
 IfMatch = Annotated[int | None, Depends(if_match)]

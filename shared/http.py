@@ -9,28 +9,28 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.auth import Authenticates, Caller, Someone, require
+from shared.auth import Authenticates, Bearer, Caller, Someone, require
 from shared.bodies import DEFAULT_LIMITS, Body, BodyGuard, BodyLimits, Id
-from shared.headers import CorrelationId, IdempotencyKey, IfMatch, correlation_of, etag
+from shared.headers import IdempotencyKey, IfMatch, correlation_id, correlation_of, etag, idempotency_key
 from shared.paging import Cursor, Page, Paging, Window, decode_cursor, encode_cursor, page
 from shared.problems import bug, document, install, problems
 
 __all__ = [
+    "Api",
+    "Bearer",
     "Body",
     "BodyLimits",
     "Caller",
-    "CorrelationId",
     "Cursor",
     "Id",
     "IdempotencyKey",
@@ -42,9 +42,12 @@ __all__ = [
     "Someone",
     "Window",
     "application",
+    "correlation_id",
     "decode_cursor",
     "encode_cursor",
     "etag",
+    "idempotency_key",
+    "joined",
     "open_routes",
     "page",
     "problems",
@@ -63,7 +66,6 @@ class RequestMetrics(Protocol):
         """`route` is a template or "unrouted", `status` is "2xx".."5xx" or "aborted", `method` may be "OTHER"."""
 
 
-@dataclass(frozen=True, slots=True)
 class Red:
     """RequestMetrics on prometheus_client: rate and errors by a counter, duration by a histogram.
 
@@ -71,13 +73,19 @@ class Red:
     request on its 5xx are counted from zero: the first of them would else be no increase to who reads rates.
     """
 
-    requests: Counter
-    seconds: Histogram
+    def __init__(self, requests: Counter, seconds: Histogram) -> None:
+        self._requests = requests
+        self._seconds = seconds
+        self._known: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
     def observe(self, route: str, method: str, status: str, seconds: float) -> None:
-        self.requests.labels(route=route, method=method, status="5xx").inc(0)
-        self.requests.labels(route=route, method=method, status=status).inc()
-        self.seconds.labels(route=route, method=method).observe(seconds)
+        found = self._known.get((route, method, status))
+        if found is None:
+            self._requests.labels(route=route, method=method, status="5xx")
+            counter = self._requests.labels(route=route, method=method, status=status)
+            found = self._known[route, method, status] = counter, self._seconds.labels(route=route, method=method)
+        found[0].inc()
+        found[1].observe(seconds)
 
 
 class Api(FastAPI):
@@ -85,6 +93,21 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         return document(super().openapi())
+
+    def take(self, routes: APIRouter) -> None:
+        """Have these routes among the application's own."""
+        self.router.routes.extend(routes.routes)
+
+
+def joined(*routers: APIRouter) -> APIRouter:
+    """One router with the routes of several, in one list.
+
+    FastAPI looks twice for the route of a request in each router that is included in another.
+    """
+    made = APIRouter()
+    for router in routers:
+        made.routes.extend(router.routes)
+    return made
 
 
 def application(
@@ -95,8 +118,8 @@ def application(
     authenticator: Authenticates,
     metrics: RequestMetrics,
     limits: BodyLimits = DEFAULT_LIMITS,
-) -> FastAPI:
-    """An empty application with everything around the routes; the service includes its router.
+) -> Api:
+    """An empty application with everything around the routes; it takes those of the service.
 
     A route is open to all unless it takes `Someone` or `require(...)`; `open_routes` lists those that are.
     """

@@ -24,33 +24,40 @@ from shared.mongo import MongoDatabase
 from shared.mongo_faults import reached
 
 _VERSIONS = "migrations"
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""Every time of ours is later."""
+_OPTIONS = ("unique", "expireAfterSeconds")
 _LOCK_KEPT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index as data. ``expire`` makes it a TTL index on its one date field."""
+    """An index as data. ``expire`` makes it a TTL index on its one date field.
+
+    ``timed``: only documents whose first field is a time are in it, and cost something; it serves queries for a time.
+    """
 
     collection: str
     keys: tuple[tuple[str, int], ...]
     unique: bool = False
     expire: timedelta | None = None
+    timed: bool = False
 
     @property
     def name(self) -> str:
         """Name of the migration that makes it."""
         fields = ",".join(f"{field}:{order}" for field, order in self.keys)
         kept = f" for {int(self.expire.total_seconds())} s" if self.expire is not None else ""
-        return f"{self.collection}({fields}){'!' if self.unique else ''}{kept}"
+        return f"{self.collection}({fields}){'!' if self.unique else ''}{kept}{' where timed' if self.timed else ''}"
 
     async def make(self, collection: Any) -> None:
         """Create it, in place of one with the same keys and other options."""
         options = self.options()
         for name, known in (await reached(collection.index_information())).items():
             same_keys = list(known["key"]) == list(self.keys)
-            if same_keys and {k: known.get(k) for k in ("unique", "expireAfterSeconds")} != {
-                k: options.get(k) for k in ("unique", "expireAfterSeconds")
-            }:
+            # What a partial index leaves out is compared by whether it does: its time comes back without a zone.
+            alike = self.timed == ("partialFilterExpression" in known)
+            if same_keys and not (alike and all(known.get(name) == options.get(name) for name in _OPTIONS)):
                 await reached(collection.drop_index(name))
         await reached(collection.create_index(list(self.keys), **options))
 
@@ -59,6 +66,8 @@ class Index:
         made: dict[str, Any] = {"unique": True} if self.unique else {}
         if self.expire is not None:
             made["expireAfterSeconds"] = int(self.expire.total_seconds())
+        if self.timed:
+            made["partialFilterExpression"] = {self.keys[0][0]: {"$gte": LONG_AGO}}
         return made
 
 

@@ -19,7 +19,7 @@ from services.moderation.core import (
 )
 from shared.flow.documents import FOLLOW_KEYS, D, from_mongo
 from shared.flow.ports import Database, Json
-from shared.migrations import Index
+from shared.migrations import LONG_AGO, Index
 
 COLLECTIONS = (
     Content.COLLECTION,
@@ -36,7 +36,7 @@ COLLECTIONS = (
     Trial.COLLECTION,
 )
 INDEXES = (
-    Index(Content.COLLECTION, (("review_since", 1), ("_id", 1))),
+    Index(Content.COLLECTION, (("review_since", 1), ("_id", 1)), timed=True),
     Index(Reporter.COLLECTION, (("at", 1),), expire=timedelta(days=1)),
     Index(Counter.COLLECTION, (("last", 1),), expire=timedelta(days=90)),
     Index(Policy.COLLECTION, FOLLOW_KEYS),
@@ -49,8 +49,6 @@ INDEXES = (
 """Content and reports stay as long as what they are about. When a person has reported is needed for an hour; what
 was counted decides for seven days, and who has not written for 90 is new again. A draft waits 30 days, and
 a trial is told of for 90 days after its last label."""
-
-_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class Store:
@@ -67,7 +65,7 @@ class Store:
 
     async def under_review(self, after: tuple[datetime, str] | None, limit: int) -> list[Content]:
         """What waits for staff, the longest wait first, after a place in that order."""
-        since, id_ = after or (_LONG_AGO, "")
+        since, id_ = after or (LONG_AGO, "")
         later: list[Json] = [{"review_since": {"$gt": since}}, {"review_since": since, "_id": {"$gt": id_}}]
         where: Json = {"review_since": {"$gte": since}, "$or": later}
         order = [("review_since", 1), ("_id", 1)]

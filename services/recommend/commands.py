@@ -33,7 +33,7 @@ from services.recommend.core import (
     Turn,
     features,
     joined,
-    learn,
+    noted,
     opened,
     turn,
     turned,
@@ -223,8 +223,8 @@ def learned(groups: Iterable[GroupRow], notes: Iterable[NoteRow]) -> dict[str, G
         profile = profiles.get(row.node)
         if profile is None:
             profile = opened(GroupProfile(id=row.node), row.node, purpose="", audience="", seats_left=1)
-        profiles[row.node] = learn(profile, features(row.title, row.text or ""))
-    return profiles
+        profiles[row.node] = noted(profile, features(row.title, row.text or ""))
+    return {node: profile.closed() for node, profile in profiles.items()}
 
 
 def _id(key: Key) -> str:

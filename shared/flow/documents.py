@@ -39,6 +39,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename={"id": "_id"}):
     id: str
     v: int = 0
 
+    def closed(self) -> "Document":
+        """The document as it is stored, once all inputs of a batch are folded: a kind may put off until then what is
+        cheaper done once. It must not fail, and come to the same as if nothing had been put off."""
+        return self
+
 
 D = TypeVar("D", bound=Document)
 Ref = tuple[type[Document], str]

@@ -2,14 +2,16 @@
 
 import base64
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from shared.contracts import EVENTS, Event
 from shared.contracts.dead import DeadLetter
 from shared.errors import Rejected, Transient
 
+from .control import packed, unpacked
 from .documents import ERASED, LANES, Document, StoredReply, Timer
 from .inputs import Input
 from .ports import Database, Json, Replace, Write
@@ -100,7 +102,8 @@ async def _fenced(database: Database, lane: str, person: str) -> bool:
     (stored,) = await database.load(LANES, [lane])
     if stored.get("session") is not None:
         await database.kill_session(bytes(stored["session"]))
-    change: Json = {"outbox": [{"b": b["b"], "r": [_unsaid(r, person) for r in b["r"]]} for b in stored["outbox"]]}
+    said = ((batch["b"], unpacked(batch)) for batch in stored["outbox"])
+    change: Json = {"outbox": [{"b": b, "r": packed(_unsaid(r, person) for r in records)} for b, records in said]}
     if lane.startswith("api:"):
         change["lease"] = None  # or its callers wait until it has lapsed
     where: Json = {"_id": lane, "epoch": stored["epoch"], "batch": stored["batch"]}

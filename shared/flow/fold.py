@@ -1,6 +1,6 @@
 """The fold: inputs and loaded documents in, changes out. In memory, without await, deterministic."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -45,7 +45,7 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
     """Fold inputs in order. ``seen`` are marks that the inbox has; doubles inside the batch are dropped too."""
     folded = Folded(work)
     known = set(seen)
-    _look_ahead(work, inputs)
+    _look_ahead(work, inputs, known)
     for input_ in inputs:
         full = work.size() >= limits.writes or work.bytes >= limits.outbox
         if folded.taken and full:
@@ -61,15 +61,16 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
             _ended(folded, input_, "cancelled")
         else:
             _deliver(service, folded, input_, known)
+    work.close()
     return folded
 
 
-def _look_ahead(work: Work, inputs: Sequence[Input]) -> None:
+def _look_ahead(work: Work, inputs: Sequence[Input], known: Collection[bytes]) -> None:
     """Have done at once what handlers would do for each input alone; nothing but time depends on it."""
     asked: dict[Ahead, list[Payload]] = {}
     for input_ in inputs:
-        for handler in input_.handlers:
-            if handler.ahead is not None and input_.payload is not None and not input_.past:
+        for handler, mark in zip(input_.handlers, _marks(input_), strict=True):
+            if handler.ahead is not None and input_.payload is not None and not input_.past and mark not in known:
                 asked.setdefault(handler.ahead, []).append(input_.payload)
     for ahead, payloads in asked.items():
         try:
@@ -80,7 +81,7 @@ def _look_ahead(work: Work, inputs: Sequence[Input]) -> None:
 
 
 def _deliver(service: str, folded: Folded, input_: Input, known: set[bytes]) -> None:
-    for handler, mark in zip(input_.handlers, input_.marks or (b"",) * len(input_.handlers), strict=True):
+    for handler, mark in zip(input_.handlers, _marks(input_), strict=True):
         if mark and mark in known:
             _ended(folded, input_, "double")
             continue
@@ -95,6 +96,11 @@ def _deliver(service: str, folded: Folded, input_: Input, known: set[bytes]) -> 
             known.add(mark)
             folded.marks.append(mark)
         _ended(folded, input_, died if isinstance(died, str) else "done")
+
+
+def _marks(input_: Input) -> Sequence[bytes]:
+    """What the inbox knows each handler's part by; empty where nothing can come twice."""
+    return input_.marks or (b"",) * len(input_.handlers)
 
 
 def _run(work: Work, input_: Input, handler: Handler) -> Reply | str | Death | None:

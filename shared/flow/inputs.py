@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,9 +37,11 @@ class Death:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One thing to fold. One of ``payload`` and ``death`` is set, or neither: nothing is left to fold of it."""
+class Input(msgspec.Struct, frozen=True):
+    """One thing to fold. One of ``payload`` and ``death`` is set, or neither: nothing is left to fold of it.
+
+    A struct, as thousands are made a second and each is changed once: a dataclass takes ten times as long for that.
+    """
 
     cause: Cause
     payload: Payload | None = None
@@ -55,7 +57,7 @@ class Input:
     """In a replay: where its letter stands, so that another letter of it has an id of its own."""
     letter: str = ""
     """In a replay: the id of its letter, which is settled with it."""
-    upto: Mapping[str, int] = field(default_factory=dict)
+    upto: Mapping[str, int] = msgspec.field(default_factory=dict)
     """Position of the lane, by topic, once this input is committed."""
     past: bool = False
     """Whether it was folded before a rebuild."""
@@ -74,11 +76,11 @@ def of_record(
     ``lanes`` is the number of partitions by kind of key. ``only`` narrows to one handler (a replay). ``now`` is
     the time of a letter whose own time is unreadable.
     """
-    place = f"{record.topic}:{record.partition}:{record.offset}"
-    fallback = Cause(place, now, place)
     try:
         envelope = Envelope.of(record.headers)
     except BadEnvelope as error:
+        place = f"{record.topic}:{record.partition}:{record.offset}"
+        fallback = Cause(place, now, place)
         if decode := router.stranger(record.topic):
             return _of_stranger(record, router, decode, fallback, only)
         return Input(fallback, death=Death("envelope", str(error)[:200]), record=record)

@@ -1,8 +1,10 @@
 """Key lanes: partition i of every topic of one key that the service reads, and the timers of that partition."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from shared.contracts import TOPICS
 from shared.telemetry import LaneReport
@@ -12,6 +14,7 @@ from .alarms import Deaths
 from .backlog import Backlog
 from .control import Control
 from .due import Due, DueTimers
+from .echo import Echo
 from .fold import Folded
 from .inputs import Input, of_record, of_timer
 from .lane import Lane, Runtime
@@ -35,11 +38,9 @@ class KeyLane(Lane):
         self.partition = partition
         self.topics = tuple(topics)
         self._source, self.backlog = source, Backlog()
-        self._queue = Waiting(runtime.limits.inputs)
-        self._due = Due()
+        self._queue, self._due = Waiting(runtime.limits.inputs), Due()
         self._wake = asyncio.Event()
-        self._open = False
-        self._paused = True
+        self._open, self._paused = False, True
         self._gap = ""
         self._accept: dict[str, int] = {}
         self._sought: set[str] = set()
@@ -47,10 +48,9 @@ class KeyLane(Lane):
         self._tolerant: set[str] = set()
         self.done: dict[str, int] = {}
         self._stored: dict[str, int] = {}
-        self._timers_out = False
+        self._timers_out = self._overtaken = False
         self._hand: Sequence[Input] = ()
-        self._overtaken = False
-        self._deaths = Deaths(runtime.poison)
+        self._deaths, self._echo = Deaths(runtime.poison), Echo(runtime.router, partition)
 
     # -- what the subscriber calls; nothing here waits -----------------------------------------------------
 
@@ -124,12 +124,11 @@ class KeyLane(Lane):
         self._source.pause(self.topics, self.partition)
         self._queue.clear()
         self._due.clear()
-        self._timers_out = False
-        self._gap = ""
+        self._timers_out, self._gap = False, ""
         self._mute = Mute(before.mute, self.topics)
         for view in self.runtime.views if self._mute.on else ():
             view.forget()
-        self._deaths = Deaths(self.runtime.poison)
+        self._deaths, self._echo = Deaths(self.runtime.poison), Echo(self.runtime.router, self.partition)
         start: dict[str, int] = {}
         # All at once: on the consumer's connection every question waits behind a fetch.
         firsts = await asyncio.gather(*(self._source.beginning(topic, self.partition) for topic in self.topics))
@@ -183,9 +182,9 @@ class KeyLane(Lane):
         self._timers_out = bool(inputs)
         while self._queue and len(inputs) < self.runtime.limits.inputs:
             record = self._queue.take()
-            made = self._decoded(record)
+            made = None if self._echo.heard(record) else self._decoded(record)
             if made is None and inputs:
-                # Nobody here handles it: it only moves the position, together with what comes before it.
+                # Nobody here handles it, or it is known: it moves the position, together with what comes before it.
                 inputs[-1] = replace(inputs[-1], upto={**inputs[-1].upto, record.topic: record.offset + 1})
             elif made is None:
                 self.done[record.topic] = record.offset + 1
@@ -206,6 +205,7 @@ class KeyLane(Lane):
     def settled(self, folded: Folded, inputs: Sequence[Input]) -> None:
         """Move on behind the committed inputs."""
         self.done = dict(self.position(inputs))
+        self._echo.told(folded.work.records)
         self._hand = self._hand[len(inputs) :]
         if folded.work.records or folded.marks or folded.work.changed():
             self._stored = dict(self.done)
@@ -244,7 +244,7 @@ class KeyLane(Lane):
         first = self._hand[0] if self._hand else self._decoded(self._queue.first) if self._queue else None
         oldest = self.backlog.age(self.runtime.now(), self.done, first.cause.at if first else None)
         left = self._mute.left(self.done)
-        return replace(super().report(), lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
+        return dataclasses.replace(super().report(), lag_records=waiting, lag_seconds=oldest, rebuild_records=left)
 
     def _decoded(self, record: Incoming) -> Input | None:
         return of_record(record, self.runtime.router, self.runtime.now(), self.runtime.scope.lanes)

@@ -2,10 +2,10 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from shared.contracts.dead import DEAD_LETTERS, DeadLetter

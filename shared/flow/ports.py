@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from shared.contracts import Envelope
 
 Json = dict[str, Any]
@@ -29,8 +31,7 @@ class UnknownCommit(Exception):
     """The commit was sent and its result never came: only a new claim can tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """One record as it was read; nothing in it is validated."""
 
     topic: str

@@ -10,6 +10,7 @@ from shared.contracts import TOPICS
 from shared.errors import Transient
 from shared.telemetry import LaneReport
 
+from . import control
 from .documents import LANES, Timer, from_mongo
 from .due import DueTimers
 from .keylane import KeyLane
@@ -229,7 +230,7 @@ class Process:
         for stored in await self.runtime.database.find(LANES, where, fields=("outbox",)):
             # What a republication tells was told before: nothing in it is an answer.
             for batch in () if stored["_id"].startswith("republish:") else stored["outbox"]:
-                for topic, partition, _, _, known in batch["r"]:
+                for topic, partition, _, _, known in control.unpacked(batch):
                     # A topic that only a later release knows is read by no lane here.
                     place = f"{TOPICS[topic].key}:{partition}" if topic in TOPICS else ""
                     time = known[3]

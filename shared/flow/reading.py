@@ -1,7 +1,8 @@
 """What a batch reads before it is folded: its documents, the marks of doubles, and what is noted as dead."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .documents import DEAD, INBOX, Document, from_mongo
 from .inputs import Input

@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from shared.contracts import dead_topic
 from shared.errors import Transient

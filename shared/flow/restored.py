@@ -9,7 +9,7 @@ from shared.contracts import EVENTS
 from shared.errors import Rejected
 
 from . import floor
-from .control import read_control
+from .control import packed, read_control, unpacked
 from .documents import LANES, RESTORED
 from .ports import Conflict, Database, Json
 from .rebuild import progress
@@ -74,7 +74,8 @@ def _above(stored: Iterable[Json], sequence: int) -> Mapping[int, int]:
 
 def _waiting(stored: Iterable[Json]) -> set[int]:
     """The sequences of all states in outboxes."""
-    return {record[4][5] for lane in stored for batch in lane["outbox"] for record in batch["r"] if _is_state(record)}
+    records = (record for lane in stored for batch in lane["outbox"] for record in unpacked(batch))
+    return {record[4][5] for record in records if _is_state(record)}
 
 
 def _is_state(record: Sequence[Any]) -> bool:
@@ -103,7 +104,7 @@ async def _fence(database: Database, lane: str, above: Mapping[int, int], sequen
         await database.kill_session(before.session)  # what it left open would lock the document for a minute
     anew = lane.startswith("republish:")
     lifted = [
-        {**batch, "r": [_lifted(r, above, sequence - 1) if _is_state(r) else r for r in batch["r"]]}
+        {**batch, "r": packed(_lifted(r, above, sequence - 1) if _is_state(r) else r for r in unpacked(batch))}
         for batch in stored["outbox"]
     ]
     change: Json = {

@@ -82,6 +82,7 @@ class Router:
         self._events: dict[str, type[Event]] = {}
         self._reminders: dict[str, type[Reminder]] = {}
         self._strangers: dict[str, Decode] = {}
+        self._own: set[str] = set()
 
     def on(
         self,
@@ -115,6 +116,17 @@ class Router:
         if not topic.foreign:
             raise ValueError(f"{topic.name} is not foreign")
         self._strangers[topic.name] = decode
+
+    def own(self, *kinds: type[Event]) -> None:
+        """Decisions of the service that it reads back for a rebuild or a restore: a lane skips what it has told itself.
+
+        Only for types whose handlers find nothing new in such a one.
+        """
+        self._own.update(kind.TYPE for kind in kinds)
+
+    def owns(self, type_: str) -> bool:
+        """Whether events of this type are such decisions."""
+        return type_ in self._own
 
     def stranger(self, topic: str) -> Decode | None:
         """Who reads records without our headers on a topic, if anybody."""

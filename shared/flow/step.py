@@ -1,11 +1,12 @@
 """The step of a lane: load, dedupe, fold, commit; again where others were first, alone where one is poisoned."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
 from shared.errors import Transient
 
@@ -214,8 +215,9 @@ class Steps:
     def _count(self, folded: Folded, taken: Sequence[Input]) -> None:
         metrics = self.runtime.metrics
         metrics.batch.labels(self.key).observe(len(taken))
+        for (name, outcome), many in Counter((name, outcome) for name, outcome, _ in folded.outcomes).items():
+            metrics.inputs.labels(name, outcome).inc(many)
         for name, outcome, cause in folded.outcomes:
-            metrics.inputs.labels(name, outcome).inc()
             told = {"lane": self.name, "type": name, "event_id": cause.id, "correlation_id": cause.correlation}
             if outcome.startswith("dead:"):
                 metrics.dead_letters.labels(outcome[5:]).inc()

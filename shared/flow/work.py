@@ -1,6 +1,5 @@
 """The working set of a batch: documents loaded, changed and made, events emitted, timers asked for."""
 
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar, cast
@@ -14,11 +13,10 @@ from .due import timer
 from .ports import Delete, Insert, Record, Replace, Upsert, Write
 from .router import Reminder
 from .savepoint import Savepoint
-from .scope import Cause, Scope, TooLarge, Undeclared
+from .scope import Cause, Scope, TooLarge, Undeclared, id_of
 
 __all__ = ["Cause", "Scope", "TooLarge", "Undeclared", "Work"]
 
-_NAMESPACE = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000001")
 V = TypeVar("V")
 
 MOST_BYTES = 4_000_000
@@ -116,7 +114,7 @@ class Work:
     def new_id(self) -> str:
         """A fresh id that a replay of the cause makes again."""
         self._index += 1
-        return str(uuid.uuid5(_NAMESPACE, f"{self._scope.service}/{self._handler}/{self.cause.id}/{self._index}"))
+        return id_of(f"{self._scope.service}/{self._handler}/{self.cause.id}/{self._index}")
 
     def emit(self, event: Event, of: Document | None = None) -> None:
         """Publish an event after the commit; ``of`` is the document it is about: its new version, or the floor.
@@ -140,7 +138,7 @@ class Work:
         if self.past:
             return
         envelope = Envelope(
-            id=str(uuid.uuid5(_NAMESPACE, name)),
+            id=id_of(name),
             type=event.TYPE,
             source=event.source,
             time=cause.at,
@@ -180,10 +178,10 @@ class Work:
 
     def view(self, kind: type[V]) -> V:
         """A declared in-memory view."""
-        for view in self._scope.views:
-            if isinstance(view, kind):
-                return view
-        raise Undeclared(f"{kind.__name__} is not a view of {self._scope.service}")
+        found = next((view for view in self._scope.views if isinstance(view, kind)), None)
+        if found is None:
+            raise Undeclared(f"{kind.__name__} is not a view of {self._scope.service}")
+        return found
 
     # -- what the fold uses --------------------------------------------------------------------------------
 
@@ -209,13 +207,14 @@ class Work:
         untouched = timer.id not in self._fired and self._timers.get(timer.id) is None
         return untouched and found is not None and found.due == timer.due
 
+    def close(self) -> None:
+        """After the last input: what changed documents have put off until then is done."""
+        self._documents |= {key: document.closed() for key, document in self.changed().items()}
+
     def changed(self) -> dict[tuple[str, str], Document]:
         """Documents that differ from what was loaded, by (collection, id)."""
-        return {
-            key: document
-            for key, document in self._documents.items()
-            if document is not None and document is not self._loaded.get(key)
-        }
+        held = self._documents.items()
+        return {key: one for key, one in held if one is not None and one is not self._loaded.get(key)}
 
     def writes(self, lane: str = "", batch: int = 0) -> list[Write]:
         """The batch's changes as writes, compare-and-set on the versions that were loaded.
@@ -231,9 +230,7 @@ class Work:
             made.append(Insert(collection, stored) if before is None else Replace(collection, id_, before.v, stored))
         # The driver sends a request for each run of a kind; what is new may take what a changed document gives up.
         made.sort(key=lambda write: isinstance(write, Insert))
-        made.extend(self._fired.values())
-        made.extend(write for write in self._timers.values() if write is not None)
-        return made
+        return [*made, *self._fired.values(), *(write for write in self._timers.values() if write is not None)]
 
     def size(self) -> int:
         """How many writes the batch has come to, at most."""

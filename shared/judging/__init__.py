@@ -1,8 +1,9 @@
 """Rules and text model together, as moderation and the gates judge; pure."""
 
+from shared.judging.evidence import MODEL
 from shared.judging.grams import Reading
 from shared.judging.model import BadModel, TextModel, blank, chances
-from shared.judging.verdict import MODEL, Ahead, Case, Judges, Verdict, ahead, read, verdicts
+from shared.judging.verdict import Ahead, Case, Judges, Verdict, ahead, read, readings, verdicts
 
 __all__ = [
     "MODEL",
@@ -17,5 +18,6 @@ __all__ = [
     "blank",
     "chances",
     "read",
+    "readings",
     "verdicts",
 ]

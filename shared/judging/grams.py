@@ -1,13 +1,12 @@
 """Texts as numbers: runs of neighbouring characters ("grams"), hashed, for many texts at once.
 
-Four views of a text: its characters as written, those as `shared.text.normalise` reads them, the words of that, and
-its outline. With the length and the rules that spoke they are all that the text model sees.
+Four views of a text: its characters as written, in pairs; those as `shared.text.normalise` reads them; the words of
+that; its outline. With the length and the rules that spoke they are all that the text model sees.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -27,6 +26,8 @@ MOST_CHARS = 24_000
 """A text is read this far: a little more than a note with its title may have."""
 WRITTEN, READ, OUTLINE = 2, 3, 4
 """The longest run of neighbouring characters in each view; of words two."""
+LATIN = 5
+"""The same of plain ASCII, as read: what one Han character says takes several letters."""
 SIGN_VALUE = np.float32(0.2)
 """What a rule that spoke counts in a text, and its length, where all grams together have length one."""
 
@@ -37,8 +38,9 @@ _KINDS = (
     (ord(" "), ord(" "), True),
 )
 """First and last of a kind of characters, and whether a stretch of them counts once."""
+_BEYOND_ASCII = 0x80
 _START, _END = 0x110000, 0x110001  # stand for the edges of a text; no character has these numbers
-_SHIFT = np.uint32(32 - BITS)
+SHIFT = np.uint32(32 - BITS)
 _POWERS = np.array([pow(0x9E3779B1, n + 1, 1 << 32) for n in range(64)], np.uint32)
 
 
@@ -68,15 +70,19 @@ class Line(NamedTuple):
     owner: Ints
 
 
+Run = tuple[int, NDArray[np.bool_], Hashes]
+"""Of runs of one length: how many characters they have, at which places one ends, and the hash of that."""
+
+
 def features(readings: Sequence[Reading]) -> Features:
     """What the model knows of these texts. Linear in their length."""
     size = len(readings)
     written, read = line([r.text for r in readings]), line([r.seen.text for r in readings])
     shape = outline(read)
     grams = (
-        *_keys(written, hashed(written, WRITTEN, 1)),
-        *_keys(read, hashed(read, READ, 2)),
-        *_keys(shape, hashed(shape, OUTLINE, 3), OUTLINE - 1),
+        *_keys(written, _within(written, hashed(written, WRITTEN, 1), WRITTEN)),
+        *_keys(read, runs(read)),
+        *_keys(shape, _within(shape, hashed(shape, OUTLINE, 3), OUTLINE - 1)),
         *_words(read),
     )
     # A last bit tells signs from grams, and one sort finds what a text has twice, for all texts at once.
@@ -138,24 +144,30 @@ def hashed(row: Line, longest: int, seed: int) -> tuple[Hashes, ...]:
     return tuple(chain)
 
 
-def gains(weights: Floats, texts: Sequence[str]) -> list[NDArray[np.float64]]:
-    """What each character of normalised texts adds by the runs that it is in, a run's weight shared among them."""
-    row = line(texts)
-    total = np.zeros(len(row.codes))
-    for shorter, hashes in enumerate(hashed(row, READ, 2)):
-        ok = row.place >= shorter
-        share = np.where(ok, weights[hashes >> _SHIFT], 0) / (shorter + 1)
-        for back in range(shorter + 1):
-            total[: max(len(total) - back, 0)] += share[back:]
-    bounds = np.searchsorted(row.owner, np.arange(len(texts) + 1))
-    return [total[start + 1 : end - 1] for start, end in pairwise(bounds)]
+def runs(row: Line) -> Iterator[Run]:
+    """The runs of texts as they read: of up to `READ` characters, of up to `LATIN` where all are plain ASCII."""
+    chain = hashed(row, LATIN, 2)
+    yield from _within(row, chain[:READ])
+    plain = row.codes < _BEYOND_ASCII
+    alike = plain
+    for shorter in range(1, LATIN):
+        alike = alike.copy()
+        alike[shorter:] &= plain[: max(len(plain) - shorter, 0)]
+        alike[:shorter] = False
+        if shorter >= READ:
+            yield shorter + 1, alike, chain[shorter]
 
 
-def _keys(row: Line, chain: tuple[Hashes, ...], least: int = 1) -> Iterator[Ints]:
-    """Text and feature in one number, for all runs from `least` on that lie within a text and are no edge alone."""
+def _within(row: Line, chain: Sequence[Hashes], least: int = 1) -> Iterator[Run]:
+    """The runs of at least so many characters that lie within a text and are no edge alone."""
     for shorter, hashes in enumerate(chain[least - 1 :], least - 1):
-        ok = row.place >= shorter if shorter else row.codes < _START
-        yield (row.owner[ok] << BITS) | (hashes[ok] >> _SHIFT)
+        yield shorter + 1, row.place >= shorter if shorter else row.codes < _START, hashes
+
+
+def _keys(row: Line, found: Iterable[Run]) -> Iterator[Ints]:
+    """Text and feature in one number, for all these runs."""
+    for _, ok, hashes in found:
+        yield (row.owner[ok] << BITS) | (hashes[ok] >> SHIFT)
 
 
 def _words(row: Line) -> tuple[Ints, ...]:
@@ -179,7 +191,7 @@ def _words(row: Line) -> tuple[Ints, ...]:
     owner = row.owner[starts]
     pair = _mixed(single[:-1] * np.uint32(0x01000193) + single[1:])
     beside = owner[:-1] == owner[1:]
-    alone, together = single >> _SHIFT, pair[beside] >> _SHIFT
+    alone, together = single >> SHIFT, pair[beside] >> SHIFT
     return owner << BITS | alone, owner[1:][beside] << BITS | together
 
 
@@ -191,20 +203,30 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 @cache
 def _number(name: str) -> int:
-    return crc32(name.encode()) >> int(_SHIFT)
+    return crc32(name.encode()) >> int(SHIFT)
 
 
 def _signs(readings: Sequence[Reading]) -> Ints:
     """Text and feature in one number: rules that spoke and the sum of their weights in steps, the length in half
     octaves, and that of what reading took away or added."""
     keys: list[int] = []
-    for place, reading in enumerate(readings):
-        wide, gone = len(reading.text), abs(len(reading.text) - len(reading.seen.text))
-        signs = [
-            *(f"rule {reason.rule}" for reason in reading.judgement.reasons),
-            f"rules {min(int(reading.judgement.score * 4), 8)}",
-            f"length {int(2 * math.log2(wide + 1))}",
-            f"changed {int(2 * math.log2(gone + 1))}",
-        ]
-        keys += (place << BITS | _number(sign) for sign in signs)
+    for place, (text, seen, _, said) in enumerate(readings):
+        wide, read, owner = len(text), len(seen.text), place << BITS
+        keys += (
+            owner | _step("rules", min(int(said.score * 4), 8)),
+            owner | _step("length", _half_octaves(wide)),
+            owner | _step("changed", _half_octaves(abs(wide - read))),
+        )
+        if said.reasons:
+            keys += (owner | _number(f"rule {reason.rule}") for reason in said.reasons)
     return np.array(keys, np.int64)
+
+
+@cache
+def _step(name: str, step: int) -> int:
+    return _number(f"{name} {step}")
+
+
+@lru_cache(4_096)
+def _half_octaves(length: int) -> int:
+    return int(2 * math.log2(length + 1))

@@ -46,7 +46,7 @@ class TextModel:
     @property
     def version(self) -> str:
         """Changes with every text that was learned: how many there were, and a hash over them."""
-        return f"t3.{self.ham + self.spam}.{self.chain or 'blank'}"
+        return f"t4.{self.ham + self.spam}.{self.chain or 'blank'}"
 
 
 def blank() -> TextModel:

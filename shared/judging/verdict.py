@@ -1,22 +1,17 @@
 """What rules and model together say of a content."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared.judging.grams import Reading, gains
+from shared.judging.evidence import evidence
+from shared.judging.grams import Reading
 from shared.judging.model import CHUNK, TextModel, chances
 from shared.rules import Judgement, Reason, RuleSet, Sight, Value, judge
 from shared.text import Normalised, normalise
 
-MODEL = "model"
-"""Stands among the reasons where the model has spoken."""
-MOST_PLACES = 3
-WIDE = 8
-"""How many places the model shows, and how many characters of the normalised text one has."""
+FEW = 10
+"""Texts of a batch below which nothing is won by looking at all of them at once."""
 
 
 class Bar(Protocol):
@@ -92,7 +87,19 @@ class Ahead:
 def read(text: str, rules: RuleSet) -> Reading:
     """A text as all judges read it; what the rules say of it alone is what the model sees of them."""
     seen = normalise(text)
-    sight = Sight(text, seen)
+    return _reading(text, seen, Sight(text, seen), rules)
+
+
+def readings(texts: Sequence[str], rules: RuleSet) -> list[Reading]:
+    """The same of many texts, in less time. A few are read one by one: numpy's calls would cost more than they save."""
+    if len(texts) < FEW:
+        return [read(text, rules) for text in texts]
+    seen = list(map(normalise, texts))
+    sights = rules.glance.sights(list(zip(texts, seen, strict=True)))
+    return [_reading(*one, rules) for one in zip(texts, seen, sights, strict=True)]
+
+
+def _reading(text: str, seen: Normalised, sight: Sight, rules: RuleSet) -> Reading:
     return Reading(text, seen, sight, judge(rules, sight, rules.of_text))
 
 
@@ -101,9 +108,9 @@ def ahead(texts: Iterable[str], judges: Judges) -> Ahead:
     once = list(dict.fromkeys(texts)) if judges.model.speaks else []
     known: dict[str, tuple[Reading, float]] = {}
     for start in range(0, len(once), CHUNK):
-        readings = [read(text, judges.rules) for text in once[start : start + CHUNK]]
-        given: list[float] = chances(judges.model, readings).round(4).tolist()
-        known.update((r.text, (r, chance)) for r, chance in zip(readings, given, strict=True))
+        chunk = readings(once[start : start + CHUNK], judges.rules)
+        given: list[float] = chances(judges.model, chunk).round(4).tolist()
+        known.update((r.text, (r, chance)) for r, chance in zip(chunk, given, strict=True))
     return Ahead(judges.rules, judges.model, known)
 
 
@@ -125,18 +132,21 @@ def _by_rules(case: Case, judges: Judges) -> Verdict:
     before = None if case.before is None else normalise(case.before)
     known = case.facts or before is not None
     sight = Sight(case.text, normalise(case.text), case.facts, before)
-    return _verdict(sight, judge(judges.rules, sight, None if known else judges.rules.of_text), judges)
+    said = judge(judges.rules, sight, None if known else judges.rules.of_text)
+    return _verdict(sight, said, judges.version, round(said.score / (said.score + judges.rules.threshold), 4))
 
 
-def _verdict(sight: Sight, said: Judgement, judges: Judges) -> Verdict:
+def _verdict(sight: Sight, said: Judgement, version: str, chance: float, found: tuple[Reason, ...] = ()) -> Verdict:
+    """`found` is what makes the model hide alone."""
     assert sight.text is not None
+    reasons = (*said.reasons, *found)
     return Verdict(
-        chance=round(said.score / (said.score + judges.rules.threshold), 4),
-        score=said.score,
-        hide=said.hide,
-        reasons=said.reasons,
+        chance=chance,
+        score=round(sum(reason.weight for reason in reasons), 3) if found else said.score,
+        hide=said.hide or bool(found),
+        reasons=reasons,
         rules=said.rules_version,
-        model=judges.version,
+        model=version,
         spared=not said.hide,
         review=said.review,
         open=said.open,
@@ -145,45 +155,11 @@ def _verdict(sight: Sight, said: Judgement, judges: Judges) -> Verdict:
 
 
 def _by_model(cases: Sequence[Case], given: Sequence[tuple[Reading, float]], judges: Judges) -> Iterator[Verdict]:
-    bar = judges.bar.at
-    over = [reading for reading, chance in given if bar is not None and chance > bar]
-    by_character = iter(gains(judges.model.weights, [reading.seen.text for reading in over]) if over else ())
+    bar, version = judges.bar.at, judges.version
+    over = [one for one in given if bar is not None and one[1] > bar]
+    shown = evidence(judges.model, over) if over else iter(())
     for case, (reading, chance) in zip(cases, given, strict=True):
         before = None if case.before is None else normalise(case.before)
         sight = reading.sight.knowing({**case.facts, "model.score": chance}, before)
-        made = _verdict(sight, judge(judges.rules, sight), judges)
-        alone, reasons = bar is not None and chance > bar, made.reasons
-        if alone:
-            reasons = (*reasons, *_evidence(next(by_character), reading, chance))
-        score = round(sum(reason.weight for reason in reasons), 3)
-        yield replace(made, chance=chance, score=score, hide=made.hide or alone, reasons=reasons)
-
-
-def _evidence(by_character: NDArray[np.float64], reading: Reading, chance: float) -> tuple[Reason, ...]:
-    """The places of a text that speak most for spam, in the order of the text; their weights add up to the chance.
-
-    A text that has none, as one that is spam for what it lacks, shows the whole.
-    """
-    places = _heaviest(by_character)
-    if not places:
-        return (Reason(MODEL, chance, (0, len(reading.text))),)
-    total = sum(weight for weight, _, _ in places)
-    shown = sorted((reading.seen.original(start, end), weight) for weight, start, end in places)
-    return tuple(Reason(MODEL, round(chance * weight / total, 3), place) for place, weight in shown)
-
-
-def _heaviest(by_character: NDArray[np.float64]) -> list[tuple[float, int, int]]:
-    """The stretches that weigh most, apart from each other: weight, start, end."""
-    wide = min(WIDE, len(by_character))
-    if not wide:
-        return []
-    sums = np.convolve(by_character, np.ones(wide), "valid")
-    places: list[tuple[float, int, int]] = []
-    while len(places) < MOST_PLACES:
-        start = int(sums.argmax())
-        best = float(sums[start])
-        if best <= 0:
-            break
-        places.append((best, start, start + wide))
-        sums[max(0, start - wide + 1) : start + wide] = 0
-    return places
+        found = next(shown) if bar is not None and chance > bar else ()
+        yield _verdict(sight, judge(judges.rules, sight), version, chance, found)

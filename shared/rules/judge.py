@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 
-from shared.rules.ruleset import Rule, RuleSet
+from shared.rules.ruleset import Asked, Rule, RuleSet
 from shared.rules.sight import Sight
 
 
@@ -37,19 +37,15 @@ _Sign = tuple[Rule, tuple[int, int]]
 _SLACK = 1e-9  # sums of weights drift in the last digits as signs come and go
 
 
-def judge(rules: RuleSet, sight: Sight, asked: Sequence[Rule] | None = None) -> Judgement:
+def judge(rules: RuleSet, sight: Sight, asked: Asked | None = None) -> Judgement:
     """The judgement of all rules, or those asked, on one content; one that depends on what is unknown keeps silent.
 
     Of what rules see in the text, the stretch of `reach` characters that weighs most counts; what they say by facts
     alone counts wherever it is. The text's length is the caller's to limit; linear in it.
     """
-    sight.look(rules.tables)
+    asked = rules.all if asked is None else asked
     spoken, waiting, spans = list[Rule](), list[str](), sight.spans
-    if asked is None:
-        # Most texts have nothing that any table looks for, and most rules want something of that.
-        bare = sight.text is not None and all(spans[table] is None for table in rules.tables)
-        asked = rules.bare if bare else rules.rules
-    for rule in asked:
+    for rule in asked.rules if sight.look(rules.tables) else asked.bare:
         # Most rules are one table, and most tables have found nothing: no call for these.
         if rule.sign is not None and rule.sign in spans:
             if spans[rule.sign] is not None:
@@ -58,7 +54,7 @@ def judge(rules: RuleSet, sight: Sight, asked: Sequence[Rule] | None = None) -> 
         holds = rule.holds(sight)
         if holds:
             spoken.append(rule)
-        elif holds is None and all(sight.fact(key) is not None for key in rule.needs):
+        elif holds is None and (not rule.needs or all(sight.fact(key) is not None for key in rule.needs)):
             waiting.append(rule.name)
     if not spoken:
         return Judgement(0.0, False, False, (), tuple(waiting), rules.version)

@@ -12,7 +12,8 @@ from shared.rules.parser import MOST_STATEMENTS, MOST_TERMS, Parser
 from shared.rules.pattern import MOST_LENGTH, MOST_NESTED, MOST_REPEATS
 from shared.rules.phrases import MOST_PHRASES
 from shared.rules.phrases import MOST_STEPS as MOST_TABLE_STEPS
-from shared.rules.ruleset import MOST_EXAMPLES, MOST_STEPS
+from shared.rules.prove import MOST_EXAMPLES
+from shared.rules.ruleset import MOST_STEPS
 from shared.rules.sense import MOST_WAYS
 from shared.rules.vocabulary import EFFECTS, FACTS, KNOBS, MOST_COUNTED, TEXTS, WINDOW, Fact
 

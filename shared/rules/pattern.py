@@ -6,6 +6,9 @@ is captured. The bound counts characters compared, all ways of backtracking incl
 
 from dataclasses import dataclass
 
+from shared.rules import begins
+from shared.rules.begins import ANYTHING, BLANKS, NOTHING, Begins
+
 MOST_REPEATS = 32
 MOST_NESTED = 8
 MOST_LENGTH = 400
@@ -28,11 +31,15 @@ class BadPattern(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a search at one place: `steps` at most, `ways` in which it may match, `head` the first character if fixed."""
+    """Of a search at one place: `steps` at most, `ways` in which it may match, `head` the first character if fixed.
+
+    `begins` is with what a match may begin.
+    """
 
     steps: int
     ways: int
     head: str = ""
+    begins: Begins = NOTHING
 
 
 def cost(expression: str) -> Cost:
@@ -68,10 +75,11 @@ class _Reader:
         free = heads.get("", [])
         steps = len(found) + max((sum(c.steps for c in group) for group in fixed), default=0)
         ways = max((sum(c.ways for c in group) for group in fixed), default=0)
-        return _cut(steps + sum(c.steps for c in free), ways + sum(c.ways for c in free))
+        begin = begins.either(c.begins for c in found)
+        return _cut(steps + sum(c.steps for c in free), ways + sum(c.ways for c in free), begin=begin)
 
     def _row(self, deep: int) -> Cost:
-        began, steps, ways, head = self.at, 0, 1, ""
+        began, steps, ways, head, begin = self.at, 0, 1, "", NOTHING
         while self._now not in ("", "|", ")"):
             first = self.at == began
             anchor = self._now in ("^", "$")
@@ -79,10 +87,11 @@ class _Reader:
             if anchor and self.text[self.at - 1] not in ("^", "$"):
                 raise BadPattern(self.at - 1, "a place is repeated", "write \\^ or \\$ for the character")
             head = item.head if first else head
+            begin = begins.then(begin, item.begins)
             steps, ways = min(steps + ways * item.steps, UNBOUNDED), min(ways * item.ways, UNBOUNDED)
         if self.at == began:
             raise BadPattern(began, "an alternative is empty", "write (?:…)? for what may be missing")
-        return _cut(steps, ways, head)
+        return _cut(steps, ways, head, begin)
 
     def _repeated(self, item: Cost) -> Cost:
         least, most = self._times()
@@ -94,7 +103,7 @@ class _Reader:
             if time < most:
                 steps += power * item.steps
             power = min(power * item.ways, UNBOUNDED)
-        return _cut(steps, ways, item.head if least else "")
+        return _cut(steps, ways, item.head if least else "", begins.times(item.begins, least, most))
 
     def _times(self) -> tuple[int, int]:
         if self._now == "?":
@@ -128,11 +137,15 @@ class _Reader:
         if char == "\\":
             self._escape()
             literal = self.text[self.at - 1]
-            return Cost(1, 1, "" if literal in _ESCAPES else literal)
+            if literal in _ESCAPES:
+                return Cost(1, 1, "", _of_escape(f"\\{literal}"))
+            return Cost(1, 1, literal, frozenset({literal}))
         if char in _SPECIAL and char not in ".^$":
             raise BadPattern(self.at, f"{char!r} has nothing before it", f"write \\{char} for the character")
         self.at += 1
-        return Cost(1, 1, "" if char in ".^$" else char)
+        if char in ".^$":
+            return Cost(1, 1, "", ANYTHING if char == "." else NOTHING)
+        return Cost(1, 1, char, frozenset({char}))
 
     def _group(self, deep: int) -> Cost:
         began = self.at
@@ -147,24 +160,24 @@ class _Reader:
         return Cost(inner.steps, 1) if opening in _LOOKS else inner
 
     def _class(self) -> Cost:
-        began = self.at
-        self.at += 2 if self.text.startswith("[^", began) else 1
-        chars: list[str] = []
+        began, other = self.at, self.text.startswith("[^", self.at)
+        self.at += 2 if other else 1
+        members: list[Begins] = []
         while self._now not in ("", "]"):
-            chars.append(self._member())
-        if not chars or not self._now:
+            members.append(self._member())
+        if not members or not self._now:
             raise BadPattern(began, "a class has members and an end", "write \\[ for the character")
         self.at += 1
-        return Cost(1, 1)
+        return Cost(1, 1, "", ANYTHING if other else begins.either(members))
 
-    def _member(self) -> str:
-        low = self._char()
+    def _member(self) -> Begins:
+        low = high = self._char()
         if self._now == "-" and self.text[self.at + 1 : self.at + 2] not in ("]", ""):
             self.at += 1
             high = self._char()
             if len(low) > 1 or len(high) > 1 or low > high:
                 raise BadPattern(self.at, f"{low}-{high} is no range")
-        return low
+        return _of_escape(low) if len(low) > 1 else begins.one_of(map(chr, range(ord(low), ord(high) + 1)))
 
     def _char(self) -> str:
         if self._now == "\\":
@@ -186,8 +199,12 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
 
-def _cut(steps: int, ways: int, head: str = "") -> Cost:
-    return Cost(min(steps, UNBOUNDED), min(ways, UNBOUNDED), head)
+def _of_escape(escape: str) -> Begins:
+    return BLANKS if escape == "\\s" else ANYTHING
+
+
+def _cut(steps: int, ways: int, head: str = "", begin: Begins = NOTHING) -> Cost:
+    return Cost(min(steps, UNBOUNDED), min(ways, UNBOUNDED), head, begin)
 
 
 def _is_count(text: str) -> bool:

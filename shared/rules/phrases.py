@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.rules.begins import Begins
 from shared.rules.errors import BadRules, Fault, Place
 from shared.rules.pattern import UNBOUNDED, BadPattern, cost
 from shared.rules.syntax import Phrases
@@ -19,13 +20,18 @@ _HAN = re.compile("[\u3400-\u9fff]")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A table that may be searched for. `han`: every phrase begins with a Han character, so plain ASCII has none."""
+    """A table that may be searched for.
+
+    han      every phrase begins with a Han character, so plain ASCII has none
+    begins   with what a match may begin, as `shared.rules.begins` has it
+    """
 
     name: str
     pattern: re.Pattern[str]
     search: Callable[[str], re.Match[str] | None]
     steps: int
     han: bool
+    begins: Begins
 
 
 def table_of(phrases: Phrases) -> Table:
@@ -36,12 +42,13 @@ def table_of(phrases: Phrases) -> Table:
     """
     faults: list[Fault] = []
     heads: dict[str, int] = {}
+    begin: list[Begins] = []
     for number, match in enumerate(re.finditer(r"\S+", phrases.source)):
         if number == MOST_PHRASES:
             faults.append(Fault(_place(phrases, match.start()), f"more than {MOST_PHRASES} phrases", "make two tables"))
             break
         try:
-            cost(match.group())  # before anything is written out
+            begin.append(cost(match.group()).begins)  # before anything is written out
             for form in map(cost, written_out(match.group())):
                 heads[form.head] = min(heads.get(form.head, 0) + form.steps, UNBOUNDED)
         except BadPattern as bad:
@@ -56,7 +63,8 @@ def table_of(phrases: Phrases) -> Table:
         hint = "fewer repeats that can end in several places, or fewer phrases with one beginning"
         raise _bad(phrases, f"{steps} steps at one place at worst, {MOST_STEPS} allowed", hint)
     pattern = _compiled(phrases)
-    return Table(phrases.name, pattern, pattern.search, steps, all(_HAN.match(head) for head in heads))
+    han = all(_HAN.match(head) for head in heads)
+    return Table(phrases.name, pattern, pattern.search, steps, han, frozenset[str]().union(*begin))
 
 
 def _compiled(phrases: Phrases) -> re.Pattern[str]:

@@ -1,6 +1,6 @@
 """A set of rules that may be used: made of a source as a whole, or not at all."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from hashlib import sha256
@@ -9,20 +9,19 @@ from typing import NamedTuple
 from shared.rules.check import check, key_of, unused
 from shared.rules.errors import BadRules, Fault, Place
 from shared.rules.evaluate import Builder, Holds
+from shared.rules.glance import Glance
 from shared.rules.parser import parse
 from shared.rules.phrases import Table, table_of
+from shared.rules.prove import prove
 from shared.rules.sense import needs
 from shared.rules.sight import Sight
-from shared.rules.syntax import Both, Compare, Constant, Effect, Example, Expression, Has, Let, Name, Not, Source, Sum
+from shared.rules.syntax import Both, Compare, Constant, Effect, Expression, Has, Let, Name, Not, Source, Sum
 from shared.rules.syntax import Rule as Statement
 from shared.rules.vocabulary import COUNTED, KNOBS, Value
 from shared.text import VERSION as TEXT_VERSION
-from shared.text import normalise
 
 LANGUAGE = 1
 """Part of every version: another meaning of the same source is another set."""
-MOST_EXAMPLES = 20_000
-"""Characters of all examples of a set, since all are tried before it is taken."""
 MOST_STEPS = 100_000
 """Characters compared at one place of a text, at most, by a whole set."""
 
@@ -48,31 +47,46 @@ class Rule:
     needs: frozenset[str]
 
 
+class Asked(NamedTuple):
+    """Rules to ask about a text, and those of them that can hold, now or once more is known, in one where no table has
+    found anything: most texts are such, and most rules want something of a table.
+    """
+
+    rules: tuple[Rule, ...]
+    bare: tuple[Rule, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleSet:
     """Rules, and the numbers of the set.
 
     version     twelve hex digits that change with the source, the normalisation and the language
-    of_text     the rules that can hold before counters have told anything
-    bare        those that can hold, now or once more is known, in a text where no table has found anything
+    all         the rules
+    of_text     those that can hold before counters have told anything
     tables      what its rules look for in a text
+    glance      tells for many texts at once which of these find nothing
     steps       characters compared at one place of a text, at most
     parts       parts of expressions that are looked at for one text, at most
     """
 
     version: str
     source: str
-    rules: tuple[Rule, ...]
+    all: Asked
+    of_text: Asked
     by_name: Mapping[str, Rule]
-    of_text: tuple[Rule, ...]
-    bare: tuple[Rule, ...]
     tables: tuple[Table, ...]
+    glance: Glance
     threshold: float
     least: int
     reach: int
     caution: float
     steps: int
     parts: int
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All of them."""
+        return self.all.rules
 
     @property
     def why(self) -> Mapping[str, str]:
@@ -117,21 +131,22 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
         raise BadRules([Fault(Place(1, 1), f"{steps} steps at one place at worst, {MOST_STEPS} allowed")])
     made = _rules(statements, tables, asked, needed, names.used)
     unused(statements, names)
-    _prove(statements, made)
+    prove(statements, {name: rule.holds for name, rule in made.items()})
     looked_for = tuple(tables[name] for name in sorted({name for text, name in places if text == "text"}))
     bare = Sight(None, None)
     bare.spans.update(dict.fromkeys(looked_for))
+    on = [rule for name, rule in made.items() if name not in off]
     numbers = {knob.name: knob.default for knob in KNOBS} | {s.name: s.value for s in statements.settings}
     return RuleSet(
         version=sha256(repr((LANGUAGE, TEXT_VERSION, source, sorted(set(off) & made.keys()))).encode()).hexdigest()[
             :12
         ],
         source=source,
-        rules=tuple(rule for name, rule in made.items() if name not in off),
-        by_name={name: rule for name, rule in made.items() if name not in off},
-        of_text=tuple(rule for name, rule in made.items() if name not in off and not needed[name] & COUNTED),
-        bare=tuple(rule for name, rule in made.items() if name not in off and rule.holds(bare) is not False),
+        all=_askable(on, bare),
+        of_text=_askable([rule for rule in on if not needed[rule.name] & COUNTED], bare),
+        by_name={rule.name: rule for rule in on},
         tables=looked_for,
+        glance=Glance(looked_for),
         threshold=numbers["threshold"],
         least=int(numbers["least"]),
         reach=int(numbers["reach"]),
@@ -141,16 +156,20 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
     )
 
 
-class _Asked(NamedTuple):
+def _askable(rules: Sequence[Rule], bare: Sight) -> Asked:
+    return Asked(tuple(rules), tuple(rule for rule in rules if rule.holds(bare) is not False))
+
+
+class _Wanted(NamedTuple):
     """What a condition may ask for: places (text, table), the tables that it wants in the text itself, facts."""
 
     places: frozenset[tuple[str, str]] = frozenset()
     wanted: tuple[str, ...] = ()
     facts: frozenset[str] = frozenset()
 
-    def __or__(self, other: "_Asked") -> "_Asked":
+    def __or__(self, other: "_Wanted") -> "_Wanted":
         wanted = tuple(dict.fromkeys((*self.wanted, *other.wanted)))
-        return _Asked(self.places | other.places, wanted, self.facts | other.facts)
+        return _Wanted(self.places | other.places, wanted, self.facts | other.facts)
 
 
 def _tables(source: Source) -> Mapping[str, Table]:
@@ -166,27 +185,27 @@ def _tables(source: Source) -> Mapping[str, Table]:
     return made
 
 
-def _asked(source: Source) -> Mapping[str, _Asked]:
+def _asked(source: Source) -> Mapping[str, _Wanted]:
     """What each named expression and rule asks for, with what stands behind the names in it."""
-    found: dict[str, _Asked] = {}
+    found: dict[str, _Wanted] = {}
     for statement in source.order:
         condition = statement.value if isinstance(statement, Let) else statement.when
         found[statement.name] = _asks(condition, found)
     return found
 
 
-def _asks(expression: Expression, named: Mapping[str, _Asked]) -> _Asked:
+def _asks(expression: Expression, named: Mapping[str, _Wanted]) -> _Wanted:
     match expression:
         case Constant():
-            return _Asked()
+            return _Wanted()
         case Name(name=name):
-            return named.get(name) or _Asked(facts=frozenset({key_of(expression)}))
+            return named.get(name) or _Wanted(facts=frozenset({key_of(expression)}))
         case Has(text=text, phrases=phrases):
-            return _Asked(frozenset({(text, phrases)}), (phrases,) if text == "text" else ())
+            return _Wanted(frozenset({(text, phrases)}), (phrases,) if text == "text" else ())
         case Not(part=part):
             return _asks(part, named)._replace(wanted=())
         case Both(parts=parts):
-            return reduce(_Asked.__or__, (_asks(part, named) for part in parts))
+            return reduce(_Wanted.__or__, (_asks(part, named) for part in parts))
         case Compare(left=left, right=right) | Sum(left=left, right=right):
             return _asks(left, named) | _asks(right, named)
 
@@ -194,7 +213,7 @@ def _asks(expression: Expression, named: Mapping[str, _Asked]) -> _Asked:
 def _rules(
     source: Source,
     tables: Mapping[str, Table],
-    asked: Mapping[str, _Asked],
+    asked: Mapping[str, _Wanted],
     needed: Mapping[str, frozenset[str]],
     used: Collection[str],
 ) -> Mapping[str, Rule]:
@@ -220,30 +239,3 @@ def _rules(
 def _sign(condition: Expression, tables: Mapping[str, Table]) -> Table | None:
     plain = isinstance(condition, Has) and condition.text == "text" and not condition.disguised
     return tables[condition.phrases] if isinstance(condition, Has) and plain else None
-
-
-def _prove(source: Source, made: Mapping[str, Rule]) -> None:
-    """Raises BadRules where an example of a rule comes out otherwise."""
-    faults: list[Fault] = []
-    if sum(len(example.text) for rule in source.rules for example in rule.examples) > MOST_EXAMPLES:
-        raise BadRules([Fault(Place(1, 1), f"more than {MOST_EXAMPLES} characters of examples")])
-    for rule in source.rules:
-        for example in rule.examples:
-            if (made[rule.name].holds(_seen(example)) is True) != example.catches:
-                what = "is not caught" if example.catches else "is caught"
-                faults.append(Fault(example.at, f"{rule.name}: the example {what}", _read(example)))
-    if faults:
-        raise BadRules(faults)
-
-
-def _seen(example: Example) -> Sight:
-    facts: dict[str, Value] = {}
-    for name, value in example.given:
-        truths = {"true": True, "false": False}
-        facts[key_of(name)] = value.value if isinstance(value, Constant) else truths.get(value.name, value.name)
-    before = None if example.before is None else normalise(example.before)
-    return Sight(example.text, normalise(example.text), facts, before)
-
-
-def _read(example: Example) -> str:
-    return f"it reads {normalise(example.text).text[:80]!r}"

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from shared.rules.hosts import hosts, lookalike
@@ -10,7 +10,10 @@ from shared.rules.phrases import Table
 from shared.rules.vocabulary import Value
 from shared.text import Normalised
 
-_RUN = re.compile(r"([^\s哈啊呜嘿呵])\1{3,}")
+RUN = "content.run"
+LEAST_RUN = 4
+"""A shorter one counts as none."""
+_RUN = re.compile(rf"([^\s哈啊呜嘿呵])\1{{{LEAST_RUN - 1},}}")
 
 Truth = bool | None
 """None: unknown, because a fact is."""
@@ -24,7 +27,7 @@ class Sight:
     was told, by key; what is not there is unknown.
     """
 
-    __slots__ = ("_before", "before", "facts", "memo", "spans", "text", "written")
+    __slots__ = ("_before", "_disguised", "_looked", "before", "facts", "memo", "spans", "text", "written")
 
     def __init__(
         self,
@@ -40,24 +43,34 @@ class Sight:
         self.memo: Final[dict[str, Truth]] = {}
         self.spans: Final[dict[Table, Span]] = {}
         self._before: Final[dict[Table, Truth]] = {}
+        self._disguised: dict[Table, bool] = {}
+        self._looked: tuple[Sequence[Table], bool] = ((), False)
 
     def knowing(self, facts: Mapping[str, Value], before: Normalised | None = None) -> "Sight":
         """The same text with more known beside it; what was found in the text stays found."""
         made = Sight(self.written, self.text, {**self.facts, **facts}, before)
         made.spans.update(self.spans)
+        made._disguised, made._looked = self._disguised, self._looked
         return made
 
-    def look(self, tables: Iterable[Table]) -> None:
-        """Search for these tables at once: what most rules ask for, without a call for each of them."""
+    def look(self, tables: Sequence[Table]) -> bool:
+        """Search for these tables at once: what most rules ask for, without a call for each of them.
+
+        False where the text is known to have nothing that any of them looks for.
+        """
         if self.text is None:
-            return
-        text, spans = self.text.text, self.spans
+            return True
+        if self._looked[0] is tables:
+            return self._looked[1]
+        text, spans, found = self.text.text, self.spans, False
         plain = text.isascii()
         for table in tables:
-            if table in spans:
-                continue
-            match = None if plain and table.han else table.search(text)
-            spans[table] = match.span() if match else None
+            if table not in spans:
+                match = None if plain and table.han else table.search(text)
+                spans[table] = match.span() if match else None
+            found = found or spans[table] is not None
+        self._looked = tables, found
+        return found
 
     def fact(self, key: str) -> Value | None:
         """What is known under a key; what the text tells by itself is read from it."""
@@ -89,20 +102,28 @@ class Sight:
             return None
         if self.place(table) is None:
             return False
-        for match in table.pattern.finditer(self.text.text):
-            start, end = self.text.original(*match.span())
-            if _plain(self.written[start:end]) != _plain(match.group()):
-                return True
-        return False
+        if table not in self._disguised:
+            self._disguised[table] = any(
+                _plain(self.written[slice(*self.text.original(*match.span()))]) != _plain(match.group())
+                for match in table.pattern.finditer(self.text.text)
+            )
+        return self._disguised[table]
 
 
 def _plain(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
+def _longest_run(text: str) -> int:
+    # Most texts have none: no generator for these.
+    if _RUN.search(text) is None:
+        return 1
+    return max(len(match.group()) for match in _RUN.finditer(text))
+
+
 OF_TEXT: Mapping[str, Callable[[str, Normalised], Value]] = {
     "content.length": lambda _, seen: len(seen.text),
-    "content.run": lambda _, seen: max((len(m.group()) for m in _RUN.finditer(seen.text)), default=1),
+    RUN: lambda _, seen: _longest_run(seen.text),
     "content.hosts": lambda _, seen: len(hosts(seen)),
     "content.lookalike": lookalike,
 }

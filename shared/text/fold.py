@@ -8,30 +8,52 @@ from shared.text.tables import ALPHABETS, INVISIBLE, LOOKALIKES
 
 _LONGEST = 4
 """A character that folds to more (U+FDFA gives 18) stays as it is, so that no text grows beyond four times."""
+_KEPT = 16_384
+_OTHER = "\ufdd0"
+"""No character, and folds to itself."""
+
+
+class _Folded(dict[int, str]):
+    """What each character folds to, by its number, for `str.translate`; `_OTHER` where that is not one character.
+
+    Bounded, so strange texts cost time, never memory.
+    """
+
+    def __missing__(self, number: int) -> str:
+        piece = _fold_stable(chr(number))
+        one = piece if len(piece) == 1 else _OTHER
+        if len(self) >= _KEPT:
+            self.clear()
+        self[number] = one
+        return one
 
 
 def fold(text: str) -> tuple[str, tuple[Edit, ...]]:
     """`text` folded character by character, and its edits: none where each character gave one. Linear."""
     if text.isascii() and text.isprintable():
         return text.lower(), ()
+    alike = text.translate(_FOLDED)
+    if _OTHER not in alike:
+        return alike, ()
     pieces = list(map(_fold_stable, text))
     folded = "".join(pieces)
-    if len(folded) == len(text) and "" not in pieces:
-        return folded, ()
     cuts: list[Cut] = [(at, at + 1, piece) for at, piece in enumerate(pieces) if len(piece) != 1]
     # The cuts carry the places; the text in between is the folded one, not the one given.
     return folded, splice(text, cuts)[1]
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(_KEPT)
 def _fold_stable(char: str) -> str:
-    """The fixed point of folding `char`; the cache is bounded, so strange texts cost time, never memory."""
+    """The fixed point of folding `char`."""
     was, now = "", char
     while was != now:
         was, now = now, "".join(map(_fold_once, now))
         if len(now) > _LONGEST:
             return char
     return now
+
+
+_FOLDED = _Folded()
 
 
 def _fold_once(char: str) -> str:

@@ -1,18 +1,20 @@
 """What many groups cost, and whether reading and learning keep up: the speed of recommend, at one size and at ten.
 
-    python -m tests.bench.growth DATA [--groups 10000 100000] [--each 100] [--parts core start reads] [--table FILE]
+    python -m tests.bench.growth DATA [--groups 10000 100000] [--each 100] [--parts core lane start reads] [--table F]
 
 DATA holds memberships/*.jsonl.gz and notes/X.jsonl.gz with X_nodes.jsonl.gz. Towns with `--each` members a group are
 generated like the largest file of memberships (`town.py`); each is measured in a process of its own:
 
 - core: memory, lists, searches, places and what is learned, without database and network: seconds of the processor;
 - start: a process follows a database that holds the town, from nothing (`standing.py`);
+- lane: what an event costs from its bytes to those of what it changes (`lane.py`), once for all sizes;
 - reads: two processes of recommend answer 500 requests a second over HTTP, with their database (`standing.py`).
 
 What is learned is folded in batches of 200 events, and the views take up the documents that a batch has changed, as a
 lane does it; then all that the files hold is learned so, too. Fails where a bar is missed: with the fewest groups 50 ms
-for the slowest in a hundred lists and searches, over HTTP too, and for the slowest in twenty places; 5,000 events a
-second for memberships and for feedback. Start and reads take a quiet machine. `--table` writes the figures as Markdown.
+for the slowest in a hundred lists and searches, over HTTP too, and for the slowest in twenty places, and looks at notes
+nearby; 5,000 events a second for memberships and for feedback. Start and reads take a quiet machine. `--table` writes
+the figures as Markdown, town by town, and keeps those of other parts and sizes: what takes long may be run in turns.
 """
 
 import argparse
@@ -23,7 +25,7 @@ import os
 import platform
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -45,26 +47,29 @@ from services.recommend.core import (
     answered,
     features,
     joined,
-    learn,
     left,
     list_for,
+    noted,
     search,
     turn,
     turned,
 )
-from tests.bench import people, placement, standing
+from tests.bench import lane, people, placement, standing
 from tests.bench.placement import Note
 from tests.bench.town import Town
 
 Figures = dict[str, float]
+Rows = dict[str, dict[str, str]]
+"""What is told, by column: of towns of a size, or of files."""
 Step = tuple[str, str, bool]
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 WEIGHTS: dict[Source, float] = {"search": 1.0, "intent": 0.4, "place": 0.3, "algorithm": 0.2}
-PARTS = ("core", "start", "reads")
+PARTS = ("core", "lane", "start", "reads")
+FILES = "all that a file holds"
 ASKED, JOINS, RELAYS, BATCH = 1_000, 2_000, 1_000, 200
 MOST_MS, LEAST_LEARNED = 50.0, 5_000.0
 BARS: dict[str, float] = {"a list of five: p99, ms": MOST_MS, "a search of three words: p99, ms": MOST_MS}
-BARS |= {"a place: p95, ms": MOST_MS, "over HTTP at 500/s: p99, ms": MOST_MS}
+BARS |= {"a place: p95, ms": MOST_MS, "over HTTP at 500/s: p99, ms": MOST_MS, "over HTTP, notes: p95, ms": MOST_MS}
 
 
 def memory() -> float:
@@ -116,9 +121,10 @@ class Learning:
         for start in range(0, len(notes), BATCH):
             changed: dict[str, GroupProfile] = {}
             for group, terms in notes[start : start + BATCH]:
-                changed[group] = self.profiles[group] = learn(self.profiles[group], terms)
-            for profile in changed.values():
-                self.profiles_view.put(profile)
+                changed[group] = self.profiles[group] = noted(self.profiles[group], terms)
+            for name, profile in changed.items():
+                self.profiles[name] = profile.closed()
+                self.profiles_view.put(self.profiles[name])
             self.profiles_view.scores({})
         return len(notes) / (process_time() - began)
 
@@ -235,30 +241,57 @@ def missed(towns: dict[int, Figures], files: Figures) -> list[str]:
     return told
 
 
-def table(towns: dict[int, Figures], files: Figures) -> Iterator[str]:
-    """The figures as Markdown."""
-    yield "| | " + " | ".join(f"{groups:,} groups" for groups in towns) + " |"
-    yield "| --- |" + " ---: |" * len(towns)
-    for what in dict.fromkeys(what for found in towns.values() for what in found):
-        yield f"| {what} | " + " | ".join(_told(found.get(what)) for found in towns.values()) + " |"
-    if files:
-        yield from ("", "| all that a file holds | |", "| --- | ---: |")
-        yield from (f"| {what} | {_told(value)} |" for what, value in files.items())
+def rows(towns: dict[int, Figures], files: Figures) -> Rows:
+    """What each figure is, by its column."""
+    found: Rows = {}
+    for groups, told in towns.items():
+        for what, value in told.items():
+            found.setdefault(what, {})[f"{groups:,} groups"] = _told(value)
+    return found | {what: {FILES: _told(value)} for what, value in files.items()}
 
 
-def _told(value: float | None) -> str:
-    if value is None:
-        return ""
+def table(told: Rows) -> Iterator[str]:
+    """The figures as Markdown: of towns by their size, and of files."""
+    columns = sorted({column for cells in told.values() for column in cells} - {FILES}, key=len)
+    if columns:
+        yield "| | " + " | ".join(columns) + " |"
+        yield "| --- |" + " ---: |" * len(columns)
+    for what, cells in told.items():
+        if FILES not in cells:
+            yield f"| {what} | " + " | ".join(cells.get(column, "") for column in columns) + " |"
+    of_files = {what: cells[FILES] for what, cells in told.items() if FILES in cells}
+    if of_files:
+        yield from (*[""] * bool(columns), f"| | {FILES} |", "| --- | ---: |")
+        yield from (f"| {what} | {value} |" for what, value in of_files.items())
+
+
+def _told(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
 
 
-def write(lines: Iterable[str], where: Path | None) -> None:
-    """Print the table; put it into the file too, after the title and the first paragraph that stand there."""
-    told = "\n".join(lines)
-    print(told)
-    if where is not None:
-        head = "\n\n".join(where.read_text().split("\n\n")[:2]) if where.exists() else "# How recommend grows"
-        where.write_text(f"{head}\n\n{told}\n")
+def standing_there(page: str) -> Rows:
+    """The figures of a page, as `table` has written them."""
+    found: Rows = {}
+    columns: list[str] = []
+    for line in page.splitlines():
+        what, *cells = [cell.strip() for cell in line.split("|")[1:-1]] or [""]
+        if cells and not what:
+            columns = cells
+        elif cells and what != "---":
+            found[what] = {column: cell for column, cell in zip(columns, cells, strict=True) if cell}
+    return found
+
+
+def write(told: Rows, where: Path | None) -> None:
+    """Print the figures; put them into the file too, after its title and first paragraph, with those of other runs."""
+    print("\n".join(table(told)), flush=True)
+    if where is None:
+        return
+    page = where.read_text() if where.exists() else "# How recommend grows"
+    known = standing_there(page)
+    whole = {what: known.get(what, {}) | told.get(what, {}) for what in dict.fromkeys([*known, *told])}
+    head = "\n\n".join(page.split("\n\n")[:2])
+    where.write_text("\n".join([head, "", *table(whole), ""]))
 
 
 def main() -> int:
@@ -272,9 +305,13 @@ def main() -> int:
     told = parser.parse_args()
     like = max(told.data.glob("memberships/*.jsonl.gz"), key=lambda path: path.stat().st_size)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, towns like {like.name}", flush=True)
-    towns = {groups: measured(like, groups, told.each, told.parts) for groups in told.groups}
+    towns: dict[int, Figures] = {}
+    for groups in told.groups:
+        towns[groups] = measured(like, groups, told.each, told.parts)
+        write(rows(towns, {}), told.table)
     files = dict(from_files(told.data)) if "core" in told.parts else {}
-    write(table(towns, files), told.table)
+    files |= dict(lane.measure(told.data)) if "lane" in told.parts else {}
+    write(rows({}, files), told.table)
     bars = missed(towns, files)
     print("\n".join(bars) or "all bars held")
     return int(bool(bars))

@@ -4,10 +4,11 @@ DATA_DIR holds spam/ and ham/ with *.jsonl.gz and a field `text`. A stack of its
 process of moderation with a text model that has learned some of these rows. First others, rows of all files in turn,
 stand in the topic of notes as comments of 50,000 people under 10,000 notes before the process begins: what waits is in
 Kafka, and the time from its first verdict to the last says how many it judges a second, through Kafka and the database,
-with counters and all. Then comments come at half of that rate, and each verdict is timed from the sending of its
-comment. Fails below 2,000 a second, above 100 ms for the slowest in a hundred, and where a verdict is missing or there
-twice. What the processes took of the processor is told too, since all of them share a machine with this one. The rows
-are read and forgotten: nothing of them is printed.
+with counters and all. What follows from these verdicts (counters that are told, contents that are judged again) may
+still be under way then: it is waited for, and what the processes took of the processor is told for all of it, since
+they share a machine with this one. Then comments come at half of that rate, and each verdict is timed from the sending
+of its comment. Fails below 2,000 a second, above 100 ms for the slowest in a hundred, and where a verdict is missing or
+there twice. The rows are read and forgotten: nothing of them is printed.
 """
 
 import argparse
@@ -22,11 +23,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from local.fleet import PARTITIONS, Service, World, topics
 from local.issuer import Issuer
-from local.processes import Child
+from local.processes import Child, wait_for
 from local.stack import Stack, pick, running
 from services.moderation.core import blank, learned, pack, read
 from shared.contracts import Envelope, partition_of
@@ -134,6 +136,30 @@ class Busy:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+async def metrics(service: Service) -> list[tuple[str, float]]:
+    """Name with labels, and value."""
+    async with httpx.AsyncClient(timeout=30.0) as http:
+        told = [line for line in (await http.get(service.metrics)).text.splitlines() if line[0] != "#"]
+    return [(name, float(value)) for name, _, value in (line.rpartition(" ") for line in told)]
+
+
+async def settled(service: Service) -> bool:
+    """Whether no lane has anything to read or to send."""
+    await asyncio.sleep(0.2)
+    waits = ("lianyi_lane_lag_records{", "lianyi_lane_outbox_seconds{")
+    found = [value for name, value in await metrics(service) if name.startswith(waits)]
+    return bool(found) and not any(found)
+
+
+async def inputs(service: Service, many: int) -> str:
+    """What the lanes have folded for one text, by type."""
+    found = Counter[str]()
+    for name, value in await metrics(service):
+        if name.startswith("lianyi_lane_inputs_total{"):
+            found[name.partition('type="')[2].partition('"')[0].split(".")[-2:][0]] += round(value)
+    return ", ".join(f"{type_} {count / many:.2f}" for type_, count in found.most_common())
+
+
 def model(given: Iterator[tuple[str, str]], path: Path) -> None:
     """A text model that speaks, in a file as a service begins with it."""
     rules = base_rules()
@@ -162,11 +188,15 @@ async def measure(stack: Stack, folder: Path, many: int) -> int:
         try:
             await service.start()
             await verdicts.until(WARM)
+            began = time.perf_counter()
             busy, left = Busy((service.child, *stack.children)), WARM + many - len(verdicts.seen)
             await verdicts.until(WARM + many)
             rate = rate_of(sorted(verdicts.seen.values())[WARM:])
             print(f"{many:,} comments judged: {rate:,.0f} a second by one process ({stack})")
-            print(f"of the processor, microseconds for one: {busy.told(left)}", flush=True)
+            await wait_for(lambda: settled(service), PATIENCE, "all that follows is done")
+            print(f"with all that follows: {left / (time.perf_counter() - began):,.0f} a second; ", end="")
+            print(f"of the processor, microseconds for one: {busy.told(left)}")
+            print(f"inputs of its lanes for one: {await inputs(service, WARM + many)}", flush=True)
             before = len(comments.sent)
             await comments.at(rate * SHARE, LASTS)
             await verdicts.until(len(comments.sent))

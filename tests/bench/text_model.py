@@ -15,6 +15,7 @@ core. The rows are read, counted and forgotten: nothing of them is printed or ke
 """
 
 import argparse
+import gc
 import gzip
 import json
 import sys
@@ -155,6 +156,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default="", help="ways to part the files, separated by commas")
     given = parser.parse_args(argv)
+    gc.set_threshold(50_000, 50, 100)  # as shared.app does
     files = corpora(given.data)
     table = Table("file", "way", "R@1%", "AUC", "ece", "logistic R", "AUC", "bayes R", "AUC", "bar R", "AUC", "")
     missed = not files

@@ -7,13 +7,27 @@ been asked questions.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import h3
 import numpy as np
 from scipy import sparse
 
-from services.recommend.core import Circle, GroupProfile, Person, Pulse, Tie, Turn, asked, founded, heard, share, turn
+from services.recommend.core import (
+    Circle,
+    GroupProfile,
+    NoteTerms,
+    Person,
+    Pulse,
+    Tie,
+    Turn,
+    asked,
+    founded,
+    heard,
+    share,
+    turn,
+)
+from shared.place import district
 
 TERMS, VOCABULARY = 300, 50_000
 MIDDLE, AROUND = "89264d1063bffff", 40
@@ -95,6 +109,19 @@ class Town:
                 seats_left=int(n % 10 > 0),
                 notes=20,
                 terms=told,
+            )
+
+    def notes(self, count: int, now: datetime) -> Iterator[NoteTerms]:
+        """So many notes anywhere in the city, of an author each, the last hours' first."""
+        for n, cell in enumerate(self.cells(count)):
+            yield NoteTerms(
+                id=f"note-{n}",
+                v=1,
+                posted=True,
+                author_id=f"author-{n}",
+                at=now - timedelta(minutes=n),
+                cell=cell,
+                district=district(cell),
             )
 
     def pulses(self, now: datetime) -> Iterator[Pulse]:

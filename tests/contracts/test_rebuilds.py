@@ -3,11 +3,11 @@
 import random
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shared.app import documents_of
 from shared.contracts.samples import Sample

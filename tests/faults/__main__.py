@@ -8,7 +8,9 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import pytest
@@ -22,13 +24,14 @@ HEAD = """# Faults on real parts
 
 What the tests in `tests/faults` have come to: the four services as processes, Apache Kafka {kafka} and a database on
 disk ({database}), on {cores} cores, with a crowd that writes, asks, answers, joins and leaves all the time.
-Where brokers die or disks are full there are three brokers, else one. `make faults` writes this page; `N=` multiplies
-the rounds, and a row says with which N it was made. `make test` plays a short round of each.
+Where brokers die or disks are full there are three brokers, and the database and one of them lie on disks that can be
+made full (tmpfs, where the machine lets one be mounted); else there is one. `make faults` writes this page; `N=`
+multiplies the rounds, and a row says with which N it was made. `make test` plays a short round of each.
 
 - **inputs**: accepted commands, and records of all topics. **faults**: how often something was broken.
 - **lost**, **doubled**: facts that the accepted commands make certain and that did not come, or came twice, by an
-  independent reader of all topics. **otherwise**: what the APIs tell in the end, and a recount from commands and
-  records alone does not. Any of them fails the test.
+  independent reader of all topics. **otherwise**: what the APIs tell in the end, and the ledger of accepted commands
+  does not (counts, lists, members, tiers, records). Any of them fails the test.
 - **dead**: dead letters; each is of a record that the test planted, or the test fails.
 - **back**: seconds until all worked again, the median and the most, by what the test says: a process that is ready, or
   new notes and messages that have gone all the way.
@@ -36,8 +39,8 @@ the rounds, and a row says with which N it was made. `make test` plays a short r
 | test | N | inputs | faults | lost | doubled | otherwise | dead | back, s | in all, s |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
-FOOT = "\nAll rows together: {minutes:.0f} minutes.\n"
-ROW = re.compile(r"^\| `(\w+)` \|.*\| ([\d,]+) \|$", re.M)
+FOOT = "All rows together: {minutes:.0f} minutes, without the start of stacks. {less}"
+ROW = re.compile(r"^\| `(\w+)` \| ([\d.]+) \|.*\| ([\d,]+) \|$", re.M)
 BESIDE = """
 ## The way back
 
@@ -54,10 +57,10 @@ BESIDE_ROW = re.compile(r"^\| (\w+) \| \d+ \|.*\|$", re.M)
 
 
 class Table:
-    """A pytest plugin that keeps the reports of the tests that have passed."""
+    """A pytest plugin that keeps the reports of the tests that have passed, and has each written down at once."""
 
-    def __init__(self, scale: float) -> None:
-        self._scale = scale
+    def __init__(self, scale: float, page: Path) -> None:
+        self._scale, self._page = scale, page
         self.rows: dict[str, str] = {}
         self.beside: dict[str, str] = {}
         self.failed: list[str] = []
@@ -68,13 +71,18 @@ class Table:
             self.failed.append(report.nodeid)
         elif report.when == "call":
             for name, told in report.user_properties:
-                if name == "report":
-                    assert isinstance(told, dict)
-                    self.rows[told["test"]] = self._row(told)
-                elif name == "beside":
-                    assert isinstance(told, dict)
-                    row = f"| {told['fault']} | {told['times']} | {told['ours']:.1f} | {told['plain']:.1f} |\n"
-                    self.beside[told["fault"]] = row
+                self._take(name, told)
+        if report.failed or report.when == "call":
+            self._page.write_text(written(self._page.read_text("utf-8") if self._page.exists() else "", self), "utf-8")
+
+    def _take(self, name: str, told: object) -> None:
+        if name == "report":
+            assert isinstance(told, dict)
+            self.rows[told["test"]] = self._row(told)
+        elif name == "beside":
+            assert isinstance(told, dict)
+            row = f"| {told['fault']} | {told['times']} | {told['ours']:.1f} | {told['plain']:.1f} |\n"
+            self.beside[told["fault"]] = row
 
     def _row(self, told: dict[str, Any]) -> str:
         back = f"{told['back']:.1f} ({told['back_most']:.1f})" if told["back_most"] else "–"
@@ -83,18 +91,33 @@ class Table:
 
 
 def written(before: str, table: Table) -> str:
-    """The page with the new rows. Rows of tests that were not run now stay, unless they are of other servers or of
-    another machine, and so does what is written by hand; those of tests that failed go."""
+    """The page with the new rows. Rows of tests that were not run now stay, and those of more rounds than now, unless
+    they are of other servers or of another machine, and so does what is written by hand; those of tests that failed
+    go."""
     failed = {node.rpartition("::")[2].removeprefix("test_") for node in table.failed}
     head = HEAD.format(kafka=kafka.VERSION, database=f"`{program().name}`", cores=os.cpu_count())
     still = before if before.startswith(head) else ""
-    rows = {row[1]: f"{row[0]}\n" for row in ROW.finditer(still)} | table.rows
+    rows = {row[1]: row for row in ROW.finditer(still)}
+    for row in ROW.finditer("".join(table.rows.values())):
+        if row[1] not in rows or float(row[2]) >= float(rows[row[1]][2]):
+            rows[row[1]] = row
     kept = [row for name, row in sorted(rows.items()) if name not in failed]
-    seconds = sum(int(row[2].replace(",", "")) for row in ROW.finditer("".join(kept)))
+    foot = FOOT.format(minutes=sum(int(row[3].replace(",", "")) for row in kept) / 60, less=_less(kept))
     beside = {row[1]: f"{row[0]}\n" for row in BESIDE_ROW.finditer(still)} | table.beside
     told = [row for name, row in sorted(beside.items()) if not any(f"[{name}]" in node for node in table.failed)]
-    page = head + "".join(kept) + FOOT.format(minutes=seconds / 60) + (BESIDE + "".join(told) if told else "")
+    page = (
+        head
+        + "".join(f"{row[0]}\n" for row in kept)
+        + f"\n{fill(foot, 118)}\n"
+        + (BESIDE + "".join(told) if told else "")
+    )
     return page + "".join(before.partition(BY_HAND)[1:])
+
+
+def _less(rows: Sequence[re.Match[str]]) -> str:
+    """Which rounds were played less than once in full."""
+    less = ", ".join(f"`{row[1]}`" for row in rows if float(row[2]) < 1)
+    return f"Less than the full rounds: {less}." if less else "All rounds in full."
 
 
 def main() -> int:
@@ -103,11 +126,9 @@ def main() -> int:
     parser.add_argument("--n", type=float, default=1.0, help="times the full number of rounds")
     parser.add_argument("--only", default="", help="tests whose names match, as pytest's -k")
     asked = parser.parse_args()
-    table, began = Table(asked.n), time.monotonic()
+    table, began = Table(asked.n, PAGE), time.monotonic()
     chosen = ["-k", asked.only] if asked.only else []
     status = int(pytest.main(["-s", "-v", f"--faults={asked.n}", *chosen, str(HERE)], plugins=[table]))
-    if table.rows or table.beside or table.failed:
-        PAGE.write_text(written(PAGE.read_text("utf-8") if PAGE.exists() else "", table), "utf-8")
     print(f"{PAGE.relative_to(HERE.parents[1])}: {len(table.rows)} rows; {(time.monotonic() - began) / 60:.1f} minutes")
     return status
 

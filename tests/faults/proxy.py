@@ -228,6 +228,8 @@ class Commits:
         self.way: Literal["up", "down"] = "down"
         self.lost = 0
         """How many tries were."""
+        self.unheard = 0
+        """Of how many transactions a reply was: they are done, and their client has not heard it."""
         self._left: dict[Transaction, int] = {}
 
     def tap(self) -> Tap:
@@ -246,6 +248,7 @@ class Commits:
             return False
         self._left[transaction] = left - 1
         self.lost += 1
+        self.unheard += way == "down" and left == self.tries
         return True
 
 

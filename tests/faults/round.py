@@ -10,6 +10,7 @@ from statistics import median
 import pytest
 
 from local import kafka
+from local.audit import Audit
 from local.book import TWO_BODIES, Fact
 from local.ledger import Seen
 from local.processes import until, wait_for
@@ -55,7 +56,7 @@ class Report:
     lost: int
     doubled: int
     differing: int
-    """What the APIs tell in the end otherwise than a recount from commands and records."""
+    """What the APIs tell in the end otherwise than accepted commands make of it."""
     dead: int
     back: float
     """Seconds from a fault, or from its end, until all works again: the median."""
@@ -83,10 +84,8 @@ class Round:
     """Seconds until all worked again, one for each fault or for each group of them."""
     letters: list[DeadLetter] = field(default_factory=list)
     """The dead letters that have come."""
-    erased: set[str] = field(default_factory=set)
-    """Persons of whom a text that was sent may be sent again under its id, emptied (ADR 0040)."""
     emptied: set[str] = field(default_factory=set)
-    """Ids of events with such a text."""
+    """Ids of events with a text of somebody who was erased: they may come again under their id, emptied (ADR 0040)."""
     harmless: set[str] = field(default_factory=lambda: set(HARMLESS))
     """Reasons for which commands may be refused."""
 
@@ -142,13 +141,18 @@ class Round:
         """Nobody does anything while the block runs; all that was done before has had its effects, timers too."""
         async with self.system.crowd.resting():
             await self.settled()
-            assert await self.system.witness.until(self._decided, LONGEST), "a need is neither over nor escalated"
+            await self.decided()
             await self.settled()
             yield
 
     def _decided(self) -> bool:
         needs = self.system.witness.ledger.needs.values()
         return all(need.over or need.due == inf for need in needs)
+
+    async def decided(self) -> None:
+        """Returns when each need is over, or has escalated as often as it can."""
+        told = "a need is neither over nor escalated"
+        assert await self.system.witness.until(self._decided, LONGEST), told
 
     async def settled(self) -> None:
         """Returns when all is read and nothing is missing; what is still missing after a time of silence, is."""
@@ -176,7 +180,7 @@ class Round:
         """A watcher of the witness."""
         if isinstance(seen.event, DeadLetter):
             self.letters.append(seen.event)
-        if any(getattr(seen.event, who) in self.erased for who in seen.event.TEXTS):
+        if any(getattr(seen.event, who) in self.system.erased for who in seen.event.TEXTS):
             self.emptied.add(seen.envelope.id)
 
 
@@ -200,6 +204,8 @@ async def play(system: System, test: str, scale: float, told: Told) -> AsyncIter
     try:
         async with system.crowd.living(*((TASKS,) if scale else (FEW_TASKS, PAUSE))):
             yield round_
+        if scale:  # else the next round looks
+            await round_.decided()
         await round_.settled()
         wrong = await _wrong(round_)
     finally:
@@ -224,9 +230,10 @@ async def play(system: System, test: str, scale: float, told: Told) -> AsyncIter
 
 
 async def _wrong(round_: Round) -> dict[str, list[Fact]]:
-    """What is lost, doubled, or differs from the recount, and was told by no round before."""
+    """What is lost, doubled, or is told otherwise by the APIs, and was told by no round before."""
     system, lost = round_.system, round_.lost()
-    verdict, differing = system.witness.verdict(), await system.recount.faults(system.client)
+    audit = await Audit(system.client, system.witness.ledger, gone=system.erased).all()
+    verdict, differing = system.witness.verdict(), (*audit.lost, *audit.doubled)
     doubled = [fact for fact in set(verdict.doubled) - system.known if fact[0] not in LETTERS]
     new: dict[str, list[Fact]] = {
         "lost": lost,

@@ -1,14 +1,17 @@
-"""The four services on real servers, with a crowd that can be set on them, a witness, and a recount."""
+"""The four services on real servers, with a crowd that can be set on them, and a witness."""
 
 import os
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
+from motor.motor_asyncio import AsyncIOMotorClient
 
 from local.book import Fact
 from local.client import Client, Wire, minted
@@ -18,8 +21,9 @@ from local.journal import Journal
 from local.processes import Child, together, wait_for
 from local.stack import Stack
 from local.witness import Witness, reading
+from shared.contracts import topics_read_by
+from shared.flow.documents import LANES
 from tests.faults.crowd import NEED_STEPS, Crowd
-from tests.faults.recount import Recount
 
 Place = tuple[str, int, int]
 """Topic, partition, offset."""
@@ -64,7 +68,6 @@ class System:
     rng: random.Random
     journal: Journal
     witness: Witness
-    recount: Recount
     client: Client
     crowd: Crowd
     doors: Doors
@@ -75,6 +78,13 @@ class System:
     """What rounds before have found wrong."""
     planted: set[Place] = field(default_factory=set)
     """Records that tests have written themselves and that nobody can take: their letters are no loss."""
+    erased: set[str] = field(default_factory=set)
+    """Persons whose texts tests have had erased."""
+    plain: list[tuple[Sequence[str], Mapping[str, str]]] = field(init=False)
+    """With what each of the services is started, unless a round has it otherwise."""
+
+    def __post_init__(self) -> None:
+        self.plain = [(list(service.child.argv), dict(service.child.env)) for service in self.services]
 
     @property
     def stack(self) -> Stack:
@@ -97,11 +107,19 @@ class System:
         return made
 
     async def whole(self) -> None:
-        """As a round finds it: no process but the one of each service, and these ready."""
+        """As a round finds it, however the one before has ended: one process of each service, as it is started first,
+        ready."""
         for service in self.more:
             self.doors.close(service)
         await together(*(service.child.kill() for service in self.more))
         self.more.clear()
+        for service, plain in zip(self.services, self.plain, strict=True):
+            service.child.resume()
+            if (service.child.argv, service.child.env) != plain:
+                await service.child.kill()
+                service.child.argv, service.child.env = list(plain[0]), dict(plain[1])
+            self.doors.close(service)
+            self.doors.open(service)
         await together(*(service.start() for service in self.services if not service.child.alive))
 
     async def operate(self, name: str, *words: str, within: float = 180.0) -> str:
@@ -113,8 +131,27 @@ class System:
         return log.read_text("utf-8")
 
     async def drained(self, within: float) -> None:
-        """Returns when no lane has anything to read or to send. Raises CannotStartError when that takes too long."""
+        """Returns when no lane has anything to read, of what the witness has read, or to send. Raises CannotStartError
+        when that takes too long."""
         await wait_for(self._idle, within, "the lanes are drained")
+        # What a lane says of itself may be of the moment before the last records: where it stands is stored.
+        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.stack.mongo)
+        try:
+            for service in self.services:
+                lanes = client[f"lianyi_{service.name}"][LANES]
+                await wait_for(partial(self._at_the_end, service.name, lanes), within, f"{service.name} has read all")
+        finally:
+            client.close()
+        await wait_for(self._idle, within, "the lanes are drained")
+
+    async def _at_the_end(self, name: str, lanes: Any) -> bool:
+        at = {lane["_id"]: dict(lane.get("next", ())) async for lane in lanes.find({}, {"next": True})}
+        keys = {topic.name: topic.key for topic in topics_read_by(name)}
+        return all(
+            at.get(f"{keys[topic]}:{partition}", {}).get(topic, 0) >= end
+            for (topic, partition), end in self.witness.offsets.items()
+            if topic in keys
+        )
 
     async def _idle(self) -> bool:
         told = await told_by(service for service in (*self.services, *self.more) if service.child.alive)
@@ -151,8 +188,7 @@ async def inhabited(
     """
     journal = Journal()
     witness, seed = Witness(journal, PARTITIONS), int.from_bytes(os.urandom(4))
-    recount, rng = Recount(witness), random.Random(seed)
-    journal.listeners.append(recount)
+    rng = random.Random(seed)
     print(f"seed {seed}, logs in {directory}")
     async with Issuer() as issuer:
         world = World(stack, issuer, NEED_STEPS, more={**AT_ANY_PACE, **AFTERWARDS, **env})
@@ -168,7 +204,7 @@ async def inhabited(
                 client = Client(wire)
                 crowd = Crowd(client, witness, rng)
                 await crowd.settle_in()
-                system = System(world, directory, rng, journal, witness, recount, client, crowd, doors, services)
+                system = System(world, directory, rng, journal, witness, client, crowd, doors, services)
                 yield system
         finally:
             left = (*services, *(system.more if system else ()))

@@ -150,8 +150,12 @@ async def away(round_: Round, seconds: float) -> None:
         assert ready.status_code == 503
         assert "the broker does not answer" in ready.text
         await passed(max(0.0, began + seconds - clock()))
-        assert (await http.get("/livez")).status_code == 200
         assert (await asked(http, system)).status_code == 503
+        for service in system.services:
+            assert [(await http.get(f"{service.url}{path}")).status_code for path in ("/livez", "/readyz")] == [
+                200,
+                503,
+            ]
     with round_.recovery():
         await system.stack.broker.start()
         await round_.flows()

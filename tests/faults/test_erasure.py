@@ -114,7 +114,7 @@ async def test_an_erasure_leaves_no_text_while_events_flow(system: System, round
             owner = f"owner-{uuid4().hex[:8]}"
             group = await system.client.open_group(owner, {"name": "G", "charter": CIRCLES[0].charter, "seats": 5})
             writer = Writer(round_, group)
-            round_.erased.add(writer.person)
+            system.erased.add(writer.person)
             await system.client.join(writer.person, group)
             writing = asyncio.create_task(writer.refused())
             before = len(round_.letters)

@@ -42,7 +42,7 @@ async def test_a_process_that_sleeps_is_taken_over_and_changes_nothing_when_it_w
             system.doors.open(service)
         for _ in round_.times(1, 10):
             every = [whole(await lanes(a) | await lanes(b)) for a, b in zip(one, two, strict=True)]
-            before = await fenced(one)
+            before = [await fenced([service]) for service in one]
             for service in one:
                 service.child.pause()
                 system.doors.close(service)
@@ -58,10 +58,10 @@ async def test_a_process_that_sleeps_is_taken_over_and_changes_nothing_when_it_w
                 service.child.resume()
             round_.faults += len(one)
 
-            async def noticed(sleepers: list[Service] = one, times: float = before) -> bool:
-                return await fenced(sleepers) > times
+            async def noticed(sleepers: list[Service] = one, times: list[float] = before) -> bool:
+                return all([await fenced([s]) > past for s, past in zip(sleepers, times, strict=True)])
 
-            await wait_for(noticed, AWAKE, "who slept has found that the lanes are others'")
+            await wait_for(noticed, AWAKE, "each that slept has found that lanes are others'")
             for service in one:
                 await wait_for(service.ready, AWAKE, f"{service.name} is ready again", service.child)
                 system.doors.open(service)

@@ -151,7 +151,7 @@ async def running(service: str, *, patience: float = 5.0) -> AsyncIterator[Edge]
     app = application(
         service, "1", root.about, authenticator=Doorman(), metrics=Red(metrics.http_requests, metrics.http_seconds)
     )
-    app.include_router(parts.routes)
+    app.take(parts.routes)
     task = asyncio.create_task(slots.run(), name="slots")
     try:
         await until(lambda: slots.ready)

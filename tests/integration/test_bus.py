@@ -79,13 +79,16 @@ class Idle:
         return [sum(map(len, lanes.held.values())) for lanes in self.keys.values()]
 
 
-async def test_of_several_servers_one_is_enough() -> None:
-    """Publishing and consuming begin though the first server that is named does not answer."""
+@pytest.mark.parametrize("dead", ["before", "after"])
+async def test_of_several_servers_one_is_enough(dead: str) -> None:
+    """Publishing and consuming begin though the server that is named before or after it does not answer."""
     async with running("embedded") as stack:
-        bus = Bus(Brokers(f"127.0.0.1:{free_port()},{stack.kafka}"), "notes")
-        process = cast(Process, Idle())
+        servers = [stack.kafka, f"127.0.0.1:{free_port()}"]
+        bus = Bus(Brokers(",".join(servers if dead == "after" else reversed(servers))), "notes")
+        idle = Idle(Lanes("note", NOTE.name))
         await asyncio.wait_for(bus.connect({NOTE.name}), SOON)
-        await asyncio.wait_for(bus.consume(process), SOON)
+        await asyncio.wait_for(bus.consume(cast(Process, idle)), SOON)
+        assert idle.held() == [4]
         await asyncio.wait_for(bus.stop(), SOON)
 
 

@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from zlib import crc32
 
+from msgspec.msgpack import decode
+
 from shared.contracts import dead_topic
 from tests.simulation import promises
 from tests.simulation.end import End
@@ -242,7 +244,7 @@ def _nothing_left(end: End) -> Iterator[str]:
     sent = {seen.id for records in end.records.values() for seen in records}
     for service, collections in end.documents.items():
         for lane, control in collections["lanes"].items():
-            unsent = {known[0] for batch in control.get("outbox", []) for *_, known in batch["r"]} - sent
+            unsent = {known[0] for batch in control.get("outbox", []) for *_, known in decode(batch["r"])} - sent
             if unsent:
                 yield f"{service} {lane}: never sent {sorted(unsent)}"
             if control.get("held"):

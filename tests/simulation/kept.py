@@ -79,6 +79,10 @@ KEPT: dict[str, Plan] = {
     "doubles in a batch folded": world(
         POST, faults=(Fault(1.0, "lag", "notes", seconds=3.0), Fault(3.0, "resend", which=1, what=NOTE.name))
     ),
+    # The verdict is committed, and cannot be sent before the rebuild.
+    "own decisions known over a claim": world(
+        POST, faults=(Fault(1.0, "cut", "moderation", seconds=6.0), Fault(4.0, "rebuild", "moderation"))
+    ),
     "no rollback": world(Ask(2.0, "post", "a0", "n0", "bug")),
     # Two edits are lost, and one comes after them.
     "no floor after a restore": world(

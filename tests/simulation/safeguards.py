@@ -13,13 +13,15 @@ from shared.contracts import Event
 from shared.contracts.dead import DeadLetter
 from shared.flow import alarms, apilane, control, fold, keylane, process, reading, restored
 from shared.flow.apilane import ApiLane
-from shared.flow.control import Batch, Control, Ownership
+from shared.flow.control import Batch, Control, Ownership, packed, unpacked
 from shared.flow.documents import LANES, Document, StoredReply, Timer
 from shared.flow.due import DueTimers
+from shared.flow.echo import Echo
 from shared.flow.fold import Folded
 from shared.flow.inputs import Input
 from shared.flow.outbox import Outbox
 from shared.flow.ports import Database, Delete, Fence, Insert, Json, Replace, Upsert, Write
+from shared.flow.router import Router
 from shared.flow.runtime import Runtime
 from shared.flow.slots import Slots
 from shared.flow.step import Steps
@@ -78,6 +80,18 @@ def _no_outbox() -> Any:
 def _no_sending_on_claim() -> Any:
     restore = Outbox.restore
     return replaced(Outbox, "restore", lambda self, batches: restore(self, ()))
+
+
+class _Unforgetting(Echo):
+    """Goes on with what the owner before it remembers: one lane of one process has one router and one partition."""
+
+    def __init__(self, router: Router, partition: int) -> None:
+        super().__init__(router, partition)
+        self._told = vars(router).setdefault("told", {}).setdefault(partition, {})
+
+
+def _decisions_known_over_a_claim() -> Any:
+    return replaced(keylane, "Echo", _Unforgetting)
 
 
 def _no_inbox() -> Any:
@@ -256,7 +270,7 @@ def _no_rebuild() -> Any:
 def _restored_without_a_fence() -> Any:
     async def lifts(database: Database, lane: str, above: Mapping[int, int], floor: int) -> bool:
         (stored,) = await database.load(LANES, [lane])
-        batches = [{**b, "r": [_lifted(record, above, floor - 1) for record in b["r"]]} for b in stored["outbox"]]
+        batches = [{**b, "r": packed(_lifted(r, above, floor - 1) for r in unpacked(b))} for b in stored["outbox"]]
         return await database.modify(LANES, {"_id": lane}, {"$set": {"outbox": batches}}) is not None
 
     return replaced(restored, "_fence", lifts)
@@ -314,5 +328,6 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "sessions of the dead left open": _sessions_left_open,
     "leases of a minute": _long_leases,
     "control document last in the transaction": _fence_last,
+    "own decisions known over a claim": _decisions_known_over_a_claim,
 }
 """By name: what makes the lane so, as a context manager."""

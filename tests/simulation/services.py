@@ -241,6 +241,7 @@ def moderation(turns: Turns) -> Router:
     router = Router("moderation")
     router.on(CommentPosted, judge, lambda e: [(Copy, e.comment_id), (Verdict, e.comment_id)])
     router.on(ContentJudged, judged, lambda e: [(Verdict, e.content_id)])
+    router.own(ContentJudged)
     router.on(NoteVisibilityChanged, follow, lambda e: [(Followed, e.note_id)])
     return router
 

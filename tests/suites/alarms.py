@@ -105,7 +105,7 @@ class AlarmSuite:
         old = world.now() - INBOX_KEPT - timedelta(minutes=1)
         outbox = [entry | {"at": old} for entry in stored["outbox"]]
         await database.modify(LANES, {"_id": name}, {"$set": {"outbox": outbox, "lease": old}})
-        return sum(len(entry["r"]) for entry in outbox)
+        return sum(len(control.unpacked(entry)) for entry in outbox)
 
     async def _unsent(self, world: World, *, slots: int = 1) -> Node:
         node = await world.start("notes", slots=slots)

@@ -128,6 +128,41 @@ class LaneSuite:
         assert await letters(world) == []
         assert await world.documents("notes", INBOX) == {}
 
+    # -- own decisions -------------------------------------------------------------------------------------
+
+    async def test_what_a_lane_has_told_itself_is_passed_by(self, world: World) -> None:
+        """Its own decision only moves the position, which is stored; a double of it is folded, and known."""
+        node = await world.start("moderation")
+        await world.put(comment("n", "c", "spam"))
+        await world.quiet()
+        (told,) = await world.records(NOTE_VERDICT.name)
+        lane = f"note:{told.partition}"
+
+        async def stored() -> bool:
+            control_ = control.read_control(lane, (await world.documents("moderation", LANES))[lane])
+            return control_.next.get(NOTE_VERDICT.name) == 1
+
+        await world.until(stored, "the position is stored")
+        assert node.outcomes == {"done": 1}
+        await world.raw(NOTE_VERDICT.name, told.partition, told.value or b"", told.headers)
+        await world.quiet()
+        assert node.outcomes == {"done": 1, "known": 1}
+
+    async def test_what_a_former_owner_has_told_is_folded(self, world: World) -> None:
+        """Whoever takes a lane over knows of no decision without looking: the database may be another one."""
+        first = await world.start("moderation")
+        first.publisher.away = True
+        await world.put(comment("n", "c", "spam"))
+
+        async def committed() -> bool:
+            return "c" in await world.documents("moderation", "verdicts")
+
+        await world.until(committed, "the verdict is committed")
+        await world.kill(first)
+        second = await world.start("moderation")
+        await world.quiet()
+        assert second.outcomes == {"known": 1}
+
     # -- dead letters --------------------------------------------------------------------------------------
 
     async def test_every_reason_of_a_dead_letter(self, world: World) -> None:
@@ -745,6 +780,6 @@ class LaneSuite:
         assert await comments(world, "elsewhere") == 40
         fences = [writes[0] for writes in node.database.transactions]
         outboxes = [fence.change["$set"]["outbox"] for fence in fences if isinstance(fence, Fence)]
-        sizes = [sum(len(value) for batch in outbox for _, _, _, value, _ in batch["r"]) for outbox in outboxes]
+        sizes = [sum(len(r[3]) for batch in outbox for r in control.unpacked(batch)) for outbox in outboxes]
         # The input that fills the outbox still goes in.
         assert 300_000 < max(sizes) < 300_000 + 210_000

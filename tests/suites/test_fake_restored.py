@@ -12,6 +12,7 @@ from shared.contracts import Envelope
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.topics import NOTE_VERDICT
 from shared.errors import Rejected, Transient
+from shared.flow.control import packed, unpacked
 from shared.flow.documents import LANES, RESTORED
 from shared.flow.ports import Conflict
 from shared.flow.rebuild import progress, rebuild
@@ -362,7 +363,9 @@ async def test_an_outbox_of_a_later_release_is_refused(world: FakeWorld) -> None
     await world.stop(node)
     database = world.database("moderation")
     (lane,) = await database.find(LANES, {"outbox": {"$ne": []}})
-    lane["outbox"][0]["r"][0][4][1] = "lianyi.moderation.content_weighed.v1"
+    (record,) = unpacked(lane["outbox"][0])
+    record[4][1] = "lianyi.moderation.content_weighed.v1"
+    lane["outbox"][0]["r"] = packed([record])
     await database.modify(LANES, {"_id": lane["_id"]}, {"$set": {"outbox": lane["outbox"]}})
     lanes = await world.documents("moderation", LANES)
     with pytest.raises(Rejected, match="content_weighed"):

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from local.database import Database as Server
 from local.places import free_port
 from shared.errors import Transient
 from shared.flow.ports import Insert, Write
-from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
+from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, LONG_AGO, Index, migrate
 from shared.mongo import MongoDatabase, MongoDriver
 from tests.bench.peers.trips import Commands
 from tests.suites.database import PLACE, Bench, DatabaseSuite
@@ -77,6 +78,21 @@ async def test_a_server_that_is_away_is_transient(driver: MongoDriver) -> None:
 
     asked = database.ping(), database.load(PLACE, ["a"]), transaction()
     assert [type(told) for told in await asyncio.gather(*asked, return_exceptions=True)] == [Transient] * 3
+    await database.close()
+
+
+async def test_an_index_of_times_leaves_out_what_has_none(url: str) -> None:
+    """Made in place of a whole one it holds the documents with a time alone, and who asks for a time finds them."""
+    database, keys = MongoDatabase(url, f"suite{next(_numbers)}"), (("since", 1), ("_id", 1))
+    await migrate(database, [Index(PLACE, keys)], {PLACE})
+    times = [LONG_AGO + timedelta(days=n) for n in range(3)]
+    await database.raw[PLACE].insert_many([{"_id": f"t{n}", "since": at} for n, at in enumerate(times)])
+    await database.raw[PLACE].insert_many([{"_id": "none", "since": None}, {"_id": "nothing"}])
+    await migrate(database, [Index(PLACE, keys, timed=True)], {PLACE})
+    made = [i for i in (await database.raw[PLACE].index_information()).values() if list(i["key"]) == list(keys)]
+    assert [i["partialFilterExpression"]["since"]["$gte"].replace(tzinfo=UTC) for i in made] == [LONG_AGO]
+    found = await database.find(PLACE, {"since": {"$gte": times[0]}}, sort=list(keys))
+    assert [document["_id"] for document in found] == ["t0", "t1", "t2"]
     await database.close()
 
 

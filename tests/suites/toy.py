@@ -283,6 +283,7 @@ def moderation(toy: Toy) -> Router:
     router = Router("moderation")
     router.on(CommentPosted, judge, lambda e: [(Verdict, e.comment_id)])
     router.on(ContentJudged, verdict_told, lambda e: [(Verdict, e.content_id)])
+    router.own(ContentJudged)
     return router
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.bench.peers import capacity, sections
+from tests.bench.peers.commands import spent
 from tests.bench.peers.phases import shares
 from tests.bench.peers.report import others, page
 from tests.bench.peers.stage import PEERS
@@ -79,6 +80,35 @@ def test_samples_are_counted_by_phase() -> None:
         "commit": 0.1,
         "the rest": 0.1,
     }
+
+
+def test_a_commands_time_is_of_the_innermost_owner() -> None:
+    """What the framework calls is not the framework's, and the standard library works for who called it."""
+    raw = "\n".join(
+        [
+            "run (runners.py:1);app (fastapi/app.py:2);handle (shared/desk.py:3);loads (json/decoder.py:4) 4",
+            "run (runners.py:1);app (fastapi/app.py:2);handle (shared/desk.py:3);step (shared/flow/step.py:4) 3",
+            "run (asyncio/runners.py:1);app (fastapi/routing.py:2) 2",
+            "run (asyncio/runners.py:1) 1",
+        ]
+    )
+    told = {name: share for name, share in spent(raw).items() if share}
+    assert told == {"our edge": 0.4, "lane and events": 0.3, "framework": 0.2, "loop and the rest": 0.1}
+
+
+def test_what_bounds_commands_is_reckoned_from_the_tables() -> None:
+    """A server of 900 us behind an edge of 300 is passed 1.5 times by ours at 600, 3 times by the edge alone; with an
+    edge that costs nothing ours, at 300, would pass it twice."""
+    asked = dict.fromkeys(("rate", "p50_ms", "p99_ms", "database_us", "broker_us", "callers_us"), 50.0)
+    own = {"ours": 600.0, "ours, pymongo": 600.0, "insert": 900.0, "boxes": 1800.0, "edge": 300.0}
+    requests = {"database_requests": 0.1, "broker_requests": 0.02, "transactions": 0.02}
+    look = {"shares": {"framework": 0.4, "server": 0.6}, "requests": requests}
+    part: Any = {"world": WORLD, "peers": {}, "looks": dict.fromkeys(own, look)}
+    part["peers"] = {name: {many: {**asked, "own_us": micros} for many in ("64", "1")} for name, micros in own.items()}
+    told = sections.api(part)
+    assert "| against insert | 1.50 | 3.00 | 2.00 |" in told
+    assert "| ours | 240 | 360 | 50 | 50 | 50 | 0.1 | 0.02 |" in told
+    assert "had 50 commands" in told
 
 
 def test_the_page_names_the_servers_with_every_table() -> None:

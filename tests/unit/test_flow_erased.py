@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from shared.errors import Transient
+from shared.flow.control import packed
 from shared.flow.documents import LANES, Document, Texts, to_mongo
 from shared.flow.erased import erase
 from shared.flow.ports import Insert
@@ -49,7 +50,8 @@ async def test_what_only_a_later_release_can_read_is_not_called_erased() -> None
     server = Server()
     database = FakeDatabase(server)
     envelope = ["id", "lianyi.notes.sung.v1", "n", wall()]
-    batch = {"b": 1, "r": [["lianyi.notes.later.v1", 0, "n", b'{"author_id":"bob","text":"la"}', envelope]]}
+    record = ["lianyi.notes.later.v1", 0, "n", b'{"author_id":"bob","text":"la"}', envelope]
+    batch = {"b": 1, "r": packed([record])}
     lane = {"$set": {"epoch": 1, "batch": 1, "next": [], "outbox": [batch]}}
     await database.modify(LANES, {"_id": "note:0"}, lane, upsert=True)
     await erase(database, [Talk], "ann", wall())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from shared.contracts import Envelope, partition_of
@@ -10,10 +11,10 @@ from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE, NOTES_DEAD
 from shared.flow import control
 from shared.flow.control import Batch
-from shared.flow.documents import Document
+from shared.flow.documents import Document, from_mongo
 from shared.flow.fold import Folded, Limits, fold
 from shared.flow.inputs import Input, of_record
-from shared.flow.ports import Fence, Incoming, Record
+from shared.flow.ports import Fence, Incoming, Insert, Record
 from shared.flow.router import Router
 from shared.flow.work import Scope, Work
 from tests.suites.toy import Tally, Toy, comment, notes
@@ -54,6 +55,39 @@ def test_doubles_inside_a_batch_are_dropped() -> None:
     assert count(made) == 2
     assert len(made.marks) == 4
     assert [o for _, o, _ in made.outcomes] == ["done"] * 4 + ["double"] * 2
+
+
+class Sum(Document, frozen=True, kw_only=True):
+    """A tally that counts when it is closed."""
+
+    COLLECTION = "sums"
+
+    heard: tuple[str, ...] = ()
+    total: int = 0
+
+    def closed(self) -> "Sum":
+        return msgspec.structs.replace(self, heard=(), total=self.total + sum(map(len, self.heard)))
+
+
+def hear(event: CommentPosted, work: Work) -> None:
+    """Put off what a comment adds."""
+    before = work.get(Sum, event.note_id) or Sum(id=event.note_id)
+    work.put(msgspec.structs.replace(before, heard=(*before.heard, event.text)))
+    if event.text == "bad":
+        raise ValueError
+
+
+def test_what_was_put_off_is_done_once_all_is_folded() -> None:
+    """A document is stored closed, once, without what the inputs said that have died."""
+    router = Router("notes")
+    router.on(CommentPosted, hear, lambda e: [(Sum, e.note_id)])
+    made = folded(inputs(("a", "ab"), ("b", "bad"), ("c", "c"), router=router))
+    found = made.work.get(Sum, "n")
+    assert found == Sum(id="n", v=2, total=3)
+    assert made.work.changed() == {("sums", "n"): found}
+    (write,) = made.work.writes()
+    assert isinstance(write, Insert)
+    assert from_mongo(Sum, write.document) == found
 
 
 def test_a_batch_is_looked_at_ahead_once() -> None:

@@ -1,12 +1,12 @@
 """Inputs: decoded alone, told apart by their headers, and kept as letters when they cannot be taken."""
 
 import base64
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shared.contracts import Envelope
 from shared.contracts.dead import NotesDeadLetter

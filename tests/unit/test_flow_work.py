@@ -1,5 +1,6 @@
 """The working set: what a handler does is in memory, declared, repeatable, and can be taken back."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from shared.contracts.notes import NotePosted
 from shared.contracts.topics import NOTE
 from shared.flow.documents import Document, Timer
 from shared.flow.ports import Delete, Insert, Replace, Upsert
+from shared.flow.scope import id_of
 from shared.flow.work import MOST_BYTES, Cause, Scope, TooLarge, Undeclared, Work
 from tests.suites.toy import CheckNeed, Need, Note, Tally, Verdict, comment, judged
 
@@ -25,6 +27,13 @@ def work(*loaded: Document, absent: tuple[tuple[type[Document], str], ...] = (),
     made = Work(scope, documents)
     made.begin("handler", CAUSE)
     return made
+
+
+def test_an_id_is_the_uuid5_of_its_name() -> None:
+    """Whoever knows the names can make the ids again by the standard, now and in every later release."""
+    space = uuid.UUID("6c69616e-7969-5f66-8c6f-770000000001")
+    names = [f"notes/handler/cause-{n}/涟漪/{n}" for n in range(64)]
+    assert [id_of(name) for name in names] == [str(uuid.uuid5(space, name)) for name in names]
 
 
 def note(**fields: Any) -> Note:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -26,7 +26,6 @@ from shared.errors import Rejected, Transient
 from shared.http import (
     Body,
     BodyLimits,
-    CorrelationId,
     Cursor,
     Id,
     IdempotencyKey,
@@ -36,9 +35,11 @@ from shared.http import (
     Red,
     Someone,
     application,
+    correlation_id,
     decode_cursor,
     encode_cursor,
     etag,
+    idempotency_key,
     open_routes,
     page,
     problems,
@@ -58,8 +59,9 @@ class NewNote(Body):
 
 
 @router.post("", status_code=201, responses=problems(409))
-async def write(note: NewNote, key: IdempotencyKey, correlation: CorrelationId) -> dict[str, Any]:
-    return {"title": note.title, "tags": note.tags, "key": key, "correlation": correlation}
+async def write(note: NewNote, request: Request, key: IdempotencyKey = None) -> dict[str, Any]:
+    told = {"key": idempotency_key(key), "correlation": correlation_id(request)}
+    return {"title": note.title, "tags": note.tags, **told}
 
 
 @router.get("/{note_id}", responses=problems(types={404: ["unknown-note"]}))
@@ -290,7 +292,7 @@ async def test_the_charset_may_be_said(client: httpx.AsyncClient) -> None:
 async def test_a_caller_who_goes_gets_no_answer(seen: Seen) -> None:
     """Half a body reaches no route; the request is counted as aborted."""
     app = application("t", "1", "", authenticator=Anyone(), metrics=seen)
-    app.include_router(router)
+    app.take(router)
     sent: list[Message] = []
     half = {"type": "http.request", "body": b"{", "more_body": True}
     await app(http_scope("POST", "/notes"), messages(half, {"type": "http.disconnect"}), keep_in(sent))
@@ -383,7 +385,7 @@ async def test_numbers_are_finite(client: httpx.AsyncClient, text: str) -> None:
 async def test_an_endless_number_is_no_bug(client: httpx.AsyncClient) -> None:
     """An integer that Python refuses to read is the caller's fault."""
     app = application("t", "1", "", authenticator=Anyone(), metrics=Seen())
-    app.include_router(router)
+    app.take(router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         reply = await http.post("/notes", content='{"title":' + "9" * 5000 + "}", headers=JSON)
     problem(reply, 400, "bad-request")
@@ -472,7 +474,7 @@ async def test_the_openapi_document_has_the_error_bodies(client: httpx.AsyncClie
 def test_open_routes_are_listed() -> None:
     """A test can say which operations ask for no token."""
     app = application("t", "1", "", authenticator=Anyone(), metrics=Seen())
-    app.include_router(router)
+    app.take(router)
     assert open_routes(app) == ["GET /notes", "GET /notes/{note_id}", "POST /notes"]
 
 

@@ -6,7 +6,7 @@ from services.moderation.core import Content
 from services.moderation.handlers import DecideContent
 from services.moderation.view import ModelView
 from shared.contracts import Event
-from shared.contracts.moderation import ContentCounted, ContentJudged
+from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentJudged, Count
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.rules import ruleset
@@ -181,4 +181,26 @@ def test_the_texts_of_a_batch_are_read_at_once() -> None:
     read_ahead = together.view(ModelView).ahead
     assert read_ahead is not None
     assert read_ahead.known.keys() == set(texts)
+    assert together.told.of(ContentJudged) == alone.told.of(ContentJudged)
+
+
+def test_what_is_judged_again_is_read_with_the_batch() -> None:
+    """M6. A batch of what counters tell is read at once, too; what staff are asked about is not read at all."""
+    texts = [*map(ham, range(3)), *map(spam, range(3))]
+    alone, together = service(taught()), service(taught())
+    for world in (alone, together):
+        world.hear_at_once([comment(text, f"c{n}") for n, text in enumerate(texts)])
+    counts = (Count(fact="author.posts(1m)", count=20), Count(fact="author.copies(1h)", count=5))
+    again = [
+        ContentFlagged(content_id=f"c{n}", kind="comment", note_id="n", flag="counted", counts=counts)
+        for n in range(len(texts))
+    ]
+    asked = ContentFlagged(content_id="c0", kind="comment", note_id="n", flag="reported", reason="abuse")
+    for event in (*again[1:], asked):
+        alone.hear(event)
+    together.hear_at_once([*again[1:], asked])
+    read_ahead = together.view(ModelView).ahead
+    assert read_ahead is not None
+    assert read_ahead.known.keys() == set(texts[1:])
+    assert len(alone.told.of(ContentJudged)) > len(texts)
     assert together.told.of(ContentJudged) == alone.told.of(ContentJudged)

@@ -129,7 +129,7 @@ def test_a_bad_line_among_texts_scores_nothing(
 def test_the_service_begins_with_a_model_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file of the setting, or none; one that cannot be used ends the process with a line that names it."""
     assert begin(str(made(tmp_path))).speaks
-    assert begin("").version == "t3.0.blank"
+    assert begin("").version == "t4.0.blank"
     with pytest.raises(SystemExit) as end:
         begin(str(tmp_path / "gone"))
     assert end.value.code == 2

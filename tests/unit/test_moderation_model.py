@@ -27,7 +27,7 @@ from services.moderation.core import (
     watched,
 )
 from services.moderation.core.bar import KEPT, LEAST, MOST_HIDDEN, SURE
-from shared.judging.grams import features
+from shared.judging.grams import features, line, runs
 from shared.judging.model import ENOUGH, TextModel, chances
 from tests.unit.judging import HAM, RULES, SPAM, ham, spam, taught
 
@@ -202,7 +202,7 @@ def test_a_file_that_is_no_model_is_refused(broken: bytes) -> None:
 
 def test_a_model_of_another_release_says_so() -> None:
     """Its features would mean something else here: the line tells what to do."""
-    other = zlib.compress(zlib.decompress(pack(TAUGHT, [])).replace(b"text-model-3", b"text-model-2"))
+    other = zlib.compress(zlib.decompress(pack(TAUGHT, [])).replace(b"text-model-4", b"text-model-3"))
     with pytest.raises(BadModel, match="another release: train it again"):
         unpack(other)
 
@@ -255,6 +255,18 @@ def test_words_are_seen_whole() -> None:
     one, two, apart = (set(features([read(text, RULES)]).ids.tolist()) for text in ("ab cd", "ab  cd", "abcd"))
     assert len(one & two) > len(one & apart)
     assert apart - one
+
+
+def test_letters_are_seen_in_longer_runs_than_han() -> None:
+    """A word of letters is seen in runs of five, where three characters of Han say as much; none leaves its text."""
+
+    def lengths(*texts: str) -> set[int]:
+        return {many for many, ok, _ in runs(line(texts)) if ok.any()}
+
+    assert lengths("abcdefg") == {1, 2, 3, 4, 5}
+    assert lengths("甲乙丙丁戊己庚") == lengths("ab甲cd乙ef") == {1, 2, 3}
+    assert lengths("abc", "def") == {1, 2, 3}
+    assert lengths("a") == lengths("", "") | {1, 2, 3}
 
 
 def test_numbers_have_an_outline() -> None:

@@ -1,5 +1,8 @@
 """R4, R13. Facts about the placement of notes into groups. All texts are our own."""
 
+import tracemalloc
+from zlib import crc32
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -14,8 +17,12 @@ from services.recommend.core import (
     counts,
     features,
     learn,
+    noted,
     opened,
+    unlearn,
+    unnoted,
 )
+from services.recommend.core import index as postings
 from services.recommend.core.profiles import KEEP_TERMS, MOST_TERMS
 from services.recommend.core.terms import CHAR, MAX_TERMS, PAIR, WORD, kind
 
@@ -121,6 +128,27 @@ def test_profile_is_bounded() -> None:
     assert len(counts(profile)) >= KEEP_TERMS
     assert "python" in counts(profile)
     assert len(profile.terms.encode()) < 100_000
+
+
+def test_the_commonest_terms_stay() -> None:
+    """Of too many the 4,000 with the highest counts; of equals words before characters before pairs, then a hash."""
+    alphabet = [chr(0x4E00 + n) for n in range(40)]
+    words = {f"w{n}": 1 + n % 3 for n in range(2_000)} | {one: 1 + n % 2 for n, one in enumerate(alphabet)}
+    terms = words | {a + b: 1 + (a > b) for a in alphabet for b in alphabet} | {f"v{n}": 2 for n in range(1_400)}
+    best = sorted(terms, key=lambda term: (-terms[term], kind(term), crc32(term.encode()), term))[:KEEP_TERMS]
+    assert len(terms) > MOST_TERMS
+    assert counts(learn(GroupProfile(id="g"), terms)) == {term: terms[term] for term in sorted(best)}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(1, 900)), max_size=20))
+def test_notes_of_a_batch_are_counted_at_once(path: list[tuple[bool, int, int]]) -> None:
+    """To the same as one by one, to the byte, also where a profile is pruned on the way, and notes are taken back."""
+    one = together = fresh()["code"]
+    for gone, start, many in path:
+        terms = {f"w{n}": 1 + n % 2 for n in range(start * 700, start * 700 + many)}
+        one = (unlearn if gone else learn)(one, terms)
+        together = (unnoted if gone else noted)(together, terms)
+    assert together.closed() == one
 
 
 @pytest.mark.parametrize("terms", [{"": 1}, {"two words": 1}, {"word": 0}])
@@ -249,6 +277,34 @@ def test_followed_view_equals_fresh_view(path: list[tuple[str, str]], away: list
         built.put(profiles[group])
     for _, title in NOTES:
         assert followed.scores(features(title, "")) == pytest.approx(built.scores(features(title, "")), rel=1e-12)
+
+
+@given(st.lists(titles, min_size=1, max_size=3), steps)
+def test_a_note_is_read_in_pieces(asked: list[str], path: list[tuple[str, str]]) -> None:
+    """Lists, scores and reasons are the same to the last bit, however few entries are looked at together."""
+    view, whole = view_of(learned(path)), postings.ENTRIES
+    found = [view.place(features(title, ""), 3, 0.0) for title in asked]
+    try:
+        postings.ENTRIES = 1
+        assert [view.place(features(title, ""), 3, 0.0) for title in asked] == found
+    finally:
+        postings.ENTRIES = whole
+
+
+def test_a_long_query_takes_little_memory() -> None:
+    """Of 200 terms that all of 4,000 groups use: less than three bytes for each pair of them."""
+    said = {f"w{n}": 1 for n in range(200)}
+    view = Profiles()
+    for n in range(4_000):
+        view.put(learn(opened(GroupProfile(id=f"g{n}"), f"x{n % 50}", purpose="", audience="", seats_left=1), said))
+    asked = said | {"x7": 1}
+    assert len(view.place(asked, 40, 0.0)) == 40
+    tracemalloc.start()
+    try:
+        view.place(asked, 40, 0.0)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 200 * 4_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_removed_group_is_gone() -> None:

@@ -81,6 +81,26 @@ def test_a_list_stays_while_one_looks_at_it() -> None:
     assert len(list_for(who, AT + HOUR, K, circles, profiles)) == 2
 
 
+def test_a_look_keeps_its_groups_and_its_order() -> None:
+    """Seen one by one they stay where they were, with the same scores; one that fits better has come last of all and
+    pushes none out; and what is shown is in the order of the scores, also then."""
+    circles, profiles = town(9)
+    who = joined(Person(id="p"), "home", 1)
+    first = list_for(who, AT, K, circles, profiles)
+    for minutes, fit in enumerate(first, 1):
+        who = saw(who, [fit.group_id], AT + timedelta(minutes=minutes))
+        assert list_for(who, AT + HOUR / 2, K, circles, profiles) == first
+    profiles.put(opened(GroupProfile(id="best"), "best", purpose="", audience="", seats_left=1, owner_id="new"))
+    circles.put(turn(Circle(id="best"), Turn(1, (("home", 4 * share(2)),))))
+    circles.put(
+        turn(Circle(id="home", v=1), Turn(9, (*((f"g{n}", share(2)) for n in range(9)), ("best", 4 * share(2)))))
+    )
+    assert {fit.group_id for fit in list_for(who, AT + HOUR / 2, K, circles, profiles)} == {f.group_id for f in first}
+    more = list_for(who, AT + HOUR / 2, K + 1, circles, profiles)
+    assert more[0].group_id == "best"
+    assert [fit.score for fit in more] == sorted((fit.score for fit in more), reverse=True)
+
+
 def test_three_refusals_and_it_is_quiet() -> None:
     """After the third "not for me" within a day nothing is shown, until the first of them is a day old."""
     circles, profiles = town(20)

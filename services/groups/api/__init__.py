@@ -5,14 +5,11 @@ from fastapi import APIRouter
 from services.groups.settings import Settings
 from services.groups.store import Store
 from shared.desk import Desk
+from shared.http import joined
 
 from . import group, members, talk
 
 
 def routes(desk: Desk, store: Store, settings: Settings) -> APIRouter:
     """The routes of groups."""
-    api = APIRouter()
-    api.include_router(group.routes(desk, store))
-    api.include_router(members.routes(desk, store, settings))
-    api.include_router(talk.routes(desk, store))
-    return api
+    return joined(group.routes(desk, store), members.routes(desk, store, settings), talk.routes(desk, store))

@@ -31,7 +31,7 @@ _RATE = np.float32(0.2)
 STEPS = 3
 """For one text, since it may be seen once only."""
 _NEAR = 0.01  # a text that is judged this well teaches nothing more
-_FORMAT = f"lianyi-text-model-3 {BITS} {TEXT_VERSION}"
+_FORMAT = f"lianyi-text-model-4 {BITS} {TEXT_VERSION}"
 
 
 class Learned(NamedTuple):

@@ -19,9 +19,10 @@ from shared.judging.model import LEAST, MOST_ODDS, SIZE, TextModel, blank
 
 Doubles = NDArray[np.float64]
 
-_SMOOTH = 0.1
-"""What naive Bayes has seen of everything before it has seen anything."""
-_FOLDS, _HELD_OUT = 5, 400
+_SMOOTH = 0.01
+"""What naive Bayes has seen of everything before it has seen anything: little, since most of what is seen in one label
+alone is no accident (of 1, 0.3, 0.1, 0.03 and 0.01 each was better than the one before)."""
+_FOLDS, _HELD_OUT = 5, 2_000
 """A fifth is held out at a time, until so many texts were, or all."""
 _NEWTON, _RIDGE, _FARTHEST = 50, 1e-6, 5.0
 

@@ -94,6 +94,10 @@ DELETED: dict[type[Deleted], str] = {
     CommentDeleted: "comment_deleted",
     MessageDeleted: "message_deleted",
 }
+FLAGGED: dict[type[ContentFlagged | MessageFlagged], str] = {
+    ContentFlagged: "content_flagged",
+    MessageFlagged: "message_flagged",
+}
 
 
 def _content(input_: DecideContent | ContentFlagged | MessageFlagged | ContentJudged | MessageJudged) -> list[Ref]:
@@ -151,7 +155,8 @@ def router(settings: Settings, origin: TextModel | None = None) -> Router:
         table.on(gone, deleted, lambda e: [(Content, content_id(e))], name=name)
     table.on(ContentJudged, verdict_told, _content, name="content_judged")
     table.on(MessageJudged, verdict_told, _content, name="message_judged")
-    table.on(ContentFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="content_flagged")
-    table.on(MessageFlagged, lambda e, w: content_flagged(e, w, enough), _content, name="message_flagged")
+    table.own(ContentJudged, MessageJudged)
+    for flagged, name in FLAGGED.items():
+        table.on(flagged, lambda e, w: content_flagged(e, w, enough), _content, name=name, ahead=read_ahead)
     count_and_learn(table, origin)
     return table

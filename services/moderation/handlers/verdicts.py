@@ -24,7 +24,7 @@ from services.moderation.handlers.counting import Counters, asked, count
 from services.moderation.handlers.lessons import watch
 from services.moderation.state import opinion, verdict
 from services.moderation.view import BarView, ModelView, RulesView, ShadowView
-from shared.contracts.moderation import ContentJudged, MessageJudged
+from shared.contracts.moderation import ContentFlagged, ContentJudged, MessageFlagged, MessageJudged
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
 from shared.contracts.talk import MessageDeleted, MessagePosted
 from shared.flow.known import is_known
@@ -55,10 +55,18 @@ def written(event: Written, work: Work) -> str | None:
     return None
 
 
-def read_ahead(events: Sequence[Written], work: Work) -> None:
-    """Have the texts of a batch read at once."""
+def read_ahead(events: Sequence[Written | ContentFlagged | MessageFlagged], work: Work) -> None:
+    """Have the texts of a batch read at once, those that are new and those that are to be judged again."""
     view = work.view(ModelView)
-    view.ahead = ahead((text_of(event).text for event in events), judges(work))
+    view.ahead = ahead(filter(None, (_at_hand(event, work) for event in events)), judges(work))
+
+
+def _at_hand(event: Written | ContentFlagged | MessageFlagged, work: Work) -> str:
+    """The text that an event will have judged; empty where it is not known yet, or will not be."""
+    if not isinstance(event, ContentFlagged | MessageFlagged):
+        return text_of(event).text
+    known = work.get(Content, event.content_id) if event.flag == "counted" else None
+    return known.text if known else ""
 
 
 def judges(work: Work) -> Judges:

@@ -6,11 +6,9 @@ from services.notes.api import comments, notes
 from services.notes.settings import Settings
 from services.notes.store import Store
 from shared.desk import Desk
+from shared.http import joined
 
 
 def routes(desk: Desk, store: Store, settings: Settings) -> APIRouter:
     """The routes of notes."""
-    api = APIRouter()
-    api.include_router(notes.routes(desk, store, settings.hot.days))
-    api.include_router(comments.routes(desk, store, settings.need_steps))
-    return api
+    return joined(notes.routes(desk, store, settings.hot.days), comments.routes(desk, store, settings.need_steps))

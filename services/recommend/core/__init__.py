@@ -43,7 +43,7 @@ from services.recommend.core.people import (
 )
 from services.recommend.core.placement import Method, Placement, Profiles, Reason
 from services.recommend.core.places import Places
-from services.recommend.core.profiles import GroupProfile, changed, counts, learn, opened, unlearn
+from services.recommend.core.profiles import GroupProfile, changed, counts, learn, noted, opened, unlearn, unnoted
 from services.recommend.core.pulses import Fate, Pulse, Pulses, asked, founded, grade, heard, helped
 from services.recommend.core.shown import graded, list_for, paused_until, shown, varied
 from services.recommend.core.terms import features
@@ -104,6 +104,7 @@ __all__ = [
     "left",
     "list_for",
     "located",
+    "noted",
     "opened",
     "others",
     "paused_until",
@@ -117,6 +118,7 @@ __all__ = [
     "turn",
     "turned",
     "unlearn",
+    "unnoted",
     "unsaid",
     "varied",
     "veiled",

@@ -21,7 +21,7 @@ from services.recommend.core.people import Person, groups_of, settled
 from services.recommend.core.placement import Profiles, Reason
 from services.recommend.core.places import Places
 from services.recommend.core.pulses import Pulses
-from services.recommend.core.shown import CANDIDATES, SILENT, graded, paused_until, picked, resting
+from services.recommend.core.shown import CANDIDATES, SILENT, graded, paused_until, picked, resting, unfaded
 from services.recommend.core.terms import TITLE_CHARS, features
 
 Source = Literal["search", "intent", "place", "algorithm"]
@@ -116,7 +116,7 @@ def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Pict
     terms = features(asked.about[:TITLE_CHARS], asked.about[TITLE_CHARS:])
     told = groups.profiles.place(terms, CANDIDATES + len(out), floor=0.0)
     near = groups.places.near(asked.cell) if asked.cell else []
-    fits = groups.circles.suggest(person, CANDIDATES, able=able)
+    fits = groups.circles.suggest(unfaded(person, now), CANDIDATES, able=able)
     found: dict[Source, list[Found]] = {
         "intent": [Found(one.group_id, one.reasons) for one in told if able(one.group_id)],
         "place": [Found(group, (Near(),)) for group in near if able(group)],

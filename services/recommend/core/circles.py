@@ -4,7 +4,7 @@
     score(g)   = (sum_h x_h near(h, g) + popular * n_g / max n) * fade ** seen_g
 
 with c_hg the sum over the people in both of `share` (about 1 / their number of groups), n the members of a group,
-x_h what a tie of this person to h counts for: 1 for a membership, less than 0 for "not for me".
+x_h what a tie of this person to h counts for: 1 for a membership, less than 0 for "not for me"; seen_g the looks at g.
 Item-based collaborative filtering (Deshpande and Karypis, ACM TOIS 2004) with the random walk's weights: RP3beta
 (Paudel et al., ACM TiiS 2016) has the powers 1 and beta for n_h and n_g; ours were chosen on development splits of
 two data sets, where they lie on a wide plateau. c and n are whole numbers, so a view that was followed put by put

@@ -6,13 +6,14 @@ came. A group that uses a million terms a million times each is still far from w
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from services.recommend.core import tally
+from services.recommend.core.terms import kind
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 _BITS = 32
 _COUNT = (1 << _BITS) - 1
 _AT_ONCE = 4_096
+ENTRIES = 1 << 14
+"""Of terms by groups that are looked at together, if one term alone has no more: few megabytes at a time."""
 
 
 class _Term(msgspec.Struct, eq=False, gc=False):
@@ -29,13 +32,14 @@ class _Term(msgspec.Struct, eq=False, gc=False):
     """
 
     name: str
+    kind: int
     post: "array[int]"
     total: int
     weight: int = 0
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """A note's known terms, and who uses them: an entry for each term and each group that has it, term after term.
+    """Known terms of a note, and who uses them: an entry for each term and each group that has it, term after term.
 
     By entry: `slots` is the group's, `counts` its count. By term: `names`, `weights` and `times` (how often the note
     has it); `starts` is the first of its `many` entries.
@@ -51,9 +55,9 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """Groups by slot. `weigh` makes the weight of a term out of its name and its total, when it is wanted next."""
+    """Groups by slot. `weigh` makes the weight of a term out of its kind and its total, when it is wanted next."""
 
-    def __init__(self, weigh: Callable[[str, int], int]) -> None:
+    def __init__(self, weigh: Callable[[int, int], int]) -> None:
         self._weigh = weigh
         self._terms: dict[str, _Term] = {}
         # Terms to be weighed anew before the next score: once, however many profiles have changed their counts.
@@ -72,7 +76,7 @@ class Index:
         for name, before, after in tally.differing(old, new):
             term = known.get(name)
             if term is None:
-                term = known[name] = _Term(name, array("q"), 0)
+                term = known[name] = _Term(name, kind(name), array("q"), 0)
             changed.append(term)
             more = after - before
             term.total += more
@@ -105,7 +109,7 @@ class Index:
                 if not term.post:
                     del self._terms[term.name]
                     continue
-                weight, before = self._weigh(term.name, term.total), term.weight
+                weight, before = self._weigh(term.kind, term.total), term.weight
                 if weight != before:
                     term.weight = weight
                     moved.append(term)
@@ -115,22 +119,41 @@ class Index:
             np.add.at(self.norms, entries >> _BITS, more)
         return bool(stale)
 
-    def evidence(self, note: Mapping[str, int]) -> Evidence:
-        """What is known of the terms of a note, once all is settled."""
-        known = [(term, times) for name, times in note.items() if (term := self._terms.get(name))]
-        entries, many = _entries([term for term, _ in known])
-        return Evidence(
-            names=[term.name for term, _ in known],
-            weights=np.array([term.weight for term, _ in known], dtype=float),
-            times=np.array([times for _, times in known], dtype=float),
-            starts=np.cumsum(many) - many,
-            many=many,
-            slots=entries >> _BITS,
-            counts=entries & _COUNT,
-        )
+    def evidence(self, note: Mapping[str, int]) -> Iterator[Evidence]:
+        """What is known of the terms of a note, once all is settled: in pieces that fit into a processor's cache, so
+        that neither long notes nor many groups take memory. No group is twice in what a term says.
+        """
+        some: list[_Term] = []
+        entries = 0
+        for name in note:
+            term = self._terms.get(name)
+            if term is None:
+                continue
+            if some and entries + len(term.post) > ENTRIES:
+                yield _evidence(some, note)
+                some, entries = [], 0
+            some.append(term)
+            entries += len(term.post)
+        if some:
+            yield _evidence(some, note)
+
+
+def _evidence(terms: list[_Term], note: Mapping[str, int]) -> Evidence:
+    entries, many = _entries(terms)
+    return Evidence(
+        names=[term.name for term in terms],
+        weights=np.array([term.weight for term in terms], dtype=float),
+        times=np.array([note[term.name] for term in terms], dtype=float),
+        starts=np.cumsum(many) - many,
+        many=many,
+        slots=entries >> _BITS,
+        counts=entries & _COUNT,
+    )
 
 
 def _entries(terms: list[_Term]) -> tuple[Ints, NDArray[np.intp]]:
     """All entries of some terms, one after the other, and how many each has."""
-    posts = [np.frombuffer(term.post, dtype=np.int64) for term in terms]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *posts]), np.array([len(post) for post in posts], dtype=np.intp)
+    every = array("q")
+    for term in terms:
+        every.extend(term.post)
+    return np.array(every, dtype=np.int64), np.array([len(term.post) for term in terms], dtype=np.intp)

@@ -69,14 +69,15 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class _Note(msgspec.Struct, frozen=True):
-    """A note before the groups: `says` is what each entry of what is known adds to the dot product with its group,
-    `said` the dot product by slot, `square` by term its part of |d W|^2.
+    """A note before the groups: `said` is its dot product with each, by slot, `square` is |d W|^2.
+
+    `known` is all that is known of its terms where that is one piece; larger ones are read again, and not held.
     """
 
-    known: Evidence
-    says: Floats
+    terms: Mapping[str, int]
+    known: tuple[Evidence, ...]
     said: Floats
-    square: Floats
+    square: float
 
 
 class Profiles:
@@ -100,6 +101,8 @@ class Profiles:
         self._lengths: Floats | None = None
         self._notes = 0
         self._step = self._notes_step()
+        # How rare a term is, by its total: most terms have one of a few hundred.
+        self._rare: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -174,15 +177,17 @@ class Profiles:
         """The note as the groups are to see it."""
         if self._index.settle():
             self._lengths = None
-        known = self._index.evidence(terms)
-        says = np.repeat(known.times * known.weights**2, known.many) * known.counts
-        said = np.zeros(len(self._names))
-        np.add.at(said, known.slots, says)
-        return _Note(known, says, said, (known.times * known.weights) ** 2)
+        said, square = np.zeros(len(self._names)), 0.0
+        whole: tuple[Evidence, ...] = ()
+        for n, known in enumerate(self._index.evidence(terms)):
+            np.add.at(said, known.slots, _says(known))
+            square += float(((known.times * known.weights) ** 2).sum())
+            whole = () if n else (known,)
+        return _Note(terms, whole, said, square)
 
     def _share(self, note: _Note) -> Floats:
         """Scores of the slots; free slots get 0, closed groups keep their share."""
-        length = math.sqrt(max(float(note.square.sum()), 1.0))
+        length = math.sqrt(max(note.square, 1.0))
         power = _sharpened(note.said / self._sizes() / length, self._method.sharpness)
         return np.asarray(power / (power.sum() + self._method.none**self._method.sharpness))
 
@@ -199,33 +204,40 @@ class Profiles:
         Without a term the others' dot products fall, too. Only the groups that use it are reckoned anew, and what
         they all have together is corrected by the difference. (A group that does not use the term would rise.)
         """
-        if not best:
-            return []
-        sharpness, sizes, at = self._method.sharpness, self._sizes(), note.known.slots
-        before = _sharpened(note.said / sizes, sharpness)
-        after = _sharpened((note.said[at] - note.says) / sizes[at], sharpness)
-        whole = before.sum() + np.add.reduceat(after - before[at], note.known.starts)
-        square = np.maximum(note.square.sum() - note.square, 1.0)
-        rest = np.maximum(whole, 0.0) + self._method.none**sharpness * square ** (sharpness / 2)
-        place = np.full(len(self._names), -1)
-        place[best] = np.arange(len(best))
-        mine = np.flatnonzero(place[at] >= 0)
-        term = np.searchsorted(note.known.starts, mine, side="right") - 1
-        falls = score[at[mine]] - after[mine] / rest[term]
         found: list[list[tuple[float, str]]] = [[] for _ in best]
-        for which, fall, one in zip(place[at[mine]].tolist(), falls.tolist(), term.tolist(), strict=True):
-            found[which].append((fall, note.known.names[one]))
+        sizes, place = self._sizes(), np.full(len(self._names), -1)
+        place[best] = np.arange(len(best))
+        before = _sharpened(note.said / sizes, self._method.sharpness)
+        whole = before.sum()
+        for known in (note.known or self._index.evidence(note.terms)) if best else ():
+            after = _sharpened((note.said[known.slots] - _says(known)) / sizes[known.slots], self._method.sharpness)
+            rest = self._rest(whole + np.add.reduceat(after - before[known.slots], known.starts), note, known)
+            mine = np.flatnonzero(place[known.slots] >= 0)
+            term = np.searchsorted(known.starts, mine, side="right") - 1
+            falls = score[known.slots[mine]] - after[mine] / rest[term]
+            whose = place[known.slots[mine]]
+            for which, fall, one in zip(whose.tolist(), falls.tolist(), term.tolist(), strict=True):
+                found[which].append((fall, known.names[one]))
         return found
 
-    def _weight(self, term: str, total: int) -> int:
-        rare: float = math.log1p(self._step / total) ** self._method.power
-        return round(_STEPS * self._method.weight[kind(term)] * rare)
+    def _rest(self, whole: Floats, note: _Note, known: Evidence) -> Floats:
+        """What a share is taken of, without each of the terms."""
+        sharpness = self._method.sharpness
+        square = np.maximum(note.square - (known.times * known.weights) ** 2, 1.0)
+        return np.asarray(np.maximum(whole, 0.0) + self._method.none**sharpness * square ** (sharpness / 2))
+
+    def _weight(self, kind_: int, total: int) -> int:
+        rare = self._rare.get(total)
+        if rare is None:
+            rare = self._rare[total] = math.log1p(self._step / total) ** self._method.power
+        return round(_STEPS * self._method.weight[kind_] * rare)
 
     def _count_notes(self, more: int) -> None:
         """All terms are weighed anew when the notes have grown by a quarter of an octave, not at every note."""
         self._notes += more
         if self._notes_step() != self._step:
             self._step = self._notes_step()
+            self._rare.clear()
             self._index.renew()
 
     def _notes_step(self) -> float:
@@ -244,6 +256,12 @@ class Profiles:
         slot = self._slots[group_id] = self._free.pop()
         self._names[slot] = group_id
         return slot
+
+
+def _says(known: Evidence) -> Floats:
+    """What each entry adds to the dot product of the note with its group."""
+    says: Floats = np.repeat(known.times * known.weights**2, known.many) * known.counts
+    return says
 
 
 def _sharpened(near: Floats, sharpness: float) -> Floats:

@@ -62,7 +62,7 @@ def list_for(
     def able(group: str) -> bool:
         return group not in out and profiles.able(group) and pulses.alive(group, now)
 
-    fits = graded(circles.suggest(person, CANDIDATES, able=able), pulses, now)
+    fits = graded(circles.suggest(unfaded(person, now), CANDIDATES, able=able), pulses, now)
     return picked(fits, person, now, k, circles=circles, profiles=profiles)
 
 
@@ -78,12 +78,20 @@ def _times(fit: Any, grade: float) -> Any:
 
 
 def picked(fits: list[F], person: Person, now: datetime, k: int, *, circles: Circles, profiles: Profiles) -> list[F]:
-    """What is shown of groups that fit, best first; those of the look that is still on come before others."""
+    """What is shown of groups that fit, best first; those of the look that is still on are not pushed out by better."""
     seen = {tie.group_id: tie.seen_at for tie in person.ties if tie.seen_at}
     again = {fit.group_id for fit in fits if fit.group_id in seen and now - seen[fit.group_id] < LOOK}
     fits = sorted(fits, key=lambda fit: fit.group_id not in again)
     before = last_shown({group: at for group, at in seen.items() if group not in again})
     return shown(fits, k, before, profiles.owner, cache(circles.alike))
+
+
+def unfaded(person: Person, now: datetime) -> Person:
+    """The person without the look that is still on: until it is over nothing counts for less, and the order stays."""
+    on = {tie.group_id for tie in person.ties if tie.seen_at and now - tie.seen_at < LOOK}
+    if not on:
+        return person
+    return replace(person, ties=tuple(replace(t, seen=t.seen - (t.group_id in on)) for t in person.ties))
 
 
 def resting(person: Person, now: datetime) -> frozenset[str]:
@@ -113,7 +121,7 @@ def varied(groups: list[str], alike: Callable[[str, str], float]) -> float:
 def shown(
     fits: Iterable[F], k: int, before: Iterable[str], owner: Callable[[str], str], alike: Callable[[str, str], float]
 ) -> list[F]:
-    """The first k of the fits, without those that would be one too many of an owner, or make the list too much alike.
+    """The first k of the fits, best first, without what is one too many of an owner, or makes the list too much alike.
 
     What is too much alike comes where nothing else is left, in a town of a few groups. `before` are the groups shown
     last; an owner who is not known, "", is nobody's.
@@ -130,7 +138,7 @@ def shown(
         (taken if good else spare).append(fit)
         owned[whose] += good
         if len(taken) == k:
-            return taken
+            break
     for fit in spare:
         whose = owner(fit.group_id)
         if len(taken) < k and not (whose and owned[whose] >= OF_ONE_OWNER):

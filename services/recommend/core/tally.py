@@ -10,7 +10,21 @@ from collections.abc import Iterable, Mapping
 
 def read(tally: str) -> dict[str, int]:
     """The counts, in the order of the names."""
-    return {name: int(count) for name, count in _parts(tally).items()}
+    return {name: int(count) for name, count in parts(tally).items()}
+
+
+def parts(tally: str) -> dict[str, str]:
+    """The counts as they stand there, in the order of the names: a number is made of those alone that are wanted."""
+    told = tally.split(" ") if tally else []
+    return dict(zip(told[::2], told[1::2], strict=True))
+
+
+def joined(counts: Mapping[str, str]) -> str:
+    """The string of such counts, in whatever order they are."""
+    names = sorted(counts)
+    told = [""] * (2 * len(names))
+    told[::2], told[1::2] = names, map(counts.__getitem__, names)
+    return " ".join(told)
 
 
 def told(counts: Mapping[str, int]) -> str:
@@ -25,8 +39,10 @@ def size(tally: str) -> int:
 
 def differing(old: str, new: str) -> list[tuple[str, int, int]]:
     """The names whose counts differ, with the old count and the new one."""
-    was, now = _parts(old), _parts(new)
+    was, now = parts(old), parts(new)
     found = [(name, int(was.get(name, 0)), int(count)) for name, count in now.items() if was.get(name) != count]
+    if len(now) - sum(not before for _, before, _ in found) == len(was):
+        return found  # nothing has gone
     return found + [(name, int(was[name]), 0) for name in was.keys() - now.keys()]
 
 
@@ -52,8 +68,3 @@ def added(tally: str, more: Iterable[tuple[str, int]], *, debts: bool = False) -
         done = at + held
     merged += parts[2 * done :]
     return " ".join(merged)
-
-
-def _parts(tally: str) -> dict[str, str]:
-    parts = tally.split(" ") if tally else []
-    return dict(zip(parts[::2], parts[1::2], strict=True))

@@ -77,7 +77,9 @@ def features(title: str, text: str) -> dict[str, int]:
 
 def kind(term: str) -> int:
     """WORD, CHAR or PAIR. Any string has a kind, so that a foreign term cannot break a profile."""
-    if not _CJK_FIRST.match(term):
+    # Nearly all begin below the first of the ranges, or in the large one.
+    first = term[:1]
+    if first < "\u2e80" or not ("\u4e00" <= first <= "\u9fff" or _CJK_FIRST.match(first)):
         return WORD
     return CHAR if len(term) == 1 else PAIR
 

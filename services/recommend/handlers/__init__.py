@@ -97,6 +97,7 @@ def router(settings: Settings) -> Router:
     )
     table.on(GroupsSuggested, groups_suggested, lambda e: [(Suggestions, e.note_id)])
     table.on(SuggestionsWithdrawn, suggestions_withdrawn, lambda e: [(Suggestions, e.note_id)])
+    table.own(GroupsSuggested, SuggestionsWithdrawn)
     table.on(GroupOpened, group_opened, lambda e: [(GroupProfile, e.group_id), (Pulse, e.group_id)])
     table.on(GroupChanged, group_changed, lambda e: [(GroupProfile, e.group_id)])
     table.on(ProfileTaught, profile_taught, lambda e: [(GroupProfile, e.group_id)])

@@ -13,10 +13,10 @@ from services.recommend.core import (
     founded,
     heard,
     helped,
-    learn,
+    noted,
     opened,
     turn,
-    unlearn,
+    unnoted,
 )
 from shared.contracts.groups import ContributionMade, GroupChanged, GroupOpened, MemberJoined, MemberLeft
 from shared.contracts.recommend import CircleTurned, MembershipHeard, ProfileTaught, ProfileUntaught
@@ -51,13 +51,13 @@ def group_changed(event: GroupChanged, work: Work) -> str | None:
 def profile_taught(event: ProfileTaught, work: Work) -> None:
     """Learn a note that was relayed to the group."""
     profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
-    work.put(learn(profile, dict(event.terms)))
+    work.put(noted(profile, dict(event.terms)))
 
 
 def profile_untaught(event: ProfileUntaught, work: Work) -> None:
     """Forget a note that is deleted, or the text that it had."""
     profile = work.get(GroupProfile, event.group_id) or GroupProfile(id=event.group_id)
-    work.put(unlearn(profile, dict(event.terms)))
+    work.put(unnoted(profile, dict(event.terms)))
 
 
 def member_joined(event: MemberJoined, work: Work) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from local.processes import ROOT, CannotStartError
-from tests.bench.peers import capacity, endurance, grid, latency, phases, throughput
+from tests.bench.peers import capacity, commands, endurance, grid, latency, phases, throughput
 from tests.bench.peers.effort import GLANCE, Effort
 from tests.bench.peers.report import PLACE, Watch, keep, kept, page
 from tests.bench.peers.stage import BENCH
@@ -27,7 +27,7 @@ PARTS: Mapping[str, Callable[[Effort], Coroutine[Any, Any, Mapping[str, Any]]]] 
     "trips": phases.trips,
     "lone": latency.lone,
     "half": latency.half,
-    "api": latency.api,
+    "api": commands.api,
     "grid": grid.grid,
     "growth": grid.growth,
     "recovery": endurance.recovery,

@@ -16,8 +16,8 @@ from pymongo.write_concern import WriteConcern
 
 from shared.contracts import Envelope
 from shared.contracts.notes import CommentPosted
-from shared.contracts.topics import NOTE, NOTE_VERDICT
-from tests.bench.peers.plain import Store
+from shared.contracts.topics import NOTE_VERDICT
+from tests.bench.peers.plain import Store, consumer, producer
 from tests.bench.peers.trips import counted
 from tests.bench.peers.until import while_not_stopped
 from tests.bench.peers.workload import Job, answered, job, judge
@@ -26,17 +26,17 @@ POLL = 0.05
 ROWS = 100
 
 
-async def consume(told: Job, consumer: AIOKafkaConsumer, store: Store) -> None:
+async def consume(told: Job, reader: AIOKafkaConsumer, store: Store) -> None:
     """For ever: an event whose id is in the inbox was done before."""
     async with store.client.start_session() as session:
-        async for record in consumer:
+        async for record in reader:
             try:
                 concerns: dict[str, Any] = {"read_concern": ReadConcern("snapshot")}
                 async with await session.start_transaction(write_concern=WriteConcern("majority", j=True), **concerns):
                     await one(told, record, store, session)
             except DuplicateKeyError:
                 pass
-            await consumer.commit()
+            await reader.commit()
 
 
 async def one(told: Job, record: Any, store: Store, session: Any) -> None:
@@ -56,13 +56,13 @@ async def one(told: Job, record: Any, store: Store, session: Any) -> None:
     await store.database.outbox.insert_one(row, session=session)
 
 
-async def relay(producer: AIOKafkaProducer, store: Store) -> None:
+async def relay(writer: AIOKafkaProducer, store: Store) -> None:
     """For ever: rows are deleted when the broker has them."""
     outbox = store.database.outbox
     while True:
         rows = await outbox.find().sort("_id").limit(ROWS).to_list()
         sent = [
-            await producer.send(row["topic"], row["value"], key=row["key"], headers=[(n, v) for n, v in row["headers"]])
+            await writer.send(row["topic"], row["value"], key=row["key"], headers=[(n, v) for n, v in row["headers"]])
             for row in rows
         ]
         await asyncio.gather(*sent)
@@ -76,16 +76,8 @@ async def main(told: Job) -> None:
     """Works until it is told to stop."""
     gc.set_threshold(50_000, 50, 100)
     store = await Store.open(told)
-    consumer = AIOKafkaConsumer(
-        NOTE.name,
-        bootstrap_servers=told.kafka,
-        group_id=told.group,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    producer = AIOKafkaProducer(bootstrap_servers=told.kafka, acks="all", enable_idempotence=True)
-    async with consumer, producer:
-        works = (consume(told, consumer, store), relay(producer, store))
+    async with consumer(told, enable_auto_commit=False) as reader, producer(told) as writer:
+        works = (consume(told, reader, store), relay(writer, store))
         await while_not_stopped(*(asyncio.create_task(work) for work in works))
 
 

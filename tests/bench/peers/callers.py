@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 LENGTH = b"content-length: "
+BODY = json.dumps({"text": "Thanks, that helped. We went on Saturday and the shade lasted until eleven."})
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Client(asyncio.Protocol):
         self._told = told
         self._head = (
             f"Host: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-            "Connection: keep-alive\r\n"
+            f"Connection: keep-alive\r\nContent-Length: {len(BODY)}\r\n"
         )
         self._number = hash(token) % 10_000
         self._got = b""
@@ -65,26 +66,21 @@ class Client(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._number = (self._number + 1) % 10_000
-        body = json.dumps({"text": "Thanks, that helped. We went on Saturday and the shade lasted until eleven."})
         asked = f"POST /v1/notes/n{self._number:05d}/comments HTTP/1.1\r\n{self._head}"
         self._sent = time.perf_counter()
         assert self._transport is not None
-        self._transport.write(
-            f"{asked}Idempotency-Key: {uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
+        self._transport.write(f"{asked}Idempotency-Key: {uuid4()}\r\n\r\n{BODY}".encode())
 
 
-async def crowd(port: int, tokens: list[str], warm: float, seconds: float) -> Answers:
-    """One client a token, for so long after they are warm."""
+async def crowd(port: int, tokens: list[str], seconds: float) -> Answers:
+    """One client a token, for so long from when all are connected."""
     told = Answers()
     loop = asyncio.get_running_loop()
     made = [
         await loop.create_connection(lambda token=token: Client(f"127.0.0.1:{port}", token, told), "127.0.0.1", port)  # type: ignore[misc]
         for token in tokens
     ]
-    await asyncio.sleep(warm)
     told.seconds.clear()
-    told.refused.clear()
     await asyncio.sleep(seconds)
     found = Answers(list(told.seconds), list(told.refused))
     for _, client in made:

@@ -8,11 +8,9 @@ idempotency key and an outbox row; ``alone`` is the edge with nothing behind it,
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
-from aiokafka import AIOKafkaProducer
 from bson import ObjectId
 from fastapi import APIRouter, FastAPI, Response
 from msgspec import json
@@ -36,13 +34,16 @@ from shared.flow.work import Scope, Work
 from shared.http import Red, application
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, migrate
 from shared.mongo import MongoDatabase, MongoDriver
+from shared.serving import listening
 from shared.telemetry import Metrics, configure_logging
 from tests.bench.peers.boxes import relay
-from tests.bench.peers.plain import Store
+from tests.bench.peers.plain import Store, producer
+from tests.bench.peers.trips import counted
 from tests.bench.peers.until import stopped
 from tests.bench.peers.workload import Job, job, posted
 
 PATIENCE = 15.0
+GRACE = 5.0
 
 
 class Comment(Document, frozen=True, kw_only=True):
@@ -116,13 +117,13 @@ async def ours(told: Job) -> AsyncIterator[Handle]:
 async def insert(told: Job) -> AsyncIterator[Handle]:
     """One insert, one awaited publish."""
     store = await Store.open(told)
-    async with AIOKafkaProducer(bootstrap_servers=told.kafka, acks="all", enable_idempotence=True) as producer:
+    async with producer(told) as writer:
 
         async def handle(command: PostComment, call: Call) -> Response:
             await store.database.comments.insert_one(stored(command))
             event = told_of(command)
             value, headers = event.model_dump_json().encode(), envelope(event, call).headers()
-            await producer.send_and_wait(NOTE.name, value, key=event.key.encode(), headers=headers)
+            await writer.send_and_wait(NOTE.name, value, key=event.key.encode(), headers=headers)
             return answer(command)
 
         yield handle
@@ -150,8 +151,8 @@ async def boxes(told: Job) -> AsyncIterator[Handle]:
             await store.database.outbox.insert_one(row, session=session)
         return answer(command)
 
-    async with AIOKafkaProducer(bootstrap_servers=told.kafka, acks="all", enable_idempotence=True) as producer:
-        relaying = asyncio.create_task(relay(producer, store))
+    async with producer(told) as writer:
+        relaying = asyncio.create_task(relay(writer, store))
         yield handle
         relaying.cancel()
         await asyncio.gather(relaying, return_exceptions=True)
@@ -187,15 +188,6 @@ def answer(command: PostComment) -> Response:
     return Response(json.encode({"comment_id": command.comment_id}), 201, media_type="application/json")
 
 
-class Http(uvicorn.Server):
-    """uvicorn without signal handlers of its own."""
-
-    @contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """Nothing."""
-        yield
-
-
 def app(told: Job, handle: Handle) -> FastAPI:
     """The edge of our services."""
     metrics = Metrics("notes")
@@ -207,7 +199,7 @@ def app(told: Job, handle: Handle) -> FastAPI:
         authenticator=Authenticator(url, issuer, audience),
         metrics=Red(metrics.http_requests, metrics.http_seconds),
     )
-    api.include_router(routes(handle))
+    api.take(routes(handle))
     return api
 
 
@@ -217,11 +209,7 @@ async def main(told: Job) -> None:
     configure_logging("notes", "WARNING")
     make = {"": ours, "pymongo": ours, "insert": insert, "boxes": boxes, "alone": alone}[told.variant]
     async with make(told) as handle:
-        port = int(told.edge.split()[3])
-        config = uvicorn.Config(
-            app(told, handle), port=port, lifespan="off", log_config=None, access_log=False, server_header=False
-        )
-        http = Http(config)
+        http = listening(app(told, handle), "127.0.0.1", int(told.edge.split()[3]), GRACE)
         serving = asyncio.create_task(http.serve())
         await stopped()
         http.should_exit = True
@@ -229,4 +217,5 @@ async def main(told: Job) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(job()))
+    with counted(job()):
+        asyncio.run(main(job()))

@@ -1,29 +1,23 @@
-"""From an event's making to its effect: a lone event, half of the peak, and commands through HTTP."""
+"""From an event's making to its effect: a lone event, and half of the peak."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from local.issuer import Issuer
-from local.places import free_port, port_open
-from local.processes import wait_for
 from local.report import quantile
 from shared.contracts import partition_of
 from shared.contracts.topics import NOTE
-from tests.bench.peers.callers import crowd
 from tests.bench.peers.effort import Effort
 from tests.bench.peers.report import kept
-from tests.bench.peers.stage import PEERS, Peer, Running, Stage, stage, verdicts
+from tests.bench.peers.stage import PEERS, Peer, Stage, stage, verdicts
 from tests.bench.peers.workload import comments, posted
 
 LONE_EVERY = 0.2
-CLIENTS = 64
 PEAK = 8_000.0
 """Assumed while none was measured."""
 STEP = 0.01
@@ -111,41 +105,3 @@ async def _fed(stage: Stage, peer: Peer, rate: float, seconds: float) -> list[fl
         await run.reach(stage.many)
     await stage.forget(run)
     return await delays(stage, run.job.group, since)
-
-
-async def api(effort: Effort) -> Mapping[str, Any]:
-    """Commands through HTTP by 64 clients, and by one."""
-    names = {"ours": "", "ours, pymongo": "pymongo", "insert": "insert", "boxes": "boxes", "edge": "alone"}
-    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {"64": [], "1": []} for name in names}
-    async with stage(many=0) as made, Issuer() as issuer:
-        tokens = [issuer.token(f"p{number:05d}") for number in range(CLIENTS)]
-        for turn in range(effort.rounds):
-            for name in list(names)[turn % len(names) :] + list(names)[: turn % len(names)]:
-                async with _serving(made, names[name], issuer) as (run, port):
-                    for clients in (CLIENTS, 1):
-                        own = run.used()[0]
-                        got = await crowd(port, tokens[:clients], 1.0, effort.seconds)
-                        if got.refused:
-                            raise RuntimeError(f"{name}: {got.refused[:3]}")
-                        rate = len(got.seconds) / effort.seconds
-                        micros = (run.used()[0] - own) / (rate * (effort.seconds + 1.0)) * 1e6
-                        found[name][str(clients)].append({"rate": rate, "own_us": micros, **told(got.seconds)})
-                await made.forget(run)
-    middle = {
-        name: {
-            clients: {figure: median(r[figure] for r in rounds) for figure in rounds[0]}
-            for clients, rounds in by.items()
-        }
-        for name, by in found.items()
-    }
-    return {"clients": CLIENTS, "peers": middle, "rounds": found}
-
-
-@asynccontextmanager
-async def _serving(stage: Stage, variant: str, issuer: Issuer) -> AsyncIterator[tuple[Running, int]]:
-    port = free_port()
-    told_ = f"{issuer.jwks_url} {issuer.issuer} {issuer.audience} {port}"
-    async with stage.at_work(Peer("edge", "edge", variant, ""), edge=told_) as run:
-        await wait_for(lambda: port_open(port), 60.0, "the API answers", *run.children)
-        await asyncio.sleep(1.0)  # the api slot is claimed
-        yield run, port

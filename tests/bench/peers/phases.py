@@ -55,14 +55,15 @@ async def phases(effort: Effort) -> Mapping[str, Any]:
             window = await once(made, PEERS[name], effort)
             async with made.at_work(PEERS[name]) as run:
                 await run.reach(FIRST)
-                raw = await _sampled(run, effort.seconds)
+                raw = await sampled(run, effort.seconds)
             await made.forget(run)
             by = {phase: share * window.micros for phase, share in shares(raw).items()}
             found[name] = {"own_us": window.micros, "phases_us": by}
     return {"peers": found}
 
 
-async def _sampled(run: Running, seconds: float) -> str:
+async def sampled(run: Running, seconds: float) -> str:
+    """What a sampling profiler saw: lines of ``frame;frame;frame count``."""
     place = run.stage.stack.directory / f"{run.job.group}.stacks"
     # Of the thread that holds the interpreter: others wait, for a socket or a queue, which it does not always see.
     argv = [str(BENCH.with_name("py-spy")), "record", "--gil", "--pid", str(run.children[0].pid), "--format", "raw"]

@@ -1,8 +1,9 @@
-"""What the peers without lanes write: find and update per document, one event published and awaited."""
+"""What the peers without lanes have in common: clients of the broker, and find and update per document."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
@@ -10,9 +11,22 @@ from pymongo.write_concern import WriteConcern
 
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import CommentPosted
+from shared.contracts.topics import NOTE
 from tests.bench.peers.workload import Job, author_key, judgement
 
 COLLECTIONS = ("judgements", "notes", "authors", "inbox", "outbox")
+
+
+def consumer(told: Job, **more: Any) -> AIOKafkaConsumer:
+    """Of the comments, from the first on, one in a group."""
+    return AIOKafkaConsumer(
+        NOTE.name, bootstrap_servers=told.kafka, group_id=told.group, auto_offset_reset="earliest", **more
+    )
+
+
+def producer(told: Job, **more: Any) -> AIOKafkaProducer:
+    """As sure as ours: all replicas, nothing twice."""
+    return AIOKafkaProducer(bootstrap_servers=told.kafka, acks="all", enable_idempotence=True, **more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,51 @@ def api(part: Part) -> str:
         "The same edge for all (FastAPI on uvicorn, tokens, limits, counts); the clients are on the same processors.\n"
     )
     head = "server | what a command is | clients | commands/s | p50, ms | p99, ms | own CPU, us/command"
-    return f"## Commands through HTTP\n\n{told}\n{where(part)}\n" + table(head, rows)
+    return f"## Commands through HTTP\n\n{told}\n{where(part)}\n{table(head, rows)}{_spent(part)}"
+
+
+def _spent(part: Part) -> str:
+    """Whose the processor time of a command is, where it was looked at, and what one process could come to at most."""
+    if "looks" not in part:
+        return ""
+    by = {name: of["64"] for name, of in part["peers"].items()}
+    rows = [
+        [
+            name,
+            *(f"{share * by[name]['own_us']:,.0f}" for share in look["shares"].values()),
+            *(f"{by[name][whose]:,.0f}" for whose in ("database_us", "broker_us", "callers_us")),
+            *(f"{look['requests'][whose]:.2g}" for whose in ("database_requests", "broker_requests")),
+        ]
+        for name, look in part["looks"].items()
+    ]
+    told = (
+        "Where the processor time of a command goes with 64 clients, microseconds. The server's own by whose code the "
+        "thread that held the interpreter was in whenever py-spy looked (the standard library's for whom it works); "
+        "database, broker and clients beside it; and requests sent for a command.\n"
+    )
+    whose = " | ".join(part["looks"]["ours"]["shares"])
+    head = f"server | {whose} | database | broker | clients | requests to the database | to the broker"
+    return f"\n{told}\n{table(head, rows)}\n{_bounds(part)}"
+
+
+def _bounds(part: Part) -> str:
+    own = {name: of["64"]["own_us"] for name, of in part["peers"].items()}
+    rows = [
+        [
+            f"against {other}",
+            f"{own[other] / own['ours']:.2f}",
+            f"{own[other] / own['edge']:.2f}",
+            f"{(own[other] - own['edge']) / (own['ours'] - own['edge']):.2f}",
+        ]
+        for other in ("insert", "boxes")
+    ]
+    batch = 1 / part["looks"]["ours"]["requests"]["transactions"]
+    told = (
+        "One process does one thing at a time, so its own time bounds what it can do. How many times as many commands "
+        "that allows: as it is; with a lane that cost nothing; and with an edge that cost nothing, for all. One "
+        f"transaction of ours had {batch:.0f} commands.\n"
+    )
+    return f"{told}\n{table('ours | as it is | free lane | free edge', rows)}"
 
 
 def grid(part: Part) -> str:
