@@ -140,7 +140,7 @@ class LaneSuite:
 
         async def stored() -> bool:
             control_ = control.read_control(lane, (await world.documents("moderation", LANES))[lane])
-            return control_.next.get(NOTE_VERDICT.name) == 1
+            return control_.next.get(NOTE_VERDICT.name) == told.offset + 1
 
         await world.until(stored, "the position is stored")
         assert node.outcomes == {"done": 1}
