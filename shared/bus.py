@@ -31,7 +31,7 @@ log = structlog.get_logger()
 _quiet: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 """FastStream tells of every batch and callback; only its troubles are of use here."""
 
-COMMIT_EVERY = 5.0
+LOOK_EVERY = 5.0
 START_WAIT = 1.0
 
 
@@ -58,7 +58,7 @@ class Bus:
         self._ending: set[asyncio.Task[None]] = set()
         self._consumers: list[KeyConsumer] = []
         self._broker: KafkaBroker | None = None
-        self._committer: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     async def connect(self, topics: Iterable[str]) -> dict[str, int]:
         """Wait for the broker and for all topics; returns their partition counts."""
@@ -116,7 +116,7 @@ class Bus:
         await broker.connect()
         for consumer in self._consumers:
             await _joined(consumer.subscriber)
-        self._committer = asyncio.create_task(self._commit_now_and_then(), name="offsets")
+        self._keeper = asyncio.create_task(self._look_after(), name="groups")
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Send all and wait until every one is acknowledged; see ``shared.flow.ports.Publisher``."""
@@ -148,9 +148,9 @@ class Bus:
 
     async def stop(self) -> None:
         """Leave the groups, flush, close."""
-        if self._committer is not None:
-            self._committer.cancel()
-            await asyncio.gather(self._committer, return_exceptions=True)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         if self._broker is not None:
             for consumer in self._consumers:
                 await consumer.commit()
@@ -196,11 +196,18 @@ class Bus:
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    async def _commit_now_and_then(self) -> None:
+    async def _look_after(self) -> None:
+        """Tells Kafka now and then how far the lanes are, and joins again where the client has given up a group."""
         while True:
-            await asyncio.sleep(COMMIT_EVERY)
+            await asyncio.sleep(LOOK_EVERY)
             for consumer in self._consumers:
-                await consumer.commit()
+                if consumer.lost:
+                    log.error("group_lost", key=consumer.key)
+                    await consumer.on_partitions_revoked(set())
+                    await consumer.subscriber.stop()
+                    await _joined(consumer.subscriber)
+                else:
+                    await consumer.commit()
 
 
 async def _joined(subscriber: Any) -> None:

@@ -51,8 +51,19 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self.subscriber: Any = None
 
     @property
+    def key(self) -> str:
+        """The key whose topics it reads."""
+        return self._lanes.key
+
+    @property
     def _consumer(self) -> Any:
         return self.subscriber.consumer
+
+    @property
+    def lost(self) -> bool:
+        """Whether the client has given up its group: after an error of its own it does not join again by itself, and
+        its lanes would fight for ever with those of whoever has got its partitions."""
+        return self._consumer is not None and self._consumer._coordinator._coordination_task.done()
 
     async def deliver(self, records: Sequence[Any]) -> None:
         """Hand a fetched batch over; nothing is awaited, so partitions never wait for each other."""

@@ -13,6 +13,7 @@ from local.places import free_port
 from local.processes import until, wait_for
 from local.stack import running
 from shared.admin import make_topics
+from shared.assignor import LaneAssignor
 from shared.brokers import Brokers
 from shared.bus import Bus
 from shared.contracts import Envelope
@@ -126,6 +127,33 @@ async def test_a_group_that_cannot_be_joined_leaves_the_others_alone() -> None:
         door.open = True
         await asyncio.wait_for(consuming, SOON)
         assert idle.held() == [4, 4]
+        await asyncio.wait_for(bus.stop(), SOON)
+        assert not [task for task in asyncio.all_tasks() if "aiokafka" in repr(task)]
+
+
+async def test_a_member_whose_client_has_given_up_joins_its_group_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that has met an error of its own joins no more: its lanes end, and the bus begins with a new one."""
+    stumbles = [False]
+
+    class Stumbling(LaneAssignor):
+        @classmethod
+        def on_assignment(cls, assignment: Any) -> None:
+            if stumbles.pop():
+                raise RuntimeError("an error of its own")
+
+    monkeypatch.setattr("shared.bus.LaneAssignor", Stumbling)
+    async with running("embedded") as stack:
+        bus = Bus(Brokers(stack.kafka), "notes")
+        idle = Idle(Lanes("note", NOTE.name))
+        await asyncio.wait_for(bus.connect({NOTE.name}), SOON)
+        await asyncio.wait_for(bus.consume(cast(Process, idle)), SOON)
+        assert idle.held() == [4]
+        stumbles += [False, True]
+        bus._consumers[0].subscriber.consumer._coordinator.request_rejoin()
+        async with asyncio.timeout(SOON):
+            await until(lambda: idle.held() == [0])
+            await until(lambda: idle.held() == [4])
+        assert not stumbles
         await asyncio.wait_for(bus.stop(), SOON)
         assert not [task for task in asyncio.all_tasks() if "aiokafka" in repr(task)]
 
