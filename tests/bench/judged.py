@@ -6,22 +6,23 @@ stand in the topic of notes as comments of 50,000 people under 10,000 notes befo
 Kafka, and the time from its first verdict to the last says how many it judges a second, through Kafka and the database,
 with counters and all. What follows from these verdicts (counters that are told, contents that are judged again) may
 still be under way then: it is waited for, and what the processes took of the processor is told for all of it, since
-they share a machine with this one. Then comments come at half of that rate, and each verdict is timed from the sending
-of its comment. Fails below 2,000 a second, above 100 ms for the slowest in a hundred, and where a verdict is missing or
+they share a machine with this one. Before that the same work is done in memory, without broker and database: no process
+can be faster than that. Last, comments come at half of the rate, and each verdict is timed from the sending of its
+comment. Fails below 2,000 a second, above 100 ms for the slowest in a hundred, and where a verdict is missing or
 there twice. The rows are read and forgotten: nothing of them is printed.
 """
 
 import argparse
 import asyncio
 import os
-import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -30,7 +31,11 @@ from local.fleet import PARTITIONS, Service, World, topics
 from local.issuer import Issuer
 from local.processes import Child, wait_for
 from local.stack import Stack, pick, running
+from services.moderation.app import begin
 from services.moderation.core import blank, learned, pack, read
+from services.moderation.handlers import router
+from services.moderation.settings import Settings
+from services.moderation.view import BarView, ModelView, RulesView, ShadowView
 from shared.contracts import Envelope, partition_of
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import CommentPosted
@@ -38,11 +43,13 @@ from shared.contracts.topics import NOTE_VERDICT
 from shared.release import base_rules
 from tests.bench.backtest import LONGEST
 from tests.bench.gate import rows
+from tests.bench.lane import BATCH, Lane
+from tests.fakes.database import FakeDatabase, Server
 
 LEAST_RATE, MOST_SECONDS = 2_000, 0.1
-SHARE, LASTS, WARM, LEARNED = 0.5, 20.0, 2_000, 2_000
-"""Of the rate that was found; seconds for which comments come at it; texts judged before anything is timed; and those
-that the model has learned before that."""
+SHARE, LASTS, WARM, LEARNED, ALONE = 0.5, 20.0, 2_000, 2_000, 4_000
+"""Of the rate that was found; seconds for which comments come at it; texts judged before anything is timed; those that
+the model has learned before that; and those of the work alone."""
 PEOPLE, NOTES = 50_000, 10_000
 """Where thousands write a second, few of them are the same."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -83,21 +90,24 @@ class Verdicts:
             await asyncio.sleep(0.05)
 
 
+def comment(number: int, text: str) -> CommentPosted:
+    """Of some person, under some note."""
+    chance = crc32(b"%d" % number)
+    note, person = f"n{chance % NOTES}", f"p{chance // NOTES % PEOPLE}"
+    return CommentPosted(comment_id=f"c{number}", note_id=note, author_id=person, note_author_id="ann", text=text)
+
+
 class Comments:
     """Writes comments to the topic, each once."""
 
     def __init__(self, producer: AIOKafkaProducer, written: Iterator[str]) -> None:
-        self._producer, self._written, self._rng = producer, written, random.Random(1)
+        self._producer, self._written = producer, written
         self.sent: dict[str, float] = {}
 
     async def send(self) -> None:
         """The next one, without waiting for its acknowledgement."""
-        id_ = f"c{len(self.sent)}"
-        note, person = f"n{self._rng.randrange(NOTES)}", f"p{self._rng.randrange(PEOPLE)}"
-        event = CommentPosted(
-            comment_id=id_, note_id=note, author_id=person, note_author_id="ann", text=next(self._written)
-        )
-        at = datetime.now(UTC)
+        event, at = comment(len(self.sent), next(self._written)), datetime.now(UTC)
+        id_, note = event.comment_id, event.note_id
         envelope = Envelope(f"e-{id_}", event.TYPE, event.source, at, id_, 1, "chain", "cause")
         self.sent[id_] = time.perf_counter()
         await self._producer.send(
@@ -169,10 +179,29 @@ def model(given: Iterator[tuple[str, str]], path: Path) -> None:
     path.write_bytes(pack(made, ham))
 
 
+def alone(path: Path, texts: Sequence[str]) -> float:
+    """How many comments a second the work alone would let one process judge, with all that follows of them: no record
+    is fetched or sent, no document comes from or goes to a database, none waits for another. It is a bound."""
+    database, origin = FakeDatabase(Server()), begin(str(path))
+    views = (
+        RulesView(database, 1.0, base_rules()),
+        ShadowView(database, 1.0),
+        ModelView(database, 1.0, origin),
+        BarView(database, 1.0, origin),
+    )
+    settings = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i")
+    made, events = Lane(router(settings, origin), views), list(map(comment, range(len(texts)), texts))
+    for start in range(0, len(events), BATCH):
+        made.hear(events[start : start + BATCH])
+    return len(events) / made.spent
+
+
 async def measure(stack: Stack, folder: Path, many: int) -> int:
     """Both parts, one after the other."""
+    path = stack.directory / "model"
     given = (row for row in rows(folder) if row[0] in ("spam", "ham"))
-    model(given, stack.directory / "model")
+    model(given, path)
+    print(f"the work alone: {alone(path, [made for _, made in islice(given, ALONE)]):,.0f} a second of one core")
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka, linger_ms=2, max_batch_size=1 << 18)
     await producer.start()
     written = (text[:LONGEST].encode("utf-8", "replace").decode() for _, text in given)
@@ -181,7 +210,7 @@ async def measure(stack: Stack, folder: Path, many: int) -> int:
         await comments.send()
     await producer.flush()
     async with Issuer() as issuer:
-        more = {"LIANYI_TEXT_MODEL": str(stack.directory / "model")}
+        more = {"LIANYI_TEXT_MODEL": str(path)}
         service = Service("moderation", World(stack, issuer, more=more), stack.directory)
         await service.migrate()
         reading = asyncio.create_task(verdicts.read(stack))

@@ -1,20 +1,22 @@
-"""What an event costs recommend, from its bytes to the bytes of what it changes, without network and database.
+"""What an event costs a service, from its bytes to the bytes of what it changes, without network and database.
 
 Records are decoded, the documents that a batch declares are read from BSON, folded and written as BSON, and the views
-take them up: all that a lane does but wait. Told are the events a second of one core, by type; what is emitted is heard
-in its turn. Notes and relays are those of the files of notes, joins those of the files of memberships; everybody who
-has joined a group is heard there and answers a suggestion.
+take them up: all that a lane does but wait. What is emitted is heard in its turn, but for own decisions, which a lane
+skips. Of recommend the events a second of one core are told by type: notes and relays are those of the files of notes,
+joins those of the files of memberships; everybody who has joined a group is heard there and answers a suggestion.
 """
 
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import bson
+from bson.codec_options import CodecOptions
 
 from services.recommend.handlers import router
 from services.recommend.settings import Settings
@@ -27,7 +29,8 @@ from shared.contracts.talk import MessagePosted
 from shared.flow.documents import Document, from_mongo
 from shared.flow.fold import Limits, fold
 from shared.flow.inputs import Input, of_record
-from shared.flow.ports import Incoming, Insert, Record, Replace
+from shared.flow.ports import Incoming, Insert, Record, Replace, View
+from shared.flow.router import Router
 from shared.flow.work import Scope, Work
 from tests.bench import people, placement
 from tests.fakes.database import FakeDatabase, Server
@@ -36,28 +39,32 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 BATCH, NOTES, JOINS = 200, 2_000, 5_000
 LANES = dict.fromkeys(KEYS, 1)
 SETTINGS = Settings(kafka="k:1", mongo="mongodb://x", jwks="http://x", issuer="i")
+AWARE: CodecOptions[Mapping[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 SLOW = (NotePosted, NoteRelayed, ProfileTaught)
 """Of these an event has hundreds of terms: they are told, and there is no bar on them."""
 
 
 class Lane:
-    """All lanes of recommend in one, and what its database would hold."""
+    """All lanes of a service in one, and what its database would hold."""
 
-    def __init__(self) -> None:
-        database = FakeDatabase(Server())
-        views = (ProfilesView(database, 1.0), CirclesView(database, 1.0), PulsesView(database, 1.0))
-        self._router, self._scope = router(SETTINGS), Scope("recommend", dict.fromkeys(TOPICS, 1), LANES, views)
+    def __init__(self, router: Router, views: tuple[View, ...]) -> None:
+        self._router, self._scope = router, Scope(router.service, dict.fromkeys(TOPICS, 1), LANES, views)
         self._stored: dict[tuple[str, str], bytes] = {}
         self._heard = 0
         self._emitted: list[Record] = []
         self._many, self._spent = Counter[str](), defaultdict[str, float](float)
 
+    @property
+    def spent(self) -> float:
+        """Seconds of the processor."""
+        return sum(self._spent.values())
+
     def rate(self, kind: type[Event]) -> float:
-        """Events of a type a second."""
+        """Events of a type a second, where they came in batches of their own."""
         return self._many[kind.TYPE] / self._spent[kind.TYPE]
 
     def hear(self, events: Iterable[Event]) -> None:
-        """Events of one type, and then what they make recommend tell itself."""
+        """Events, and then what they make the service tell itself."""
         records = [self._incoming(event) for event in events]
         while records:
             for start in range(0, len(records), BATCH):
@@ -66,6 +73,7 @@ class Lane:
             records = [
                 Incoming(one.topic, 0, n, one.key.encode(), one.value, tuple(one.envelope.headers()))
                 for n, one in enumerate(told)
+                if not self._router.owns(one.envelope.type)
             ]
 
     def _incoming(self, event: Event) -> Incoming:
@@ -82,7 +90,7 @@ class Lane:
         kinds = {one.payload.TYPE for one in inputs if isinstance(one.payload, Event)}
         while inputs:
             inputs = inputs[self._through(inputs) :]
-        (kind,) = kinds or {""}
+        kind = " ".join(sorted(kinds))
         self._spent[kind] += process_time() - began
         self._many[kind] += len(records)
 
@@ -92,9 +100,9 @@ class Lane:
         loaded: dict[tuple[str, str], Document | None] = dict.fromkeys(refs)
         for key, kind in refs.items():
             if raw := self._stored.get(key):
-                loaded[key] = from_mongo(kind, bson.decode(raw))
+                loaded[key] = from_mongo(kind, bson.decode(raw, AWARE))
         work = Work(self._scope, loaded)
-        folded = fold("recommend", work, inputs, (), Limits())
+        folded = fold(self._router.service, work, inputs, (), Limits())
         if folded.died:
             raise RuntimeError(f"{len(folded.died)} events could not be taken")
         for write in work.writes("lane", 1):
@@ -106,17 +114,24 @@ class Lane:
         return folded.taken
 
 
+def recommend() -> Lane:
+    """The lanes of recommend."""
+    database = FakeDatabase(Server())
+    views = (ProfilesView(database, 1.0), CirclesView(database, 1.0), PulsesView(database, 1.0))
+    return Lane(router(SETTINGS), views)
+
+
 def measure(data: Path) -> Iterator[tuple[str, float]]:
     """Events a second of each type, for each file."""
     gc.set_threshold(50_000, 50, 100)  # as shared.app does
     for path in sorted(data.glob("notes/*.jsonl.gz")):
         nodes = path.with_name(path.name.replace(".jsonl", "_nodes.jsonl"))
         if nodes.exists():
-            lane = Lane()
+            lane = recommend()
             _relays(lane, placement.read(nodes), placement.read(path))
             yield from _rates(path.name, lane, (NotePosted, NoteRelayed, ProfileTaught))
     for path in sorted(data.glob("memberships/*.jsonl.gz")):
-        lane = Lane()
+        lane = recommend()
         _joins(lane, [(who, group) for who, groups in people.read(path, 3).items() for group in groups][:JOINS])
         yield from _rates(path.name, lane, (MemberJoined, MembershipHeard, CircleTurned, FeedbackGiven, MessagePosted))
 
