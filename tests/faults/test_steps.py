@@ -6,7 +6,8 @@ import sys
 from local.fleet import Service
 from local.processes import together, wait_for
 from shared.contracts.topics import NOTE
-from tests.faults.dying import DIED
+from tests.faults.deaths import passed
+from tests.faults.dying import DIED, FULL
 from tests.faults.planting import Planter, planting
 from tests.faults.round import ON_REAL_PARTS, Round, Rounds
 from tests.faults.system import System
@@ -15,7 +16,7 @@ from tests.property.test_crashes import labels
 pytestmark = ON_REAL_PARTS
 DEATH = 180.0
 """Seconds in which a process comes to its step."""
-SELDOM = ("claim:", "stop:", "hold:", "trim:", "full")
+SELDOM = ("claim:", "stop:", "hold:", "trim:", FULL)
 """How labels begin that a process passes once, or a few times."""
 SENSITIVE = {"LIANYI_DEAD_LEAST": "1", "LIANYI_DEAD_SHARE": "0.000001"}
 """A single dead letter holds a lane."""
@@ -55,6 +56,15 @@ class Mortal:
             await child.stop(DEATH)
         elif label.startswith("hold:"):
             await planter.plant(NOTE, f"of {label}", b"without headers")
+        elif label == FULL:
+
+            async def crowded() -> bool:
+                # Commands are refused before they come to a full lane: it is records that wait there for room.
+                await planter.plant(NOTE, f"of {label}", b"without headers")
+                await passed(1.0)
+                return await self._dead()
+
+            await wait_for(crowded, DEATH, f"{self._service.name} is full")
         await wait_for(self._dead, DEATH, f"{self._service.name} dies at {label}")
         assert child.status == DIED, f"{self._service.name} at {label}: status {child.status}{child.tail()}"
         self._round.faults += 1
