@@ -40,7 +40,7 @@ AT_ANY_PACE: Mapping[str, str] = {
     "LIANYI_RULES_OFF": json.dumps(
         [
             *("flood", "repeated", "crowd_copies", "host_campaign", "raid"),
-            *("newcomer_disguise", "newcomer_offer", "newcomer_rush"),
+            *("newcomer_disguise", "newcomer_short_link", "newcomer_offer", "newcomer_rush"),
         ]
     )
 }
