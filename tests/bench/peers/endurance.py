@@ -15,7 +15,7 @@ from tests.bench.peers.stage import PEERS, Peer, Stage, stage
 STEADY = 100.0
 """Comments a second while processes are killed: each peer bears it with ease."""
 KILLS = 5
-MEMORY_RATE = 2_000.0
+MEMORY_RATE = 1_000.0
 EVERY = 5.0
 BETWEEN = 3.0
 
