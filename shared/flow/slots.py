@@ -13,7 +13,7 @@ from .control import Control
 from .documents import LANES
 from .inputs import Asked, of_command
 from .lane import Runtime
-from .ports import Conflict, Fenced
+from .ports import Conflict, Fenced, Json
 from .router import Command, Reply
 from .work import Cause
 
@@ -136,11 +136,20 @@ class Slots:
             return None
         self.held = {name: doc["held"] for name, doc in stored.items() if doc.get("held")}
         now, mine = self._runtime.now(), {lane.name for lane in self.lanes}
-        free = [control.read_control(name, stored.get(name)) for name in self._names if name not in mine]
-        free = [c for c in free if not c.held and (c.lease is None or c.lease < now)]
+        read = (self._read(name, stored.get(name)) for name in self._names if name not in mine)
+        free = [c for c in read if c and not c.held and (c.lease is None or c.lease < now)]
         if orphans:
             free = [c for c in free if c.outbox or c.lease is not None]
         return self._runtime.rng.choice(free) if free else None
+
+    def _read(self, name: str, stored: Json | None) -> Control | None:
+        """None for a document that this release cannot read: the other slots are worked in and swept all the same."""
+        try:
+            return control.read_control(name, stored)
+        except Exception:
+            self._runtime.metrics.trouble.labels("api", "unreadable").inc()
+            log.exception("slot_unreadable", slot=name)
+            return None
 
     async def _rest(self, seconds: float) -> None:
         try:

@@ -13,7 +13,7 @@ from shared.errors import Transient
 from shared.flow import control
 from shared.flow.documents import LANES, Timer, to_mongo
 from shared.flow.fold import Limits
-from shared.flow.ports import Incoming, Upsert
+from shared.flow.ports import Incoming, Json, Upsert
 from shared.flow.process import MOST_TIMERS
 from shared.flow.replay import replay
 from shared.flow.router import Reply
@@ -402,6 +402,26 @@ class TestSlots:
         assert asyncio.get_running_loop().time() - died < 15
         assert await comments(world, "n0") == 3
         assert (await world.types(NOTE.name))["comment_posted"] == 3
+
+    async def test_a_slot_that_cannot_be_read_stands_in_no_others_way(self, world: FakeWorld) -> None:
+        """One of a later release is trouble and no more: the process works in another, and sends what the dead left."""
+        first = await world.start("notes", slots=3)
+        await slot_of(world, first)
+        first.publisher.away = True
+        await world.submit(first, post(1))
+        await world.kill(first)
+        later: Json = {"$set": {"epoch": 1, "batch": 1, "outbox": [{"b": 1, "r": b"of a later release"}], "held": ""}}
+        database, there = world.database("notes"), await world.documents("notes", LANES)
+        unread = next(name for name in ("api:0", "api:1", "api:2") if not there[name]["outbox"])
+        await database.modify(LANES, {"_id": unread}, later)
+        node = await world.start("notes", slots=3)
+        await world.submit(node, post(2))
+        await world.until(lambda: node.troubles("unreadable") > 3, "the sweeper looks on")
+        await world.until(lambda: self._told(world, 2), "what the dead one left is sent")
+        assert (await world.documents("notes", LANES))[unread]["outbox"]
+
+    async def _told(self, world: FakeWorld, count: int) -> bool:
+        return (await world.types(NOTE.name))["comment_posted"] == count
 
     async def test_a_slot_with_a_full_outbox_keeps_its_lease(self, world: FakeWorld) -> None:
         """A broker that is away for a minute does not make processes take each other's slots."""
