@@ -21,10 +21,10 @@ BLANKS: Begins = frozenset(char for char in map(chr, range(0x3001)) if char.issp
 """What `\\s` matches."""
 
 
-def one_of(strings: Iterable[str]) -> Begins:
-    """The set, unless it is too large."""
-    found = frozenset(strings)
-    return found if len(found) <= MOST else ANYTHING
+def between(low: str, high: str) -> Begins:
+    """The characters of a range, unless they are too many."""
+    many = range(ord(low), ord(high) + 1)
+    return frozenset(map(chr, many)) if len(many) <= MOST else ANYTHING
 
 
 def either(parts: Iterable[Begins]) -> Begins:
@@ -33,7 +33,7 @@ def either(parts: Iterable[Begins]) -> Begins:
 
 
 def then(first: Begins, second: Begins) -> Begins:
-    """Of one after the other."""
+    """Of one after the other; `first` itself if no more can be told."""
     going_on = [begin for begin in first if not _told(begin)]
     if not going_on:
         return first

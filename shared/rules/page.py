@@ -10,7 +10,7 @@ from shared.rules.cursor import MOST_DEEP, MOST_TEXT, RESERVED
 from shared.rules.lexer import MOST_SOURCE, SECONDS
 from shared.rules.parser import MOST_STATEMENTS, MOST_TERMS, Parser
 from shared.rules.pattern import MOST_LENGTH, MOST_NESTED, MOST_REPEATS
-from shared.rules.phrases import MOST_PHRASES
+from shared.rules.phrases import MOST_PHRASES, MOST_WORK
 from shared.rules.phrases import MOST_STEPS as MOST_TABLE_STEPS
 from shared.rules.prove import MOST_EXAMPLES
 from shared.rules.ruleset import MOST_STEPS
@@ -197,6 +197,7 @@ def _limits() -> Iterator[str]:
             ("characters of all examples", MOST_EXAMPLES),
             ("phrases of a table", MOST_PHRASES),
             ("characters of a phrase", MOST_LENGTH),
+            ("characters of all tables, written out and with those of classes", MOST_WORK),
             ("groups within each other", MOST_NESTED),
             ("steps of a table at one place of a text", MOST_TABLE_STEPS),
             ("steps of a set at one place of a text", MOST_STEPS),

@@ -4,7 +4,7 @@ A part of what `re` knows, so that a search is linear in the text: every repeat 
 is captured. The bound counts characters compared, all ways of backtracking included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.rules import begins
 from shared.rules.begins import ANYTHING, BLANKS, NOTHING, Begins
@@ -15,6 +15,10 @@ MOST_LENGTH = 400
 """Characters of one expression."""
 UNBOUNDED = 10**9
 """What a bound is cut at, so that it stays a small number."""
+FILLED = 64
+"""Characters of a class that the engine fills in, one by one, in the time in which it reads one of the expression."""
+LAST_FILLED = 0xFFFF
+"""It does so with those of the first plane only."""
 
 _SPECIAL = frozenset("*+{}[]()|?.^$\\")
 _ESCAPES = frozenset("sS")
@@ -33,29 +37,32 @@ class BadPattern(ValueError):
 class Cost:
     """Of a search at one place: `steps` at most, `ways` in which it may match, `head` the first character if fixed.
 
-    `begins` is with what a match may begin.
+    `begins` is with what a match may begin. `work` is what the engine has with the whole expression before the first
+    search, in characters that it reads.
     """
 
     steps: int
     ways: int
     head: str = ""
     begins: Begins = NOTHING
+    work: int = 0
 
 
-def cost(expression: str) -> Cost:
-    """What an expression costs at one place. Raises BadPattern. Linear in its length."""
+def cost(expression: str, *, begun: bool = True) -> Cost:
+    """What an expression costs. Raises BadPattern. Linear in its length. Not `begun`, classes begin with anything."""
     if len(expression) > MOST_LENGTH:
         raise BadPattern(0, f"more than {MOST_LENGTH} characters", "write several phrases")
-    reader = _Reader(expression)
+    reader = _Reader(expression, begun)
     found = reader.either(0)
     if reader.at < len(expression):
         raise BadPattern(reader.at, f"{expression[reader.at]!r} closes nothing")
-    return found
+    return replace(found, work=len(expression) + reader.filled // FILLED)
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+    def __init__(self, text: str, begun: bool) -> None:
+        self.text, self.at, self.filled = text, 0, 0
+        self._begun = begun
 
     def either(self, deep: int) -> Cost:
         """Alternatives, up to a closing bracket."""
@@ -79,7 +86,7 @@ class _Reader:
         return _cut(steps + sum(c.steps for c in free), ways + sum(c.ways for c in free), begin=begin)
 
     def _row(self, deep: int) -> Cost:
-        began, steps, ways, head, begin = self.at, 0, 1, "", NOTHING
+        began, steps, ways, head, begin, grows = self.at, 0, 1, "", NOTHING, True
         while self._now not in ("", "|", ")"):
             first = self.at == began
             anchor = self._now in ("^", "$")
@@ -87,7 +94,9 @@ class _Reader:
             if anchor and self.text[self.at - 1] not in ("^", "$"):
                 raise BadPattern(self.at - 1, "a place is repeated", "write \\^ or \\$ for the character")
             head = item.head if first else head
-            begin = begins.then(begin, item.begins)
+            if grows:  # hundreds of beginnings are not looked through for each character behind them
+                before, begin = begin, begins.then(begin, item.begins)
+                grows = begin is not before
             steps, ways = min(steps + ways * item.steps, UNBOUNDED), min(ways * item.ways, UNBOUNDED)
         if self.at == began:
             raise BadPattern(began, "an alternative is empty", "write (?:…)? for what may be missing")
@@ -164,20 +173,23 @@ class _Reader:
         self.at += 2 if other else 1
         members: list[Begins] = []
         while self._now not in ("", "]"):
-            members.append(self._member())
+            members.append(self._member(self._begun and not other))
         if not members or not self._now:
             raise BadPattern(began, "a class has members and an end", "write \\[ for the character")
         self.at += 1
         return Cost(1, 1, "", ANYTHING if other else begins.either(members))
 
-    def _member(self) -> Begins:
+    def _member(self, begun: bool) -> Begins:
         low = high = self._char()
         if self._now == "-" and self.text[self.at + 1 : self.at + 2] not in ("]", ""):
             self.at += 1
             high = self._char()
             if len(low) > 1 or len(high) > 1 or low > high:
                 raise BadPattern(self.at, f"{low}-{high} is no range")
-        return _of_escape(low) if len(low) > 1 else begins.one_of(map(chr, range(ord(low), ord(high) + 1)))
+            self.filled += min(ord(high), LAST_FILLED) - min(ord(low), LAST_FILLED)
+        if not begun:
+            return ANYTHING
+        return _of_escape(low) if len(low) > 1 else begins.between(low, high)
 
     def _char(self) -> str:
         if self._now == "\\":

@@ -15,6 +15,10 @@ MOST_PHRASES = 1_000
 MOST_STEPS = 20_000
 """Characters compared at one place of a text, at most, by one table."""
 
+MOST_WORK = 300_000
+"""What the engine may have to do for all tables of a set before the first search, in characters that it reads: about
+two seconds. A class or a group at the head of a phrase makes it read the rest once for each beginning."""
+
 _HAN = re.compile("[\u3400-\u9fff]")
 
 
@@ -34,7 +38,21 @@ class Table:
     begins: Begins
 
 
-def table_of(phrases: Phrases) -> Table:
+class Room:
+    """What is left of the work that the engine may have with a set."""
+
+    def __init__(self) -> None:
+        self._left = MOST_WORK
+
+    def take(self, work: int) -> None:
+        """Raises BadPattern where there is not so much left, and from then on."""
+        self._left -= work
+        if self._left < 0:
+            what = f"the tables of a set have more than {MOST_WORK} characters, written out and with those of classes"
+            raise BadPattern(0, what, "smaller classes, or fewer phrases that begin with a class or a group")
+
+
+def table_of(phrases: Phrases, room: Room) -> Table:
     """The table of a statement.
 
     Raises:
@@ -48,8 +66,11 @@ def table_of(phrases: Phrases) -> Table:
             faults.append(Fault(_place(phrases, match.start()), f"more than {MOST_PHRASES} phrases", "make two tables"))
             break
         try:
-            begin.append(cost(match.group()).begins)  # before anything is written out
-            for form in map(cost, written_out(match.group())):
+            whole = cost(match.group())  # before anything is written out
+            begin.append(whole.begins)
+            forms = written_out(match.group())
+            room.take(whole.work * len(forms))
+            for form in (cost(form, begun=False) for form in forms):
                 heads[form.head] = min(heads.get(form.head, 0) + form.steps, UNBOUNDED)
         except BadPattern as bad:
             faults.append(Fault(_place(phrases, match.start() + bad.at), bad.what, bad.hint))

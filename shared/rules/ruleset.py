@@ -11,7 +11,7 @@ from shared.rules.errors import BadRules, Fault, Place
 from shared.rules.evaluate import Builder, Holds
 from shared.rules.glance import Glance
 from shared.rules.parser import parse
-from shared.rules.phrases import Table, table_of
+from shared.rules.phrases import Room, Table, table_of
 from shared.rules.prove import prove
 from shared.rules.sense import needs
 from shared.rules.sight import Sight
@@ -175,9 +175,10 @@ class _Wanted(NamedTuple):
 def _tables(source: Source) -> Mapping[str, Table]:
     made: dict[str, Table] = {}
     faults: list[Fault] = []
+    room = Room()
     for phrases in source.phrases:
         try:
-            made[phrases.name] = table_of(phrases)
+            made[phrases.name] = table_of(phrases, room)
         except BadRules as bad:
             faults += bad.faults
     if faults:

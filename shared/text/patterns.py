@@ -48,7 +48,9 @@ def written_out(alternative: str) -> list[str]:
 
 
 def _span(match: re.Match[str]) -> str:
-    return "".join(map(chr, range(ord(match[1]), ord(match[2]) + 1)))
+    """The characters of a range, or as many of them as are too many to be written out."""
+    first, last = map(ord, match.groups())
+    return "".join(map(chr, range(first, min(last, first + _MOST_HEADS) + 1)))
 
 
 def _beheaded(form: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """M1. The language of rules: what is taken, what is refused and where, what it costs, and what is unknown."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -210,6 +211,45 @@ def test_conditions_that_are_too_entangled_are_refused_in_bounded_time() -> None
     with pytest.raises(BadRules, match="more ways than 256"):
         ruleset(rule(choice))
     assert time.process_time() - began < 2
+
+
+LAST = "\U0010ffff"
+HEADS = "".join(map(chr, range(0x4E00, 0x4E3C)))
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        lambda n: "a" + "".join(f"[{chr(n + m)}-{LAST}]" for m in range(79)),
+        lambda n: "[" + "".join(f"{chr(n + m)}-{LAST}" for m in range(15)) + "]" + f"[{chr(n)}-{LAST}]" * 60,
+        lambda n: "[^" + "".join(f"{chr(n + m)}-{LAST}" for m in range(130)) + "]",
+        lambda n: f"[{HEADS}]" + "".join(f"[{chr(n + m)}-{chr(n + m + 500)}]" for m in range(66)),
+        lambda n: f"(?:{'|'.join(HEADS)})" + chr(n) * 270,
+    ],
+    ids=[
+        "wide",
+        "wide at the head",
+        "all but wide",
+        "hundreds behind sixty beginnings",
+        "long behind sixty beginnings",
+    ],
+)
+def test_a_set_that_takes_long_to_make_is_refused_before_it_is_made(phrase: Callable[[int], str]) -> None:
+    """All that a source may hold of large classes, and of what is written out: told in seconds, not in minutes."""
+    source = 'phrases x = """' + "".join(f" {phrase(0x5000 + 130 * n)}" for n in range(145)) + ' """\n'
+    began = time.process_time()
+    with pytest.raises(BadRules, match="the tables of a set have more than 300000 characters"):
+        ruleset(source + rule("text has x"))
+    assert time.process_time() - began < 10
+
+
+def test_what_a_set_takes_to_be_made_is_of_all_its_tables() -> None:
+    """Of two tables that share the bound each is taken alone."""
+    phrases = " ".join(f"好[一-鿿]{{{n}}}" for n in range(1, 31)) * 18
+    one, two = (f'phrases x{n} = """ {phrases} """\n' for n in (1, 2))
+    assert ruleset(one + rule("text has x1")).tables
+    with pytest.raises(BadRules, match="the tables of a set have more than"):
+        ruleset(one + two + rule("text has x1 or text has x2"))
 
 
 def test_a_set_has_one_version() -> None:
