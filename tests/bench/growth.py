@@ -14,7 +14,8 @@ What is learned is folded in batches of 200 events, and the views take up the do
 lane does it; then all that the files hold is learned so, too. Fails where a bar is missed: with the fewest groups 50 ms
 for the slowest in a hundred lists and searches, over HTTP too, and for the slowest in twenty places, and looks at notes
 nearby; 5,000 events a second for memberships and for feedback. Start and reads take a quiet machine. `--table` writes
-the figures as Markdown, town by town, and keeps those of other parts and sizes: what takes long may be run in turns.
+the figures as Markdown, town by town, and keeps those of other parts and sizes and what is written by hand: what takes
+long may be run in turns.
 """
 
 import argparse
@@ -57,6 +58,7 @@ from services.recommend.core import (
 from tests.bench import lane, people, placement, standing
 from tests.bench.placement import Note
 from tests.bench.town import Town
+from tests.pages import BY_HAND, by_hand
 
 Figures = dict[str, float]
 Rows = dict[str, dict[str, str]]
@@ -283,15 +285,17 @@ def standing_there(page: str) -> Rows:
 
 
 def write(told: Rows, where: Path | None) -> None:
-    """Print the figures; put them into the file too, after its title and first paragraph, with those of other runs."""
+    """Print the figures; put them into the file too, after its title and first paragraph, with those of other runs and
+    before what is written by hand."""
     print("\n".join(table(told)), flush=True)
     if where is None:
         return
-    page = where.read_text() if where.exists() else "# How recommend grows"
+    before = where.read_text() if where.exists() else "# How recommend grows"
+    page = before.partition(BY_HAND)[0]
     known = standing_there(page)
     whole = {what: known.get(what, {}) | told.get(what, {}) for what in dict.fromkeys([*known, *told])}
     head = "\n\n".join(page.split("\n\n")[:2])
-    where.write_text("\n".join([head, "", *table(whole), ""]))
+    where.write_text("\n".join([head, "", *table(whole), ""]) + by_hand(before))
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ import pytest
 
 from local import kafka
 from local.database import program
+from tests.pages import by_hand
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "faults.md"
@@ -52,7 +53,6 @@ second in which clients look for a server that is away, each when its turn comes
 | fault | times | ours, s | plain, s |
 | --- | --- | --- | --- |
 """
-BY_HAND = "\n<!-- What follows is written by hand, and kept. -->\n"
 BESIDE_ROW = re.compile(r"^\| (\w+) \| \d+ \|.*\|$", re.M)
 
 
@@ -111,7 +111,7 @@ def written(before: str, table: Table) -> str:
         + f"\n{fill(foot, 118)}\n"
         + (BESIDE + "".join(told) if told else "")
     )
-    return page + "".join(before.partition(BY_HAND)[1:])
+    return page + by_hand(before)
 
 
 def _less(rows: Sequence[re.Match[str]]) -> str:

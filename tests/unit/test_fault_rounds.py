@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import BY_HAND, Table, written
+from tests.faults.__main__ import Table, written
 from tests.faults.round import Report
+from tests.pages import BY_HAND
 
 HAND = f"{BY_HAND}\nWords.\n"
 

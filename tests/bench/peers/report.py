@@ -16,6 +16,7 @@ from local.processes import ROOT
 from tests.bench.peers.sections import SECTIONS, table
 from tests.bench.peers.stage import TICK
 from tests.bench.peers.targets import judged
+from tests.pages import by_hand
 
 PLACE = ROOT / "docs" / "bench"
 HEAD = """# The lane beside its peers
@@ -28,9 +29,6 @@ them share the processors, and is good for comparing with its neighbours; nothin
 mongod. `make bench ONLY=uniform` measures one part anew. Raw figures are in the JSON files beside this page.
 
 """
-
-
-BY_HAND = "\n<!-- What follows is written by hand, and kept. -->\n"
 
 
 def world() -> dict[str, str]:
@@ -89,7 +87,7 @@ def page(found: Mapping[str, Any], before: str = "") -> str:
     """The whole page, with what was written by hand at the end of the one ``before``."""
     told = [HEAD, _targets(found)]
     told += [write(found[part]) for part, write in SECTIONS.items() if part in found]
-    return "\n".join(told) + BY_HAND + before.partition(BY_HAND)[2]
+    return "\n".join(told) + by_hand(before)
 
 
 def _targets(found: Mapping[str, Any]) -> str:
