@@ -217,8 +217,8 @@ async def release(database: Database, lane: str) -> bool:
 
 
 def packed(records: Iterable[Sequence[Any]]) -> bytes:
-    """The records of a batch as they are stored: one MessagePack, since a server takes apart what is none, and by this
-    half of what a commit cost it went into records that it never looks at."""
+    """The records of a batch as they are stored: one MessagePack, since a server takes apart what is none, though it
+    never looks at them."""
     return msgspec.msgpack.encode(list(records))
 
 
