@@ -120,8 +120,9 @@ class Index:
         return bool(stale)
 
     def evidence(self, note: Mapping[str, int]) -> Iterator[Evidence]:
-        """What is known of the terms of a note, once all is settled: in pieces that fit into a processor's cache, so
-        that neither long notes nor many groups take memory. No group is twice in what a term says.
+        """What is known of the terms of a note, once all is settled: in pieces of some ten thousand entries, or of one
+        term that more groups use, so that a long note takes no more memory than a short one. No group is twice in what
+        a term says.
         """
         some: list[_Term] = []
         entries = 0
