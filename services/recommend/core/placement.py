@@ -32,6 +32,8 @@ _STEPS = 8
 # A fall below this is rounding.
 _NOTHING = 1e-9
 _FIRST_SLOTS = 64
+_MOST_RARE = 10_000
+"""Totals of which is remembered how rare they make a term; of more all are forgotten, and reckoned again."""
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -229,6 +231,8 @@ class Profiles:
     def _weight(self, kind_: int, total: int) -> int:
         rare = self._rare.get(total)
         if rare is None:
+            if len(self._rare) == _MOST_RARE:
+                self._rare.clear()
             rare = self._rare[total] = math.log1p(self._step / total) ** self._method.power
         return round(_STEPS * self._method.weight[kind_] * rare)
 
