@@ -18,15 +18,14 @@ def test_what_is_added_is_as_counted_anew(before: dict[str, int], more: list[tup
     whole = Counter(before)
     for name, change in more:
         whole[name] += change
-    assert tally.added(tally.told(before), more) == tally.told({n: c for n, c in whole.items() if c > 0})
+    assert tally.added(tally.told(before), more) == tally.told({n: c for n, c in whole.items() if c})
 
 
 @given(counts, changes)
-def test_debts_wait_only_where_they_may(before: dict[str, int], more: list[tuple[str, int]]) -> None:
-    """With debts a count below nothing stays, so that what comes later makes it good."""
-    owed = [(name, -count) for name, count in more]
-    there = tally.added(tally.told(before), more, debts=True)
-    assert tally.added(there, owed, debts=True) == tally.told(before)
+def test_what_is_owed_is_made_good(before: dict[str, int], more: list[tuple[str, int]]) -> None:
+    """A count below nothing stays, so that what comes later makes it good."""
+    there = tally.added(tally.told(before), more)
+    assert tally.added(there, [(name, -count) for name, count in more]) == tally.told(before)
 
 
 @given(counts)

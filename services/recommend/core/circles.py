@@ -136,7 +136,7 @@ def turn(circle: Circle, change: Turn) -> Circle:
     for group, _ in change.shares:
         if group.split() != [group]:
             raise ValueError(f"not the id of a group: {group!r}")
-    kept = tally.added(circle.others, change.shares, debts=True)
+    kept = tally.added(circle.others, change.shares)
     if tally.size(kept) > MOST_OTHERS:
         kept = tally.told(dict(sorted(tally.read(kept).items(), key=_rank)[:KEEP_OTHERS]))
     return replace(circle, members=circle.members + change.members, others=kept)

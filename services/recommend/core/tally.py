@@ -46,10 +46,10 @@ def differing(old: str, new: str) -> list[tuple[str, int, int]]:
     return found + [(name, int(was[name]), 0) for name in was.keys() - now.keys()]
 
 
-def added(tally: str, more: Iterable[tuple[str, int]], *, debts: bool = False) -> str:
+def added(tally: str, more: Iterable[tuple[str, int]]) -> str:
     """The string with more of some names, which must not be empty, or hold white space.
 
-    What comes to 0 goes, and what comes to less, unless there may be `debts`: they wait for what makes them good.
+    What comes to 0 goes. What comes to less is a debt, and waits for what makes it good.
     """
     changes: dict[str, int] = {}
     for name, change in more:
@@ -63,7 +63,7 @@ def added(tally: str, more: Iterable[tuple[str, int]], *, debts: bool = False) -
         held = at < len(names) and names[at] == name
         count = changes[name] + (int(parts[2 * at + 1]) if held else 0)
         merged += parts[2 * done : 2 * at]
-        if count > 0 or (debts and count < 0):
+        if count:
             merged += name, str(count)
         done = at + held
     merged += parts[2 * done :]
