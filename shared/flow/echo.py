@@ -1,5 +1,6 @@
 """A lane's own decisions on their way back: what it has told itself holds nothing new for it."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from .ports import Incoming, Record
@@ -19,7 +20,7 @@ class Echo:
 
     def __init__(self, router: Router, partition: int) -> None:
         self._router, self._partition = router, partition
-        self._told: dict[bytes, None] = {}
+        self._told: OrderedDict[bytes, None] = OrderedDict()  # a dict looks for its first past all that have gone
 
     def told(self, records: Iterable[Record]) -> None:
         """These are committed, and will be published."""
@@ -27,7 +28,7 @@ class Echo:
             if record.partition == self._partition and self._router.owns(record.envelope.type):
                 self._told[record.envelope.id.encode()] = None
         while len(self._told) > MOST:
-            del self._told[next(iter(self._told))]
+            self._told.popitem(last=False)
 
     def heard(self, record: Incoming) -> bool:
         """Whether a record is one of them. It is asked once for each: a double is not known any more."""
