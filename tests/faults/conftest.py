@@ -16,7 +16,7 @@ Among = Literal["function", "module", "package"]
 
 def kept(among: Among) -> Callable[[str, pytest.Config], Among]:
     """The scope of a system. Short rounds share one, and so its start; long ones would fill it with what the next have
-    to recount."""
+    to audit."""
     return lambda fixture_name, config: "function" if config.getoption("--faults") else among
 
 
