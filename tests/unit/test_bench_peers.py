@@ -1,12 +1,15 @@
 """The comparison with peers, as far as it is reckoning: bars, phases, pages."""
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.bench.peers import capacity, sections
-from tests.bench.peers.commands import spent
+from tests.bench.peers.callers import crowd
+from tests.bench.peers.commands import a_command, spent
 from tests.bench.peers.phases import shares
 from tests.bench.peers.report import others, page
 from tests.bench.peers.stage import PEERS
@@ -94,6 +97,30 @@ def test_a_commands_time_is_of_the_innermost_owner() -> None:
     )
     told = {name: share for name, share in spent(raw).items() if share}
     assert told == {"our edge": 0.4, "lane and events": 0.3, "framework": 0.2, "loop and the rest": 0.1}
+
+
+def test_requests_are_those_of_the_commands() -> None:
+    """What a server sent before the first of them, as it started, is none of theirs."""
+    start = Counter({"mongo createIndexes": 30, "mongo insert": 2, "mongo commitTransaction": 1, "kafka Metadata": 9})
+    after = start + Counter({"mongo insert": 40, "mongo commitTransaction": 20, "kafka Produce": 10})
+    told = {"database_requests": 0.6, "broker_requests": 0.1, "transactions": 0.2}
+    assert a_command(start, after, 100) == pytest.approx(told)
+
+
+async def test_a_command_that_is_answered_after_the_window_was_done_all_the_same() -> None:
+    """It is not timed, and is counted: so is what it took of the processor."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        asyncio.get_running_loop().call_later(0.5, over.set)
+        told = await crowd(server.sockets[0].getsockname()[1], ["ann", "bob"], 0.01)
+    assert (told.seconds, told.all, told.refused) == ([], 2, [])
 
 
 def test_what_bounds_commands_is_reckoned_from_the_tables() -> None:

@@ -15,10 +15,12 @@ BODY = json.dumps({"text": "Thanks, that helped. We went on Saturday and the sha
 
 @dataclass
 class Answers:
-    """Seconds that each request took, in the order of the answers, and the statuses that were not 201."""
+    """Seconds that each request of the window took, in the order of the answers, the statuses that were not 201, and
+    how many answers there were in all, from the first connection to the end of the last."""
 
     seconds: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    all: int = 0
 
 
 class Client(asyncio.Protocol):
@@ -55,6 +57,7 @@ class Client(asyncio.Protocol):
         if len(body) < int(head[at:].partition(b"\r\n")[0]):
             return
         self._told.seconds.append(time.perf_counter() - self._sent)
+        self._told.all += 1
         if not head.startswith(b"HTTP/1.1 201"):
             self._told.refused.append(head.partition(b"\r\n")[0].decode())
         self._got = b""
@@ -86,4 +89,5 @@ async def crowd(port: int, tokens: list[str], seconds: float) -> Answers:
     for _, client in made:
         client.ending = True
     await asyncio.wait([client.gone for _, client in made], timeout=10)
+    found.all = told.all
     return found

@@ -1,7 +1,6 @@
 """Commands through HTTP by 64 clients and by one, and where the processor time of a command goes."""
 
 import asyncio
-import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +15,7 @@ from local.processes import wait_for
 from tests.bench.peers.callers import Answers, crowd
 from tests.bench.peers.effort import Effort
 from tests.bench.peers.latency import told
-from tests.bench.peers.phases import sampled
+from tests.bench.peers.phases import sampled, sent, sent_to
 from tests.bench.peers.stage import Peer, Running, Stage, stage
 
 CLIENTS = 64
@@ -86,14 +85,14 @@ async def _asked(run: Running, port: int, tokens: list[str], seconds: float) -> 
     got = await _good(port, tokens, seconds)
     used = [after - held for after, held in zip((*run.used(), sum(times()[:2])), before, strict=True)]
     whose = ("own_us", "database_us", "broker_us", "callers_us")
-    micros = {name: spent / len(got.seconds) * 1e6 for name, spent in zip(whose, used, strict=True)}
+    micros = {name: spent / got.all * 1e6 for name, spent in zip(whose, used, strict=True)}
     return {"rate": len(got.seconds) / seconds, **micros, **told(got.seconds)}
 
 
 async def _good(port: int, tokens: list[str], seconds: float) -> Answers:
     got = await crowd(port, tokens, seconds)
-    if got.refused:
-        raise RuntimeError(f"refused: {got.refused[:3]}")
+    if got.refused or not got.seconds:
+        raise RuntimeError(f"refused: {got.refused[:3]}" if got.refused else f"no answer within {seconds} s")
     return got
 
 
@@ -103,18 +102,23 @@ async def _looked(
     """Apart from the rounds, since looking costs: shares of the owners, and requests a command, while all ask."""
     counts, commands = stage.stack.directory / f"trips{variant}", 0
     async with _serving(stage, variant, issuer, str(counts)) as (run, port):
+        before = await sent(run)
         looking = asyncio.create_task(sampled(run, seconds))
         while not looking.done():
-            commands += len((await _good(port, tokens, seconds / 4)).seconds)
+            commands += (await _good(port, tokens, seconds / 4)).all
+        requests = a_command(before, await sent(run), commands)
     await stage.forget(run)
-    seen: dict[str, int] = json.loads(counts.read_text())
-    requests = {whose: sum(n for what, n in seen.items() if what.startswith(whose)) for whose in ("mongo ", "kafka ")}
-    made = {
-        "database_requests": requests["mongo "] / commands,
-        "broker_requests": requests["kafka "] / commands,
-        "transactions": seen.get("mongo commitTransaction", 0) / commands,
+    return {"shares": spent(looking.result()), "requests": requests}
+
+
+def a_command(before: Counter[str], after: Counter[str], commands: int) -> dict[str, float]:
+    """The requests for one of so many commands, from those of the process before the first and after the last."""
+    seen = after - before
+    return {
+        "database_requests": sent_to("mongo", seen) / commands,
+        "broker_requests": sent_to("kafka", seen) / commands,
+        "transactions": seen["mongo commitTransaction"] / commands,
     }
-    return {"shares": spent(looking.result()), "requests": made}
 
 
 @asynccontextmanager

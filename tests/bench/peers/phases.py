@@ -1,6 +1,7 @@
 """Where an event's time goes: processor time by phase, by a sampling profiler; requests and stored bytes an event."""
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -10,11 +11,12 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 from pymongo import AsyncMongoClient
 
-from local.processes import Child
+from local.processes import Child, wait_for
 from shared.contracts.topics import NOTE_VERDICT
 from tests.bench.peers.effort import Effort
-from tests.bench.peers.stage import BENCH, PEERS, Running, Stage, stage
+from tests.bench.peers.stage import BENCH, PEERS, SOON, Running, Stage, stage
 from tests.bench.peers.throughput import FIRST, once
+from tests.bench.peers.trips import ASK
 
 RATE = 200
 """Samples a second."""
@@ -83,13 +85,31 @@ async def trips(effort: Effort) -> Mapping[str, Any]:
             seen = json.loads(counts.read_text())
             found[name] = {
                 "events": many,
-                "database_requests": sum(n for what, n in seen.items() if what.startswith("mongo ")) / many,
-                "broker_requests": sum(n for what, n in seen.items() if what.startswith("kafka ")) / many,
+                "database_requests": sent_to("mongo", seen) / many,
+                "broker_requests": sent_to("kafka", seen) / many,
                 "database_bytes": await _stored(made, run) / many,
                 "broker_bytes": _logged(made) / many,
                 "requests": seen,
             }
     return {"limit": 200, "peers": found}
+
+
+async def sent(run: Running) -> Counter[str]:
+    """The requests of a peer so far, by what they are, while it is at work."""
+    counts = run.stage.stack.directory / run.job.trips
+    counts.unlink(missing_ok=True)
+    os.kill(run.children[0].pid, ASK)
+
+    async def told() -> bool:
+        return counts.exists()
+
+    await wait_for(told, SOON, "requests are told", *run.children)
+    return Counter(json.loads(counts.read_text()))
+
+
+def sent_to(whose: str, seen: Mapping[str, int]) -> int:
+    """Those of them to the database (``mongo``) or to the broker (``kafka``)."""
+    return sum(many for what, many in seen.items() if what.startswith(f"{whose} "))
 
 
 async def _stored(stage: Stage, run: Running) -> int:

@@ -1,6 +1,7 @@
 """How many requests a process sends to the database and to the broker."""
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from aiokafka.client import AIOKafkaClient
 from pymongo import monitoring
 
 from tests.bench.peers.workload import Job
+
+ASK = signal.SIGUSR1
 
 
 class Commands(monitoring.CommandListener):
@@ -32,7 +35,10 @@ class Commands(monitoring.CommandListener):
 
 @contextmanager
 def counted(told: Job) -> Iterator[None]:
-    """Counts all requests of the block, if the job wants it: clients must be made inside of it."""
+    """Counts all requests of the block, if the job wants it: clients must be made inside of it.
+
+    What was counted is written down at its end, and whenever the process is sent `ASK`.
+    """
     if not told.trips:
         yield
         return
@@ -44,8 +50,14 @@ def counted(told: Job) -> Iterator[None]:
         seen[f"kafka {type(request).__name__}"] += 1
         return await send(self, node, request, **more)
 
+    def tell(*_: object) -> None:
+        part = Path(f"{told.trips}.part")
+        part.write_text(json.dumps(dict(seen)))
+        part.replace(told.trips)  # whole at once: somebody waits for it
+
     AIOKafkaClient.send = sent
+    signal.signal(ASK, tell)
     try:
         yield
     finally:
-        Path(told.trips).write_text(json.dumps(seen))
+        tell()

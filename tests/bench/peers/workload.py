@@ -131,7 +131,7 @@ class Job:
     variant: str = ""
     limit: int = 200
     trips: str = ""
-    """Where to leave, at the end, how many requests were sent; empty: nowhere."""
+    """Where to leave, at the end or asked for it, how many requests were sent; empty: nowhere."""
     instance: str = ""
     """Name of the member of the group, kept over a restart; empty: none."""
     filler: int = 0
