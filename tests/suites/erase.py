@@ -21,6 +21,8 @@ from tests.suites.world import Node, World
 
 ALL = (Note, *KINDS["notes"])
 SECRET = "my own words"
+EACH_FORM = pytest.mark.parametrize("lists", [False, True], ids=["one value", "lists"])
+"""What waits in outboxes as this release stores it, and as 0.1.0 did."""
 
 
 async def erased(world: World, person: str = "writer") -> None:
@@ -115,13 +117,16 @@ class EraseSuite:
         assert quoted == [False] * (len(quoted) - 2) + [True] * 2, "those from before the erasure, which are out"
         assert len(quoted) >= 2 + 2 + 2
 
-    async def test_outboxes_are_cleaned(self, world: World) -> None:
+    @EACH_FORM
+    async def test_outboxes_are_cleaned(self, world: World, lists: bool) -> None:
         """What was committed and could not be sent yet is sent without the text; others' events as they were."""
         node = await world.start("notes")
         await world.quiet()
         node.publisher.away = True
         await world.submit(node, PostNote(person_id="writer", note_id="n1", title=SECRET))
         await world.submit(node, PostNote(person_id="other", note_id="n2", title="other words"))
+        if lists:
+            assert await world.as_lists("notes")
         await erased(world)
         assert await silent(world)
         assert "other words" in repr(await world.documents("notes", LANES))
@@ -132,13 +137,16 @@ class EraseSuite:
         told = [record.value or b"" for record in await world.records(NOTE.name)]
         assert sorted(SECRET.encode() in value for value in told) == [False, False]
 
-    async def test_a_letter_on_its_way_can_still_be_replayed(self, world: World) -> None:
+    @EACH_FORM
+    async def test_a_letter_on_its_way_can_still_be_replayed(self, world: World, lists: bool) -> None:
         """A dead letter in an outbox loses the words and nothing else: mended, its input counts."""
         node = await world.start("notes")
         await world.quiet()
         node.publisher.away = True
         await world.put(comment("n1", "c", "bug"))
         await world.until(lambda: node.outcomes["dead:bug"] == 1, "the letter")
+        if lists:
+            assert await world.as_lists("notes")
         await erased(world)
         await world.kill(node)
         node = await world.start("notes")

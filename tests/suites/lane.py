@@ -109,6 +109,22 @@ class LaneSuite:
         assert await comments(world) == 4
         assert second.outcomes == {"done": 2}
 
+    async def test_an_outbox_of_the_release_before_is_sent(self, world: World) -> None:
+        """What 0.1.0 left unsent stands there as lists: a lane and a slot publish it, as it was told."""
+        first = await world.start("notes")
+        await world.until(lambda: first.process.slots.ready, "a slot")
+        await world.quiet()
+        first.publisher.away = True
+        await world.submit(first, PostComment(person_id="p", comment_id="c", note_id="n", text="t"))
+        await world.put(comment("n", "d", "why?"))
+        await world.until(lambda: first.lane(partition_of("n", world.partitions)).outbox.size > 0, "something unsent")
+        await world.kill(first)
+        assert await world.as_lists("notes") == 2
+        await world.start("notes")
+        await world.quiet()
+        assert await world.types(NOTE.name) == {"comment_posted": 2, "need_opened": 1}
+        assert await comments(world) == 2
+
     async def test_types_that_nobody_handles_are_passed_by_their_header(self, world: World) -> None:
         """Neither their body nor their number makes work; the position moves past them and is stored."""
         node = await world.start("notes")

@@ -20,6 +20,7 @@ from shared.flow.restored import restored
 from shared.flow.states import State
 from tests.fakes.world import FakeWorld
 from tests.simulation.safeguards import MUTANTS
+from tests.suites.erase import EACH_FORM
 from tests.suites.lane import letters, replayed
 from tests.suites.rebuild import KINDS, rebuilt
 from tests.suites.toy import PostNote, Verdict, comment, judged
@@ -132,7 +133,8 @@ async def test_what_comes_after_it_is_higher_too(world: FakeWorld) -> None:
     assert len(str(max(new))) <= 18
 
 
-async def test_what_waited_in_an_outbox_is_above_the_lost_timeline(world: FakeWorld) -> None:
+@EACH_FORM
+async def test_what_waited_in_an_outbox_is_above_the_lost_timeline(world: FakeWorld, lists: bool) -> None:
     """A verdict that a rebuild took away, and that was not sent yet, is nowhere else: it is told, and read back."""
     await world.start("notes")
     node = await world.start("moderation")
@@ -147,6 +149,8 @@ async def test_what_waited_in_an_outbox_is_above_the_lost_timeline(world: FakeWo
 
     await world.until(over, "the rebuild")
     assert await verdicts(world) == {}
+    if lists:
+        assert await world.as_lists("moderation")
     before = world.servers["moderation"].backup()
     node.publisher.away = False
     await world.quiet()
@@ -354,7 +358,8 @@ async def test_a_clock_that_is_behind_is_refused(world: FakeWorld) -> None:
     assert await world.documents("moderation", LANES) == lanes
 
 
-async def test_an_outbox_of_a_later_release_is_refused(world: FakeWorld) -> None:
+@EACH_FORM
+async def test_an_outbox_of_a_later_release_is_refused(world: FakeWorld, lists: bool) -> None:
     """Whether its event carries state, and so has to be lifted, is not known here; nothing was done."""
     node = await world.start("moderation")
     node.publisher.away = True
@@ -365,7 +370,7 @@ async def test_an_outbox_of_a_later_release_is_refused(world: FakeWorld) -> None
     (lane,) = await database.find(LANES, {"outbox": {"$ne": []}})
     (record,) = unpacked(lane["outbox"][0])
     record[4][1] = "lianyi.moderation.content_weighed.v1"
-    lane["outbox"][0]["r"] = packed([record])
+    lane["outbox"][0]["r"] = [record] if lists else packed([record])
     await database.modify(LANES, {"_id": lane["_id"]}, {"$set": {"outbox": lane["outbox"]}})
     lanes = await world.documents("moderation", LANES)
     with pytest.raises(Rejected, match="content_weighed"):

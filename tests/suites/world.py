@@ -13,6 +13,7 @@ from typing import Any, cast
 from shared.contracts import TOPICS, Envelope, Event, partition_of
 from shared.errors import Transient
 from shared.flow.alarms import Poison
+from shared.flow.control import unpacked
 from shared.flow.documents import LANES
 from shared.flow.fold import Limits
 from shared.flow.keylane import KeyLane
@@ -305,6 +306,15 @@ class World(ABC):
         """How many events there are of each type, by its short name; one that was sent again counts once."""
         told = [Envelope.of(record.headers) for record in await self.records(topic) if record.headers]
         return Counter(type_.split(".")[2] for _, type_ in {(envelope.id, envelope.type) for envelope in told})
+
+    async def as_lists(self, service: str) -> int:
+        """Store what waits in outboxes as release 0.1.0 did, as lists; returns how many records."""
+        database, many = self.database(service), 0
+        for name, stored in (await self.documents(service, LANES)).items():
+            outbox = [entry | {"r": unpacked(entry)} for entry in stored["outbox"]]
+            await database.modify(LANES, {"_id": name}, {"$set": {"outbox": outbox}})
+            many += sum(len(entry["r"]) for entry in outbox)
+        return many
 
     # -- waiting -------------------------------------------------------------------------------------------
 
