@@ -1,5 +1,6 @@
 """M8. Normalisation: evasions come out alike, places lead back, any text is taken in linear time."""
 
+import sys
 import time
 
 import pytest
@@ -233,10 +234,15 @@ def test_a_million_characters_take_linear_time(unit: str) -> None:
     text = (unit * 1_000_000)[:1_000_000]
 
     def seconds() -> float:
-        began = time.process_time()
-        seen = normalise(text)
-        seen.original(0, len(seen.text))
-        return time.process_time() - began
+        follower = sys.gettrace()
+        sys.settrace(None)  # who follows each line, as coverage does, takes more than the work itself
+        try:
+            began = time.process_time()
+            seen = normalise(text)
+            seen.original(0, len(seen.text))
+            return time.process_time() - began
+        finally:
+            sys.settrace(follower)
 
     assert any(seconds() < 4 for _ in range(3))  # what else runs on the core only ever adds
 
