@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import cycle
 
 import pytest
 import pytest_asyncio
@@ -98,10 +99,10 @@ async def test_commits_of_which_nobody_hears_lose_and_double_nothing(behind: Beh
     system, commits = behind.system, behind.network.commits
     async with rounds(system) as round_:
         before, lost, unknown = commits.unheard, commits.lost, await _unknown(system)
-        number = round(LOST * round_.scale) or FEW_LOST
+        number, tries = round(LOST * round_.scale) or FEW_LOST, cycle([STUBBORN, 1])
         while commits.unheard < before + number:
             commits.way = system.rng.choice(["down", "down", "up"])
-            commits.tries = system.rng.choice([1, STUBBORN])
+            commits.tries = next(tries)
             commits.losing = system.rng.randint(1, 4)
             async with asyncio.timeout(STALLED):
                 await until(lambda: not commits.losing)
