@@ -8,7 +8,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from local.issuer import Issuer
 from local.processes import together
 from local.stack import Stack, running
 from shared.release import BASE
+from tests.e2e.waiting import within
 
 pytestmark = [
     pytest.mark.stack,
@@ -79,15 +80,6 @@ class Forum:
 
         await within(SOON, judged)
         return found
-
-
-async def within(seconds: float, true: Callable[[], Awaitable[bool]]) -> float:
-    """Seconds until it is true; fails after so many."""
-    began = time.monotonic()
-    while not await true():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        await asyncio.sleep(0.1)
-    return time.monotonic() - began
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from local.stack import Stack, running
 from services.recommend.core import NoteTerms
 from shared.flow.documents import to_mongo
 from shared.place import district
+from tests.e2e.waiting import within
 
 pytestmark = [
     pytest.mark.stack,
@@ -41,6 +42,8 @@ pytestmark = [
 SOON = 30.0
 SHOWN = 2.0
 """Seconds within which an act shows in the next list, in 19 of 20 cases."""
+LOOK = 0.01
+"""Seconds between two looks at what is measured."""
 TRIES = 40
 NEARBY = 0.25
 """Seconds of an answer about what is near, in 19 of 20 cases, on a machine that does much else; `tests.bench.standing`
@@ -99,15 +102,6 @@ class Town:
         return {"Authorization": f"Bearer {self._issuer.token(person, scopes=scopes)}"}
 
 
-async def within(seconds: float, true: Callable[[], Awaitable[bool]], began: float = 0.0) -> float:
-    """Seconds until it is true, since `began` or the call; fails after so many."""
-    began = began or time.monotonic()
-    while not await true():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - began
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def town() -> AsyncIterator[Town]:
     """Groups of four themes; who climbs also rides, and who makes pots plays chess."""
@@ -154,10 +148,10 @@ async def test_an_act_shows_in_the_next_list(town: Town) -> None:
         assert not await refused()
         began = time.monotonic()
         await town.join(person, "攀岩")
-        joins.append(await within(SOON, joined, began))
+        joins.append(await within(SOON, joined, began, every=LOOK))
         began = time.monotonic()
         await town.says(person, "象棋", "not_for_me")
-        noes.append(await within(SOON, refused, began))
+        noes.append(await within(SOON, refused, began, every=LOOK))
     for what, found in (("a join", joins), ("a no", noes)):
         told = f"median {quantile(found, 0.5):.2f} s, p95 {quantile(found, 0.95):.2f} s of {len(found)}"
         print(f"\nR1: {what} shows in the next list: {told}")
