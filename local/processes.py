@@ -138,9 +138,9 @@ async def until(done: Callable[[], bool], every: float = TICK) -> None:
         await asyncio.sleep(every)
 
 
-async def wait_for(condition: Condition, within: float, what: str, *watched: Child) -> None:
-    """Returns when `condition` answers true. Raises CannotStartError, with the end of the logs, as soon
-    as a watched child is dead or when `within` seconds have passed, even if `condition` itself hangs."""
+async def wait_for(condition: Condition, within: float, what: str, *watched: Child, every: float = TICK) -> None:
+    """Returns when `condition`, asked `every` so many seconds, answers true. Raises CannotStartError, with the end of
+    the logs, as soon as a watched child is dead or when `within` seconds have passed, even if `condition` hangs."""
     try:
         async with asyncio.timeout(within):
             while not await condition():
@@ -148,7 +148,7 @@ async def wait_for(condition: Condition, within: float, what: str, *watched: Chi
                     if not child.alive:
                         message = f"{child.name} died, status {child.status}, before {what}"
                         raise CannotStartError(message + child.tail())
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(every)
     except TimeoutError:
         tails = "".join(child.tail() for child in watched)
         raise CannotStartError(f"waited {within:.0f} s in vain: {what}{tails}") from None

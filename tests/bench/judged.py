@@ -155,7 +155,6 @@ async def metrics(service: Service) -> list[tuple[str, float]]:
 
 async def settled(service: Service) -> bool:
     """Whether no lane has anything to read or to send."""
-    await asyncio.sleep(0.2)
     waits = ("lianyi_lane_lag_records{", "lianyi_lane_outbox_seconds{")
     found = [value for name, value in await metrics(service) if name.startswith(waits)]
     return bool(found) and not any(found)
@@ -222,7 +221,7 @@ async def measure(stack: Stack, folder: Path, many: int) -> int:
             await verdicts.until(WARM + many)
             rate = rate_of(sorted(verdicts.seen.values())[WARM:])
             print(f"{many:,} comments judged: {rate:,.0f} a second by one process ({stack})")
-            await wait_for(lambda: settled(service), PATIENCE, "all that follows is done")
+            await wait_for(lambda: settled(service), PATIENCE, "all that follows is done", every=0.2)
             print(f"with all that follows: {left / (time.perf_counter() - began):,.0f} a second; ", end="")
             print(f"of the processor, microseconds for one: {busy.told(left)}")
             print(f"inputs of its lanes for one: {await inputs(service, WARM + many)}", flush=True)

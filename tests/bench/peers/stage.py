@@ -111,10 +111,9 @@ class Running:
         """Returns when it has told so many. Raises CannotStartError, with the end of its log, when it does not."""
 
         async def there() -> bool:
-            await asyncio.sleep(LOOK)
             return await self.effects() >= effects
 
-        await wait_for(there, within, f"{self.children[0].name} has told {effects}", *self.children)
+        await wait_for(there, within, f"{self.children[0].name} has told {effects}", *self.children, every=LOOK)
 
     async def window(self, seconds: float, most: int) -> Window:
         """Measures for so long, or until it has told so many in all."""
