@@ -2,15 +2,15 @@
 
 import re
 
-from hypothesis import example, given, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from shared.judging import read, readings
 from shared.judging.verdict import FEW
 from shared.release import base_rules
-from shared.rules import ruleset
+from shared.rules import BadRules, ruleset
 from shared.rules.glance import Glance
-from shared.rules.sight import OF_TEXT, RUN, Sight
+from shared.rules.sight import OF_TEXT, RUN
 from shared.text import normalise
 
 BASE = base_rules()
@@ -32,12 +32,21 @@ PIECES = (
 )
 LOOKS = ("a(?<![b].)", "(?=a)", "(?!c)", "^", "微信")
 TIMES = ("", "", "", "?", "{2}", "{0,2}", "{1,3}")
-EXPRESSIONS = st.lists(
+EXPRESSIONS = st.text("abd微", min_size=1, max_size=4) | st.lists(
     st.builds("{}{}".format, st.sampled_from(PIECES), st.sampled_from(TIMES)) | st.sampled_from(LOOKS),
     min_size=1,
     max_size=5,
 ).map("".join)
-LETTERS = st.text("abcd1 \n\u2003微信", max_size=12)
+WORDS = st.builds("{}{}".format, st.sampled_from(("a", "b", "[ab]", "[b-d1]", "(?:ab|c)", "微信")), EXPRESSIONS)
+"""Those of a table of words begin with a character of their own."""
+TABLES = st.builds(
+    lambda first, more: (first[0], "|".join((first[1], *more))),
+    st.tuples(st.just("phrases"), EXPRESSIONS) | st.tuples(st.just("words"), WORDS),
+    st.just([]) | st.lists(EXPRESSIONS, max_size=2),
+)
+OTHERS = st.sampled_from((0, 0, 0, 62))
+"""Tables that find nothing, between the first and the second: with so many the third has the mark of the first."""
+LETTERS = st.text("abd", max_size=12) | st.text("abcd1 \n\u2003微信", max_size=12)
 FRAGMENTS = st.sampled_from(
     (
         "加微信",
@@ -57,14 +66,20 @@ FRAGMENTS = st.sampled_from(
 TEXTS = st.text(max_size=30) | st.lists(FRAGMENTS, max_size=6).map("".join)
 
 
-@given(st.lists(EXPRESSIONS, min_size=1, max_size=90), st.lists(LETTERS, max_size=8))
+@given(st.lists(TABLES, min_size=1, max_size=8), OTHERS, st.lists(LETTERS, max_size=8))
 @settings(max_examples=300)
-def test_a_table_is_never_ruled_out_wrongly(expressions: list[str], texts: list[str]) -> None:
+def test_a_table_is_never_ruled_out_wrongly(some: list[tuple[str, str]], others: int, texts: list[str]) -> None:
     """Whatever a table looks for, and however many tables there are: a text where it finds something keeps it."""
+    every = [some[0], *(("phrases", f"q{n}") for n in range(others)), *some[1:]]
     made = "".join(
-        f'phrases t{n} = """ {e} """\nrule r{n} "w" hide when text has t{n}\n' for n, e in enumerate(expressions)
+        f'{kind} t{n:02} = """ {e} """\nrule r{n} "w" hide when text has t{n:02}\n' for n, (kind, e) in enumerate(every)
     )
-    tables = ruleset(made).tables
+    try:
+        tables = ruleset(made).tables
+    except BadRules as bad:
+        if not all("steps at one place" in fault.what for fault in bad.faults):
+            raise
+        reject()
     seen = [(text, normalise(text)) for text in texts]
     for sight, (_, text) in zip(Glance(tables).sights(seen), seen, strict=True):
         for table in tables:
@@ -89,7 +104,6 @@ def test_most_tables_are_ruled_out() -> None:
     texts = [(text, normalise(text)) for text in ("周末去爬山, 谁一起来", "See you at the station tomorrow")]
     for sight in BASE.glance.sights(texts):
         assert len(sight.spans) > len(BASE.tables) / 2
-        assert isinstance(sight, Sight)
 
 
 def test_the_tables_of_the_base_rules_begin_with_something() -> None:
