@@ -6,6 +6,10 @@ GPL-2.0 and a beta: a tool of this machine, never imported by a service and neve
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
 
 from local.places import CACHE, free_port, port_open
 from local.processes import CannotStartError, Child
@@ -13,6 +17,9 @@ from local.server import Server
 
 FLAGS = ("--sync-on-commit",)
 """Without it acknowledged transactions are lost at kill -9 (measured)."""
+
+ANSWER = 2
+"""Seconds within which one that is up answers."""
 
 
 def program(cache: Path = CACHE) -> Path:
@@ -45,5 +52,14 @@ class Database(Server):
         self.children = (Child(f"the database ({server.name})", argv, {}, directory / "database.log"),)
 
     async def ready(self) -> bool:
-        """True when it accepts connections, which it does after recovery."""
-        return await port_open(self._port)
+        """True when it answers a ping. It listens before that: one that is killed in between, at its first start,
+        leaves files that it cannot open again."""
+        if not await port_open(self._port):
+            return False
+        made: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.address, serverSelectionTimeoutMS=ANSWER * 1000)
+        async with made as client:
+            try:
+                await client.admin.command("ping")
+            except PyMongoError:
+                return False
+        return True

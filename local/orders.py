@@ -11,10 +11,6 @@ from local.processes import CannotStartError
 from local.server import Server
 
 
-async def _pause(server: Server) -> None:
-    server.pause()
-
-
 async def _resume(server: Server) -> None:
     server.resume()
 
@@ -24,7 +20,7 @@ _ACTS: Mapping[str, Callable[[Server], Awaitable[None]]] = {
     "stop": lambda server: server.stop(),
     "kill": lambda server: server.kill(),
     "restart": lambda server: server.restart(),
-    "pause": _pause,
+    "pause": lambda server: server.pause(),
     "resume": _resume,
 }
 HELP = f"check, or one of {', '.join(_ACTS)} and a name"

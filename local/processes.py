@@ -97,9 +97,11 @@ class Child:
         finally:
             await self.kill()
 
-    def pause(self) -> None:
-        """SIGSTOP: it holds its connections and answers nothing, as in a long garbage collection."""
+    async def pause(self) -> None:
+        """SIGSTOP: it holds its connections and answers nothing, as in a long garbage collection. When this returns
+        none of its threads runs; until one of them has taken the signal up the others would go on and answer."""
         self._signal(signal.SIGSTOP)
+        await until(lambda: not self.alive or self._stopped)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -122,6 +124,11 @@ class Child:
         """The end of its log, ready to be appended to a message."""
         text = self.log.read_text(errors="replace")[-TAIL:].strip() if self.log.exists() else ""
         return f"; the end of {self.log}:\n{text}" if text else f"; {self.log} is empty"
+
+    @property
+    def _stopped(self) -> bool:
+        """True once the kernel has told that all of it stands still."""
+        return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or self._process.poll() is not None:

@@ -36,10 +36,9 @@ class Server(ABC):
         """SIGTERM, and SIGKILL after `grace` seconds."""
         await together(*(child.stop(grace) for child in self.children))
 
-    def pause(self) -> None:
-        """SIGSTOP."""
-        for child in self.children:
-            child.pause()
+    async def pause(self) -> None:
+        """SIGSTOP. When this returns nothing of it runs."""
+        await together(*(child.pause() for child in self.children))
 
     def resume(self) -> None:
         """SIGCONT."""

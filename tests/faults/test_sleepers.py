@@ -43,8 +43,8 @@ async def test_a_process_that_sleeps_is_taken_over_and_changes_nothing_when_it_w
         for _ in round_.times(1, 10):
             every = [whole(await lanes(a) | await lanes(b)) for a, b in zip(one, two, strict=True)]
             before = [await fenced([service]) for service in one]
+            await together(*(service.child.pause() for service in one))
             for service in one:
-                service.child.pause()
                 system.doors.close(service)
             with round_.recovery():
                 await passed(SLEEP)

@@ -35,7 +35,7 @@ async def test_an_outage_leaves_no_producer_behind() -> None:
         bus = Bus(Brokers(stack.kafka), "notes")
         await bus.connect({NOTE.name})
         await bus.publish([record])
-        stack.broker.pause()
+        await stack.broker.pause()
         with pytest.raises(Transient):
             await asyncio.wait_for(bus.publish([record] * 4), SOON)
         stack.broker.resume()

@@ -26,6 +26,19 @@ needs_kafka = pytest.mark.skipif(
 )
 KINDS = ["embedded", pytest.param("local", marks=[pytest.mark.kafka, needs_kafka])]
 
+BUSY = """
+import signal, threading
+for _ in range(3):
+    threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
+signal.pause()
+"""
+
+
+def states(child: Child) -> list[str]:
+    """Of each of its threads, as the kernel tells it: R runs, S sleeps, T is stopped."""
+    threads = Path(f"/proc/{child.pid}/task").iterdir()
+    return [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads]
+
 
 def producer(stack: Stack) -> AIOKafkaProducer:
     return AIOKafkaProducer(bootstrap_servers=stack.kafka, acks="all", enable_idempotence=True)
@@ -220,6 +233,8 @@ async def test_the_supervisor_does_what_is_typed() -> None:
         assert await told("check\n") == f"kafka-1 answers, pid {children_of(supervisor.pid)[0]}"
         assert await told() == "database is down"
         assert (await told("start database\n")).startswith("database answers")
+        assert (await told("pause database\n")).startswith("database does not answer")
+        assert (await told("resume database\n")).startswith("database answers")
         assert (await told("pause kafka-1\n")).startswith("kafka-1 does not answer")
         assert (await told("resume kafka-1\n")).startswith("kafka-1 answers")
         assert "keeps nothing" in await told("restart kafka-1\n")
@@ -310,9 +325,24 @@ async def test_a_paused_server_stops_in_order(tmp_path: Path) -> None:
     """SIGTERM reaches a paused process too, so `stop` does not have to wait for its grace to run out."""
     child = Child("sleeper", ["sleep", "600"], {}, tmp_path / "log")
     child.start()
-    child.pause()
+    await child.pause()
     await child.stop(grace=60)
     assert child.status == -signal.SIGTERM
+
+
+async def test_nothing_of_a_paused_server_runs(tmp_path: Path) -> None:
+    """No thread of it goes on once it was paused, so it answers nobody any more; what has died is not waited for."""
+    child = Child("busy", [sys.executable, "-c", BUSY], {}, tmp_path / "log")
+    child.start()
+    try:
+        async with asyncio.timeout(20):
+            await until(lambda: len(states(child)) == 4)
+        await child.pause()
+        assert set(states(child)) == {"T"}
+        os.kill(child.pid, signal.SIGKILL)
+        await asyncio.wait_for(child.pause(), 20)
+    finally:
+        await child.kill()
 
 
 async def test_a_server_that_dies_at_its_start_is_told_with_its_log(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ async def test_a_broker_that_is_lost_is_waited_for(kind: Kind, issuer: Issuer, t
             if kind == "local":
                 await stack.broker.kill()
             else:
-                stack.broker.pause()
+                await stack.broker.pause()
             await says(notes, "broker")
             for _ in range(5):
                 await posting.post(client)
