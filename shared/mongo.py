@@ -119,7 +119,11 @@ class MongoDatabase:
         fields: Collection[str] = (),
     ) -> list[Json]:
         """Documents that match."""
-        cursor = self._database[collection].find(where, list(fields) or None, sort=list(sort) or None, limit=limit)
+        # All of so many at once, as in `load`; without a limit the server divides them as it likes.
+        once = limit + 1 if limit else 0
+        cursor = self._database[collection].find(
+            where, list(fields) or None, sort=list(sort) or None, limit=limit, batch_size=once
+        )
         found: list[Json] = await reached(cursor.to_list(None))
         return found
 

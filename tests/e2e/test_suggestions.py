@@ -229,17 +229,15 @@ async def test_notes_nearby_are_found_among_thousands(town: Town) -> None:
 
     await within(SOON, near)
 
-    async def seconds() -> float:
+    async def seconds(cell: str) -> float:
         took = list[float]()
-        for cell in cells[::80][:60]:
+        for _ in range(3):  # what else runs on the machine only ever adds
             began = time.monotonic()
             await near(cell)
             took.append(time.monotonic() - began)
-        told = f"median {quantile(took, 0.5) * 1000:.0f} ms, p95 {quantile(took, 0.95) * 1000:.0f} ms of {len(took)}"
-        print(f"\nG29: notes nearby, among {len(many):,}: {told}")
-        return quantile(took, 0.95)
+        return min(took)
 
-    tries = [await seconds()]
-    while min(tries) > NEARBY and len(tries) < 3:  # what else runs on the machine only ever adds
-        tries.append(await seconds())
-    assert min(tries) <= NEARBY
+    took = [await seconds(cell) for cell in cells[::80][:60]]
+    told = f"median {quantile(took, 0.5) * 1000:.0f} ms, p95 {quantile(took, 0.95) * 1000:.0f} ms of {len(took)}"
+    print(f"\nG29: notes nearby, among {len(many):,}: {told}")
+    assert quantile(took, 0.95) <= NEARBY
