@@ -24,18 +24,20 @@ SOON = 0.2
 
 
 class Guarded:
-    """A consumer's ``getmany`` that hands an undecodable record to ``isolate`` and goes on."""
+    """A consumer's ``getmany`` that hands an undecodable record to ``isolate`` and goes on, until there are records: on
+    an empty answer FastStream would sleep as long again, and what comes meanwhile would wait."""
 
     def __init__(self, fetch: Any, isolate: Any) -> None:
         self._fetch = fetch
         self._isolate = isolate
 
     async def __call__(self, *places: TopicPartition, **limits: Any) -> Any:
-        try:
-            return await self._fetch(*places, **limits)
-        except UnicodeDecodeError:
-            await self._isolate(self._fetch)
-            return {}
+        while True:
+            try:
+                if found := await self._fetch(*places, **limits):
+                    return found
+            except UnicodeDecodeError:
+                await self._isolate(self._fetch)
 
 
 class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types

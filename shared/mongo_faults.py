@@ -10,7 +10,9 @@ from shared.flow.ports import Conflict
 
 T = TypeVar("T")
 
-_WRITE_CONFLICT, _DUPLICATE, _NO_SUCH_TRANSACTION = 112, 11000, 251
+DUPLICATE = 11000
+"""What the server says of a document that there is already."""
+_WRITE_CONFLICT, _NO_SUCH_TRANSACTION = 112, 251
 _REFUSALS = {13: "no right", 18: "no such user, or another password", 8000: "refused by Atlas"}
 """Codes of a server that does not let us in. Someone mends the user or the URL; meanwhile nothing is to be given up."""
 _PASSING = ("TransientTransactionError", "RetryableWriteError")
@@ -32,8 +34,8 @@ def translated(error: BaseException) -> BaseException:
     code = getattr(error, "code", None)
     if isinstance(error, driver.BulkWriteError):
         codes = {e.get("code") for e in (error.details or {}).get("writeErrors", [])}
-        code = next(iter(codes & {_DUPLICATE, _WRITE_CONFLICT}), code)
-    if code in (_DUPLICATE, _WRITE_CONFLICT, _NO_SUCH_TRANSACTION):
+        code = next(iter(codes & {DUPLICATE, _WRITE_CONFLICT}), code)
+    if code in (DUPLICATE, _WRITE_CONFLICT, _NO_SUCH_TRANSACTION):
         return Conflict(type(error).__name__)
     if code in _REFUSALS:  # the server's own words may name the user
         return Transient(f"the database refuses LIANYI_MONGO: {_REFUSALS[code]} ({code})")

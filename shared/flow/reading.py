@@ -1,5 +1,6 @@
 """What a batch reads before it is folded: its documents, the marks of doubles, and what is noted as dead."""
 
+import asyncio
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -19,9 +20,10 @@ async def documents(runtime: Runtime, inputs: Sequence[Input]) -> dict[tuple[str
     loaded: dict[tuple[str, str], Document | None] = {}
     for view in runtime.views:
         await view.refresh()
-    for kind, ids in wanted.items():
+    found = await asyncio.gather(*(runtime.database.load(kind.COLLECTION, ids) for kind, ids in wanted.items()))
+    for (kind, ids), all_ in zip(wanted.items(), found, strict=True):
         loaded.update(dict.fromkeys((kind.COLLECTION, id_) for id_ in ids))
-        for stored in await runtime.database.load(kind.COLLECTION, ids):
+        for stored in all_:
             document = from_mongo(kind, stored)
             loaded[kind.COLLECTION, document.id] = document
     return loaded
