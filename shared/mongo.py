@@ -26,9 +26,9 @@ log = structlog.get_logger()
 
 MODIFY_MS = 2_000
 """Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
-FEW = 64
-"""Writes to one collection, at most, that go in one request with those to others. The request costs more than they do;
-of more, the server takes those of one collection faster."""
+FEW = 16
+"""Writes to one collection, at most, that go in one request with those to others: a request costs more than they do. Of
+more, a server takes those of one collection faster."""
 MongoDriver = Literal["motor", "pymongo"]
 _CLIENTS: dict[MongoDriver, Any] = {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}
 
@@ -217,7 +217,7 @@ class MongoDatabase:
 
 
 def _groups(writes: Sequence[Write]) -> list[tuple[str, list[Write]]]:
-    """Writes by collection in the order of first mention: one bulk each.
+    """Writes by collection, in the order of first mention.
 
     Deletes that must find something go apart: in a common count, another delete could stand in for them.
     """

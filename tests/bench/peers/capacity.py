@@ -40,8 +40,8 @@ database cores          = peak events/s x database CPU an event / {filled:g}
 
 Partitions are for life (more of them is a new version of the topic), so choose them for the largest day you foresee;
 pods may be anything up to that number. With a database that is farther away a step takes longer by its round trips (a
-query for each collection, one for the inbox, one bulk write for each collection, the commit), and the batch grows until
-it is cut: partitions are then what you need more of, not processors.
+query for all collections beside each other, one for the inbox, one for the few writes and one for each collection of
+many, the commit), and the batch grows until it is cut: partitions are then what you need more of, not processors.
 
 {table}
 The peak is {peak:g} times the mean, an assumption. Bytes: documents once, the topic in {copies} copies over {kept}
