@@ -4,6 +4,7 @@ Nothing of delivery is decided here: the offsets committed to Kafka are for lag 
 in MongoDB rules.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ from shared.flow.process import KeyLanes, Process
 
 log = structlog.get_logger()
 
+REFETCHED = 0.3
+"""Seconds in which a fetch has come back: it waits for a tenth of a second at most."""
 SOON = 0.2
 """Seconds after which a broker that gave no answer is asked again."""
 
@@ -95,17 +98,28 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         consumer.getmany = Guarded(consumer.getmany, self._isolate)
 
     async def _isolate(self, fetch: Any) -> None:
-        consumer = self._consumer
-        for place in consumer.assignment() - consumer.paused():
-            try:
-                for records in (await fetch(place, timeout_ms=0, max_records=1)).values():
-                    await self.deliver(records)
-            except UnicodeDecodeError:
-                log.error("record_unreadable", topic=place.topic, partition=place.partition)
-                consumer.pause(place)
-                lane = self._lanes.lane(place.partition)
-                if lane is not None:
-                    lane.unreadable(place.topic)
+        places = self._consumer.assignment() - self._consumer.paused()
+        for place in places:
+            await self._next(fetch, place)  # of what could not be read the client has nothing left: it must fetch anew
+        await asyncio.sleep(REFETCHED)
+        for place in places:
+            while await self._next(fetch, place):
+                pass
+
+    async def _next(self, fetch: Any, place: TopicPartition) -> bool:
+        """Hand over the next record of a partition, or hold its lane if it cannot be read. Whether there was one."""
+        try:
+            found = await fetch(place, timeout_ms=0, max_records=1)
+        except UnicodeDecodeError:
+            log.error("record_unreadable", topic=place.topic, partition=place.partition)
+            self._consumer.pause(place)
+            lane = self._lanes.lane(place.partition)
+            if lane is not None:
+                lane.unreadable(place.topic)
+            return False
+        for records in found.values():
+            await self.deliver(records)
+        return bool(found)
 
     # -- Source --------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Majority writes with the journal, majority reads from the primary, UTC datetimes
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC
 from typing import Any, Literal
@@ -14,13 +15,14 @@ import structlog
 from bson import Binary
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, DeleteMany, InsertOne, MongoClient, ReadPreference, ReplaceOne, UpdateOne
+from pymongo import AsyncMongoClient, MongoClient, ReadPreference
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import split_options
 from pymongo.write_concern import WriteConcern
 
-from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, UnknownCommit, Upsert, Write
+from shared.flow.ports import Conflict, Delete, Fence, Fenced, Json, Replace, UnknownCommit, Upsert, Write
 from shared.mongo_faults import DUPLICATE, forgotten, reached, translated
+from shared.mongo_writes import at_once, groups, operation
 
 log = structlog.get_logger()
 
@@ -67,6 +69,8 @@ class MongoSession:
 
 class MongoDatabase:
     """``shared.flow.ports.Database``. ``at`` is told the steps inside a transaction (tests crash there)."""
+
+    few = FEW
 
     def __init__(
         self, url: str, name: str, at: Callable[[str], None] = lambda label: None, *, by: MongoDriver = "motor"
@@ -150,12 +154,11 @@ class MongoDatabase:
         raw = session.raw
         try:
             await session.begin()
-            groups = _groups(writes)
-            if few := [write for _, group in groups if len(group) <= FEW for write in group]:
+            many = Counter(write.collection for write in writes)
+            if few := [write for write in writes if many[write.collection] <= self.few]:
                 await self._write_few(raw, few)
-            for collection, group in groups:
-                if len(group) > FEW:
-                    await self._write(raw, collection, group)
+            for collection, group in groups(write for write in writes if many[write.collection] > self.few):
+                await self._write(raw, collection, group)
             self._at("commit:written")
         except BaseException as error:
             await _abort(raw)
@@ -169,13 +172,7 @@ class MongoDatabase:
     async def _write_few(self, session: Any, writes: Sequence[Write]) -> None:
         """To several collections in one request, which ends at the first that fails: a lane that is lost locks nothing
         more, for nobody would find its session."""
-        spaces = {name: n for n, name in enumerate(dict.fromkeys(write.collection for write in writes))}
-        asked = {
-            "bulkWrite": 1,
-            "ops": [_step(write, spaces[write.collection]) for write in writes],
-            "nsInfo": [{"ns": f"{self._database.name}.{name}"} for name in spaces],
-        }
-        reply = await self._client.admin.command(asked, session=session)
+        reply = await self._client.admin.command(at_once(self._database.name, writes), session=session)
         for write, told in zip(writes, reply["cursor"]["firstBatch"], strict=True):
             fence, must = isinstance(write, Fence), not isinstance(write, Delete) or write.must
             if fence and ("upserted" in told or told.get("code") == DUPLICATE):
@@ -187,7 +184,7 @@ class MongoDatabase:
 
     async def _write(self, session: Any, collection: str, group: Sequence[Write]) -> None:
         result = await self._database[collection].bulk_write(
-            [_operation(w) for w in group], ordered=True, session=session
+            [operation(w) for w in group], ordered=True, session=session
         )
         matched = sum(isinstance(w, Replace | Fence) for w in group)
         upserts = sum(isinstance(w, Upsert) for w in group)
@@ -214,48 +211,6 @@ class MongoDatabase:
                 if not unknown or not wait:
                     raise UnknownCommit from error
                 await asyncio.sleep(wait)
-
-
-def _groups(writes: Sequence[Write]) -> list[tuple[str, list[Write]]]:
-    """Writes by collection, in the order of first mention.
-
-    Deletes that must find something go apart: in a common count, another delete could stand in for them.
-    """
-    groups: dict[tuple[str, bool], list[Write]] = {}
-    for write in writes:
-        groups.setdefault((write.collection, isinstance(write, Delete) and write.must), []).append(write)
-    return [(collection, group) for (collection, _), group in groups.items()]
-
-
-def _step(write: Write, space: int) -> Json:
-    """One of a request to several collections."""
-    match write:
-        case Insert(_, document):
-            return {"insert": space, "document": document}
-        case Replace(_, id_, v, document):
-            return {"update": space, "filter": {"_id": id_, "v": v}, "updateMods": document, "multi": False}
-        case Upsert(_, document):
-            where = {"_id": document["_id"]}
-            return {"update": space, "filter": where, "updateMods": document, "multi": False, "upsert": True}
-        case Delete(_, where, _):
-            return {"delete": space, "filter": where, "multi": True}
-        case Fence(_, where, change):
-            # One that finds nothing must fail. To make a document whose id there is does.
-            return {"update": space, "filter": where, "updateMods": change, "multi": False, "upsert": True}
-
-
-def _operation(write: Write) -> Any:
-    match write:
-        case Insert(_, document):
-            return InsertOne(document)
-        case Replace(_, id_, v, document):
-            return ReplaceOne({"_id": id_, "v": v}, document)
-        case Upsert(_, document):
-            return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
-        case Delete(_, where, _):
-            return DeleteMany(where)
-        case Fence(_, where, change):
-            return UpdateOne(where, change)
 
 
 async def _abort(session: Any) -> None:

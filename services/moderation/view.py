@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import structlog
 
-from services.moderation.core import Ahead, Bar, Judges, ModelState, Policy, Shadow, TextModel, model_of, state_id
+from services.moderation.core import Bar, Judges, ModelState, Policy, Shadow, TextModel, model_of, state_id
 from shared.flow.ports import Database
 from shared.flow.view import CollectionView
 from shared.rules import BadRules, RuleSet, ruleset
@@ -92,8 +92,6 @@ class ModelView(CollectionView[ModelState]):
         super().__init__(database, ModelState, seconds)
         self.origin = origin
         self.model = origin
-        self.ahead: Ahead | None = None
-        """The texts of the batch at hand, as they are read."""
 
     def keeps(self, document: ModelState) -> bool:
         """Only what began as this process did: in a rollout two origins live side by side."""

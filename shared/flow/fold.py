@@ -1,6 +1,6 @@
 """The fold: inputs and loaded documents in, changes out. In memory, without await, deterministic."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -44,8 +44,18 @@ class Folded:
 def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes], limits: Limits) -> Folded:
     """Fold inputs in order. ``seen`` are marks that the inbox has; doubles inside the batch are dropped too."""
     folded = Folded(work)
-    known = set(seen)
+    for _ in folding(service, folded, inputs, seen, limits):
+        pass
+    return folded
+
+
+def folding(
+    service: str, folded: Folded, inputs: Sequence[Input], seen: Iterable[bytes], limits: Limits
+) -> Iterator[None]:
+    """The same piece by piece: between two of them the caller may let others go on. Done when it is exhausted."""
+    work, known = folded.work, set(seen)
     _look_ahead(work, inputs, known)
+    yield
     for input_ in inputs:
         full = work.size() >= limits.writes or work.bytes >= limits.outbox
         if folded.taken and full:
@@ -61,8 +71,8 @@ def fold(service: str, work: Work, inputs: Sequence[Input], seen: Iterable[bytes
             _ended(folded, input_, "cancelled")
         else:
             _deliver(service, folded, input_, known)
+        yield
     work.close()
-    return folded
 
 
 def _look_ahead(work: Work, inputs: Sequence[Input], known: Collection[bytes]) -> None:

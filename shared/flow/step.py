@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from shared.errors import Transient
 
 from . import control, reading
+from .breathing import breathing
 from .control import Batch, Ownership
 from .documents import DEAD, INBOX, Timer
-from .fold import Folded, fold
+from .fold import Folded, folding
 from .inputs import Death, Input, fingerprint
 from .outbox import Outbox
 from .patience import patience
@@ -153,7 +154,8 @@ class Steps:
         seen = await reading.seen(runtime, inputs)
         self.at("step:deduped")
         work = Work(runtime.scope, loaded, runtime.floor.sequence)
-        folded = fold(runtime.router.service, work, inputs, seen, runtime.limits)
+        folded = Folded(work)
+        await breathing(folding(runtime.router.service, folded, inputs, seen, runtime.limits))
         self.at("step:folded")
         taken = inputs[: folded.taken]
         writes = work.writes(self.name, self.batch + 1)

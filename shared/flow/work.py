@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -46,6 +46,8 @@ class Work:
         topic, and whatever it emits or asks of timers is dropped."""
         self.records: list[Record] = []
         self.bytes = 0
+        self.ahead: Any = None
+        """What a look ahead has found, for the handlers of the batch."""
 
     # -- what handlers use ---------------------------------------------------------------------------------
 

@@ -211,6 +211,14 @@ class DatabaseSuite:
         await bench.write(Delete(OTHER, {"_id": "t", "due": 1}, must=True), Upsert(OTHER, thing("t", due=2)))
         assert await bench.all(OTHER) == {"t": thing("t", due=2)}
 
+    async def test_many_deletes_before_an_upsert_of_one_of_the_same_documents(self, bench: Bench) -> None:
+        """The same where there are so many that they go another way."""
+        due = [f"t{n}" for n in range(40)]
+        await bench.write(*(Insert(OTHER, thing(id_, due=1)) for id_ in due))
+        used = [Delete(OTHER, {"_id": id_, "due": 1}, must=True) for id_ in due]
+        await bench.write(*used, Upsert(OTHER, thing("t0", due=2)))
+        assert await bench.all(OTHER) == {"t0": thing("t0", due=2)}
+
     async def test_an_unwanted_value_is_a_bug_and_leaves_nothing(self, bench: Bench) -> None:
         """A number that BSON cannot hold is neither Conflict nor Transient, and undoes the transaction."""
         with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the driver calls it

@@ -17,7 +17,7 @@ from local.places import free_port
 from shared.errors import Transient
 from shared.flow.ports import Insert, Write
 from shared.migrations import FLOW_COLLECTIONS, FLOW_INDEXES, LONG_AGO, Index, migrate
-from shared.mongo import MongoDatabase, MongoDriver
+from shared.mongo import FEW, MongoDatabase, MongoDriver
 from tests.bench.peers.trips import Commands
 from tests.suites.database import PLACE, Bench, DatabaseSuite
 
@@ -26,11 +26,12 @@ _numbers = itertools.count()
 
 
 class MongoBench(Bench):
-    def __init__(self, url: str, driver: MongoDriver) -> None:
+    def __init__(self, url: str, driver: MongoDriver, few: int = FEW) -> None:
         name = f"suite{next(_numbers)}"
         self.real = MongoDatabase(url, name, by=driver)
         self.database = self.real
         self.other = self.second = MongoDatabase(url, name, by=driver)
+        self.real.few = self.second.few = few
         self._left: list[Any] = []
 
     async def leave_open(self, writes: Sequence[Write], session: Any = None) -> bytes:
@@ -60,9 +61,10 @@ async def url(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Con
     await server.kill()
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=get_args(MongoDriver))
+@pytest_asyncio.fixture(loop_scope="module", params=[("motor", FEW), ("pymongo", FEW), ("motor", 0)], ids=str)
 async def bench(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    made = MongoBench(url, request.param)
+    """With either driver, and where each collection has a request of its own."""
+    made = MongoBench(url, *request.param)
     await migrate(made.real, FLOW_INDEXES, {*FLOW_COLLECTIONS, PLACE})
     yield made
     await made.close()

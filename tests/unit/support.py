@@ -59,6 +59,8 @@ class World:
         self.records: list[Record] = []
         self.pending: list[Record] = []
         self.outcomes: list[str] = []
+        self.ahead: Any = None
+        """What was found by the last look ahead."""
         self._views = tuple(views)
         self._scope = Scope(
             self.service,
@@ -127,6 +129,7 @@ class World:
         work = Work(self._scope, loaded)
         folded = fold(self.service, work, inputs, self.marks, Limits())
         assert folded.taken == len(inputs)
+        self.ahead = work.ahead if work.ahead is not None else self.ahead
         self.documents.update(work.changed())
         for write in work.writes():
             if isinstance(write, Upsert):

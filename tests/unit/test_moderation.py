@@ -4,7 +4,6 @@ import pytest
 
 from services.moderation.core import Content
 from services.moderation.handlers import DecideContent
-from services.moderation.view import ModelView
 from shared.contracts import Event
 from shared.contracts.moderation import ContentCounted, ContentFlagged, ContentJudged, Count
 from shared.contracts.notes import CommentDeleted, CommentEdited, CommentPosted, NoteDeleted, NoteEdited, NotePosted
@@ -178,7 +177,7 @@ def test_the_texts_of_a_batch_are_read_at_once() -> None:
     for event in events:
         alone.hear(event)
     together.hear_at_once(events)
-    read_ahead = together.view(ModelView).ahead
+    read_ahead = together.ahead
     assert read_ahead is not None
     assert read_ahead.known.keys() == set(texts)
     assert together.told.of(ContentJudged) == alone.told.of(ContentJudged)
@@ -199,7 +198,7 @@ def test_what_is_judged_again_is_read_with_the_batch() -> None:
     for event in (*again[1:], asked):
         alone.hear(event)
     together.hear_at_once([*again[1:], asked])
-    read_ahead = together.view(ModelView).ahead
+    read_ahead = together.ahead
     assert read_ahead is not None
     assert read_ahead.known.keys() == set(texts[1:])
     assert len(alone.told.of(ContentJudged)) > len(texts)

@@ -76,7 +76,7 @@ from services.moderation.core.trial import (
     proven,
     sampled,
 )
-from shared.judging import MODEL, Ahead, BadModel, Case, Judges, TextModel, Verdict, ahead, blank, read, verdicts
+from shared.judging import MODEL, BadModel, Case, Judges, TextModel, Verdict, ahead, blank, read, verdicts
 from shared.judging.keys import FAMILY, Counted, counter_ids, text_hash
 
 __all__ = [
@@ -85,7 +85,6 @@ __all__ = [
     "MODEL",
     "NEEDED",
     "PARTS",
-    "Ahead",
     "BadModel",
     "Bar",
     "Case",

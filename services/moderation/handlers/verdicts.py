@@ -57,8 +57,7 @@ def written(event: Written, work: Work) -> str | None:
 
 def read_ahead(events: Sequence[Written | ContentFlagged | MessageFlagged], work: Work) -> None:
     """Have the texts of a batch read at once, those that are new and those that are to be judged again."""
-    view = work.view(ModelView)
-    view.ahead = ahead(filter(None, (_at_hand(event, work) for event in events)), judges(work))
+    work.ahead = ahead(filter(None, (_at_hand(event, work) for event in events)), judges(work))
 
 
 def _at_hand(event: Written | ContentFlagged | MessageFlagged, work: Work) -> str:
@@ -77,7 +76,7 @@ def judges(work: Work) -> Judges:
 def judgement(content: Content, work: Work) -> tuple[Content, Verdict, Counters]:
     """A content as what is in force sees it, and as what is on trial does; the verdict; which counters are to hear."""
     live, case = judges(work), case_of(content)
-    made, tried = verdicts([case], live, work.view(ModelView).ahead)[0], None
+    made, tried = verdicts([case], live, work.ahead)[0], None
     waiting = {live.rules: made.open}
     if beside := work.view(ShadowView).beside(live):
         tried = beside[0], verdicts([case], beside[1])[0]
