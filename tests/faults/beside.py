@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,12 +19,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from local.fleet import PARTITIONS, Service, World, topics
 from local.issuer import Issuer
-from local.processes import Child, together, until
+from local.processes import Child, together, until, wait_for
+from local.stack import Stack
 from shared.contracts import Envelope, partition_of
 from shared.contracts.moderation import ContentJudged
 from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE, NOTE_VERDICT
-from tests.faults.network import Network
+from tests.faults.plain import JOINED
 
 APPENDED = "log.message.timestamp.type=LogAppendTime\n"
 """A setting of the broker: a record tells when the broker took it, so nobody has to look at that very moment."""
@@ -54,7 +55,9 @@ class Feed:
         """For ever, at a steady pace."""
         clock = asyncio.get_running_loop().time
         # It must not be the last to notice that a broker is back.
-        async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", retry_backoff_ms=10) as producer:
+        async with AIOKafkaProducer(
+            bootstrap_servers=servers, acks="all", retry_backoff_ms=10, request_timeout_ms=BACK * 1000
+        ) as producer:
             began = clock()
             while True:
                 await self.tell(producer)
@@ -90,11 +93,19 @@ class Feed:
 
 
 class Ours:
-    """The effects of moderation."""
+    """Processes of moderation, and their effects."""
 
-    def __init__(self, service: Service) -> None:
-        self.child = service.child
+    def __init__(self, world: World, directory: Path) -> None:
+        self._world, self._directory = world, directory
+        self.children: list[Child] = []
         self.effects: Effects = {}
+
+    async def start(self) -> Child:
+        """One more, ready."""
+        service = Service("moderation", self._world, self._directory / f"ours-{len(self.children)}")
+        self.children.append(service.child)
+        await service.start()
+        return service.child
 
     async def read(self, servers: str) -> None:
         """For ever; by whatever the broker says of the time, so this need not be fast."""
@@ -106,27 +117,46 @@ class Ours:
 
 
 class Plain:
-    """The effects of the plain group, from what it tells."""
+    """Processes of the plain group, and their effects, from what they tell."""
 
-    def __init__(self, env: Mapping[str, str], log: Path) -> None:
-        argv = [sys.executable, "-m", "tests.faults.plain", env["LIANYI_KAFKA"], env["LIANYI_MONGO"]]
-        self.child = Child("the plain group", argv, {}, log)
+    def __init__(self, env: Mapping[str, str], directory: Path) -> None:
+        self._argv = [sys.executable, "-m", "tests.faults.plain", env["LIANYI_KAFKA"], env["LIANYI_MONGO"]]
+        self._directory = directory
+        self.children: list[Child] = []
+
+    async def start(self) -> Child:
+        """One more, a member of the group."""
+        child = Child("the plain group", self._argv, {}, self._directory / f"plain-{len(self.children)}.log")
+        self.children.append(child)
+        child.start()
+
+        async def joined() -> bool:
+            return JOINED in _told(child)
+
+        await wait_for(joined, BACK, "it is a member", child)
+        return child
 
     @property
     def effects(self) -> Effects:
-        """As far as it has come."""
+        """As far as they have come."""
         found: Effects = {}
-        for line in self.child.log.read_text().splitlines():
-            if line.startswith("{"):
-                told = json.loads(line)
-                for id_ in told["ids"]:
-                    found.setdefault(int(id_), told["at"])
+        for child in self.children:
+            for line in _told(child):
+                if line.startswith("{"):
+                    told = json.loads(line)
+                    for id_ in told["ids"]:
+                        found[int(id_)] = min(told["at"], found.get(int(id_), told["at"]))
         return found
+
+
+def _told(child: Child) -> list[str]:
+    return child.log.read_text().splitlines()
 
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """Seconds from the end of a fault until effects came of every partition, of what was sent since its beginning."""
+    """Seconds from the end of a fault until effects came again of every partition, of what was sent since its
+    beginning."""
 
     ours: float
     plain: float
@@ -136,15 +166,20 @@ class WayBack:
 class Pair:
     """Ours and the plain group, at work on the same feed."""
 
-    network: Network
     feed: Feed
     ours: Ours
     plain: Plain
 
     @property
-    def children(self) -> Sequence[Child]:
-        """Both processes."""
-        return self.ours.child, self.plain.child
+    def children(self) -> tuple[Child, Child]:
+        """The two processes that stay."""
+        return self.ours.children[0], self.plain.children[0]
+
+    async def more(self) -> tuple[Child, Child]:
+        """A second process of each, at work."""
+        more = await asyncio.gather(self.ours.start(), self.plain.start())
+        await self.level()
+        return more
 
     async def level(self) -> None:
         """Returns when both have done all that has been sent until now."""
@@ -154,7 +189,8 @@ class Pair:
 
     @asynccontextmanager
     async def faulty(self, backs: list[WayBack]) -> AsyncIterator[None]:
-        """The block is the fault; at its end all that is broken is whole again, and the way back begins."""
+        """The block is the fault; at its end all that is broken is whole again, or will not be, and the way back
+        begins."""
         await self.level()
         first = self.feed.sent
         yield
@@ -165,25 +201,24 @@ class Pair:
 
 
 def _back(effects: Effects, first: int, ended: float) -> float:
-    """The slowest partition's first effect."""
+    """The slowest partition's first effect after the end."""
     firsts: Effects = {}
     for number, at in effects.items():
-        if number >= first:
+        if number >= first and at >= ended:
             firsts[number % PARTITIONS] = min(at, firsts.get(number % PARTITIONS, at))
     return max(firsts.values()) - ended
 
 
 @asynccontextmanager
-async def pair(network: Network, directory: Path) -> AsyncIterator[Pair]:
-    """Moderation and the plain group, behind the network and level with the feed."""
+async def pair(stack: Stack, directory: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Pair]:
+    """Moderation and the plain group, level with the feed; `env` are settings of both, as `Network` has them."""
     async with Issuer() as issuer:
-        service = Service("moderation", World(network.stack, issuer, more=network.env), directory)
-        made = Pair(network, Feed(), Ours(service), Plain(network.env, directory / "plain.log"))
-        await together(topics(network.stack), service.migrate())
-        made.plain.child.start()
+        world = World(stack, issuer, more=env or {})
+        made = Pair(Feed(), Ours(world, directory), Plain(world.environment(), directory))
+        await together(topics(stack), Service("moderation", world, directory).migrate())
         try:
-            await service.start()
-            servers = network.stack.kafka
+            await asyncio.gather(made.ours.start(), made.plain.start())
+            servers = stack.kafka
             running = [asyncio.create_task(task) for task in (made.ours.read(servers), made.feed.run(servers))]
             try:
                 await made.feed.moves(1.0)
@@ -194,4 +229,4 @@ async def pair(network: Network, directory: Path) -> AsyncIterator[Pair]:
                     task.cancel()
                 await asyncio.gather(*running, return_exceptions=True)
         finally:
-            await together(*(child.kill() for child in made.children))
+            await together(*(child.kill() for child in [*made.ours.children, *made.plain.children]))

@@ -1,8 +1,8 @@
 """A plain consumer group beside ours: what one writes who has aiokafka, a database, and care, and no lanes.
 
 A process of its own, with the timeouts of our services: `python -m tests.faults.plain KAFKA MONGO`. It stores every
-comment and then commits the offsets: at least once, nothing published. On standard output it tells, in a JSON line,
-which numbers it has stored and when.
+comment and then commits the offsets: at least once, nothing published. On standard output it tells when it is a member,
+and then, in JSON lines, which numbers it has stored and when. SIGTERM ends it in order.
 """
 
 import asyncio
@@ -17,14 +17,17 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import PyMongoError
 from pymongo.write_concern import WriteConcern
 
+from local.processes import run_until_signal, until
 from shared.contracts.topics import NOTE
 
+JOINED = "is a member"
+"""What it says when it has been given its share."""
 PAUSE = 0.1
 """Seconds between tries, against a database or a broker that does not answer."""
 
 
-async def main(kafka: str, mongo: str) -> None:
-    """Reads, stores, commits, for ever."""
+async def main(kafka: str, mongo: str) -> int:
+    """Reads, stores, commits, until it is cancelled; then it leaves the group."""
     client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
         mongo, serverSelectionTimeoutMS=3_000, connectTimeoutMS=3_000, socketTimeoutMS=20_000
     )
@@ -41,6 +44,16 @@ async def main(kafka: str, mongo: str) -> None:
         rebalance_timeout_ms=30_000,
     )
     await consumer.start()
+    try:
+        await until(lambda: bool(consumer.assignment()))
+        print(JOINED, flush=True)
+        return await read(consumer, stored)
+    finally:
+        await consumer.stop()
+
+
+async def read(consumer: AIOKafkaConsumer, stored: Any) -> int:
+    """Never returns."""
     while True:
         found = await consumer.getmany(timeout_ms=50, max_records=500)
         bodies = [json.loads(record.value) for records in found.values() for record in records]
@@ -61,4 +74,4 @@ async def main(kafka: str, mongo: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    sys.exit(run_until_signal(main(*sys.argv[1:])))
