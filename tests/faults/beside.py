@@ -56,7 +56,7 @@ class Feed:
         clock = asyncio.get_running_loop().time
         # It must not be the last to notice that a broker is back.
         async with AIOKafkaProducer(
-            bootstrap_servers=servers, acks="all", retry_backoff_ms=10, request_timeout_ms=BACK * 1000
+            bootstrap_servers=servers, acks="all", retry_backoff_ms=10, request_timeout_ms=int(BACK * 1000)
         ) as producer:
             began = clock()
             while True:
@@ -183,9 +183,9 @@ class Pair:
 
     async def level(self) -> None:
         """Returns when both have done all that has been sent until now."""
-        wanted = self.feed.sent
+        wanted = set(range(self.feed.sent))
         async with asyncio.timeout(BACK):
-            await until(lambda: min(len(self.ours.effects), len(self.plain.effects)) >= wanted, every=0.2)
+            await until(lambda: wanted <= self.ours.effects.keys() & self.plain.effects.keys(), every=0.2)
 
     @asynccontextmanager
     async def faulty(self, backs: list[WayBack]) -> AsyncIterator[None]:
@@ -206,7 +206,7 @@ def _back(effects: Effects, first: int, ended: float) -> float:
     for number, at in effects.items():
         if number >= first and at >= ended:
             firsts[number % PARTITIONS] = min(at, firsts.get(number % PARTITIONS, at))
-    return max(firsts.values()) - ended
+    return max(firsts[partition] for partition in range(PARTITIONS)) - ended
 
 
 @asynccontextmanager
