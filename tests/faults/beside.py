@@ -54,10 +54,9 @@ class Feed:
     async def run(self, servers: str) -> None:
         """For ever, at a steady pace."""
         clock = asyncio.get_running_loop().time
-        # It must not be the last to notice that a broker is back.
-        async with AIOKafkaProducer(
-            bootstrap_servers=servers, acks="all", retry_backoff_ms=10, request_timeout_ms=int(BACK * 1000)
-        ) as producer:
+        # It must not be the last to notice that a broker is back, and must have room for what waits for one.
+        room = {"max_batch_size": 1 << 20, "request_timeout_ms": int(BACK * 1000)}
+        async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", retry_backoff_ms=10, **room) as producer:
             began = clock()
             while True:
                 await self.tell(producer)

@@ -1,5 +1,6 @@
 """How soon effects flow again after each kind of fault, beside a plain consumer group with the same timeouts."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
@@ -79,8 +80,9 @@ async def service_asleep(scene: Scene, broken: Broken, long: float) -> None:
 async def one_of_two_leaves(scene: Scene, broken: Broken, long: float) -> None:
     """A second process of each takes its share, and is told to end, as in a rolling restart."""
     more = await scene.both.more()
-    async with broken():
-        await together(*(child.stop() for child in more))
+    async with broken():  # each goes at its own pace, and what the others take over meanwhile counts
+        leaving = asyncio.create_task(together(*(child.stop() for child in more)))
+    await leaving
 
 
 async def one_of_two_dies(scene: Scene, broken: Broken, long: float) -> None:
