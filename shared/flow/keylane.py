@@ -180,7 +180,7 @@ class KeyLane(Lane):
             return []
         inputs = [of_timer(timer, self.runtime.router) for timer in self._due.take(self.done)]
         self._timers_out = bool(inputs)
-        while self._queue and len(inputs) < self.runtime.limits.inputs:
+        while self._queue and len(inputs) < self.pace.most(self.runtime.limits.inputs):
             record = self._queue.take()
             made = None if self._echo.heard(record) else self._decoded(record)
             if made is None and inputs:

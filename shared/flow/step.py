@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.errors import Transient
 
 from . import control, reading
-from .breathing import breathing
+from .breathing import Pace, breathing
 from .control import Batch, Ownership
 from .documents import DEAD, INBOX, Timer
 from .fold import Folded, folding
@@ -51,6 +51,7 @@ class Steps:
         self.outbox = Outbox(runtime, self.at, runtime.metrics.publish_seconds.labels(self.key).observe)
         self.own: Ownership | None = None
         self.batch = 0
+        self.pace = Pace()
 
     # -- what the kinds of lane fill in --------------------------------------------------------------------
 
@@ -155,7 +156,8 @@ class Steps:
         self.at("step:deduped")
         work = Work(runtime.scope, loaded, runtime.floor.sequence)
         folded = Folded(work)
-        await breathing(folding(runtime.router.service, folded, inputs, seen, runtime.limits))
+        took = await breathing(folding(runtime.router.service, folded, inputs, seen, runtime.limits))
+        self.pace.took(took, folded.taken)
         self.at("step:folded")
         taken = inputs[: folded.taken]
         writes = work.writes(self.name, self.batch + 1)

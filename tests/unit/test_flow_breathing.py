@@ -4,7 +4,19 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from shared.flow.breathing import BREATH, breathing
+from shared.flow.breathing import BREATH, FEWEST, LONG, Pace, breathing
+
+
+def burn(seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        pass
+
+
+def pieces(many: int) -> Iterator[None]:
+    for _ in range(many):
+        burn(BREATH)
+        yield
 
 
 async def test_a_long_fold_lets_others_have_their_turn() -> None:
@@ -16,13 +28,6 @@ async def test_a_long_fold_lets_others_have_their_turn() -> None:
         while True:
             turns += 1
             await asyncio.sleep(0)
-
-    def pieces(many: int) -> Iterator[None]:
-        for _ in range(many):
-            ends = time.monotonic() + BREATH
-            while time.monotonic() < ends:
-                pass
-            yield
 
     task = asyncio.create_task(others())
     await breathing(pieces(10))
@@ -36,3 +41,34 @@ async def test_a_short_fold_has_the_loop_for_itself() -> None:
     asyncio.get_running_loop().call_soon(turn.set_result, None)
     await breathing(iter([None] * 3))
     assert not turn.done()
+
+
+async def test_the_turns_of_others_are_not_counted() -> None:
+    """How long a work took is what it took itself, or a lane would take less and less beside busy ones."""
+
+    async def others() -> None:
+        while True:
+            burn(0.02)
+            await asyncio.sleep(0)
+
+    task, began = asyncio.create_task(others()), time.monotonic()
+    took = await breathing(pieces(10))
+    whole = time.monotonic() - began
+    task.cancel()
+    assert 10 * BREATH <= took <= whole - 9 * 0.02
+
+
+def test_a_batch_of_what_takes_long_is_small() -> None:
+    """As many as fit into a tenth of a second, a few at the least, and all again once they take no time."""
+    pace = Pace()
+    assert pace.most(200) == 200
+    for _ in range(50):
+        pace.took(0.002 * 50, 50)
+    assert pace.most(200) == LONG / 0.002
+    for _ in range(50):
+        pace.took(1.0, 1)
+    assert pace.most(200) == FEWEST
+    assert pace.most(1) == 1
+    for _ in range(50):
+        pace.took(0.0, 200)
+    assert pace.most(200) == 200
