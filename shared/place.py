@@ -56,10 +56,11 @@ def district(cell: str) -> str:
 
 
 def districts(cell: str) -> list[str]:
-    """Those in which everything is that the fence around a cell holds: a dozen or two. Raises ValueError."""
+    """Those in which everything is that the fence around a cell holds: some ten. Raises ValueError."""
     if not is_cell(cell):
         raise ValueError("not a cell of resolution 9")
-    return sorted({district(other) for other in h3.grid_disk(cell, _REACH)})
+    around = h3.grid_disk(cell, _REACH)
+    return sorted({district(other) for other in around if kilometres(cell, other) <= FENCE_KM})
 
 
 def kilometres(one: str, other: str) -> float:

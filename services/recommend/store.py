@@ -17,7 +17,7 @@ INDEXES = (
 )
 """Everything is read by key, but what the views follow, and notes by where they are."""
 AROUND = 200
-"""Notes that are looked at for what is near: the districts are three times that, and some notes are hidden."""
+"""Notes that are looked at for what is near: the districts are more than that, and some notes are hidden."""
 
 
 class Store:

@@ -25,7 +25,7 @@ from services.recommend.core import (
 )
 from shared.contracts.groups import Charter, GroupOpened
 from shared.desk import Call
-from shared.place import FENCE_KM, blurred, is_cell, kilometres
+from shared.place import FENCE_KM, blurred, district, districts, is_cell, kilometres
 from tests.unit.test_recommend_search import WEIGHTS
 from tests.unit.test_recommend_shown import AT
 
@@ -110,6 +110,16 @@ def test_near_is_what_is_within_the_fence() -> None:
     assert set(near) == {f"g{n}" for n, cell in cells.items() if kilometres(CELL, cell) <= FENCE_KM}
     assert 2 <= FENCE_KM <= 3
     assert far[-1] > FENCE_KM - 0.3
+
+
+@pytest.mark.parametrize("town", TOWNS)
+def test_the_districts_of_a_place_hold_all_that_is_near_and_little_more(town: str) -> None:
+    """Whoever looks for notes there finds all within the fence, and looks through a few times as many at the most."""
+    for cell in h3.grid_disk(h3.latlng_to_cell(*TOWNS[town], 9), 6):
+        near = {other for other in h3.grid_disk(cell, 20) if kilometres(cell, other) <= FENCE_KM}
+        found = set(districts(cell))
+        assert {district(other) for other in near} == found
+        assert sum(len(h3.cell_to_children(place, 9)) for place in found) <= 3 * len(near)
 
 
 def test_the_newest_news_of_a_group_holds() -> None:
