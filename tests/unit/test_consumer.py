@@ -116,7 +116,7 @@ class Buffered:
 
     async def getmany(self, *places: TopicPartition, timeout_ms: int = 50, max_records: int = 500) -> Any:
         found = dict[TopicPartition, list[Any]]()
-        for place in {*(places or (BAD, GOOD))} - self._paused:
+        for place in [place for place in places or (BAD, GOOD) if place not in self._paused]:
             for offset in self._buffers[place][:max_records]:
                 if offset is None:
                     self._buffers[place] = []
