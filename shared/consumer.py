@@ -102,7 +102,7 @@ class KeyConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         for place in places:
             await self._next(fetch, place)  # of what could not be read the client has nothing left: it must fetch anew
         await asyncio.sleep(REFETCHED)
-        for place in places:
+        for place in places & self._consumer.assignment():
             while await self._next(fetch, place):
                 pass
 
