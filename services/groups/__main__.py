@@ -1,4 +1,5 @@
+from shared.entry import main  # isort: split
+
 from services.groups.app import APP
-from shared.app import main
 
 raise SystemExit(main(APP))

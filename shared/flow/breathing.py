@@ -27,15 +27,18 @@ async def breathing(pieces: Iterable[None]) -> float:
 
 
 class Pace:
-    """How many inputs a lane takes at once, by how long one of them has taken lately."""
+    """How many inputs a lane takes at once, by how long one of them has taken lately; few before anything is known."""
 
     def __init__(self) -> None:
-        self._each = 0.0
+        self._each: float | None = None
 
     def took(self, seconds: float, inputs: int) -> None:
         """A batch of so many was folded."""
-        self._each += LATELY * (seconds / max(1, inputs) - self._each)
+        each = seconds / max(1, inputs)
+        self._each = each if self._each is None else self._each + LATELY * (each - self._each)
 
     def most(self, limit: int) -> int:
         """Inputs of the next one, at most."""
+        if self._each is None:
+            return min(limit, FEWEST)
         return limit if self._each * limit <= LONG else min(limit, max(FEWEST, int(LONG / self._each)))

@@ -95,7 +95,7 @@ class Outbox:
                 if tries == 0:
                     log.warning("publish_waits", batch=batch.number, reason=error.reason)
                 tries += 1
-                await asyncio.sleep(patience(error, tries) * self._rng.uniform(0.5, 1.0))
+                await asyncio.sleep(patience(error, tries, loop.time() - began) * self._rng.uniform(0.5, 1.0))
                 continue
             except Exception:
                 # A record that the client itself refuses is a bug; it must be seen, and nothing may be skipped.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.errors import Transient
 
 from . import control, reading
-from .breathing import Pace, breathing
+from .breathing import FEWEST, Pace, breathing
 from .control import Batch, Ownership
 from .documents import DEAD, INBOX, Timer
 from .fold import Folded, folding
@@ -104,11 +104,14 @@ class Steps:
     async def _through(self, inputs: Sequence[Input]) -> int:
         """Commit a first part of the inputs; returns how many. After two conflicts they go one by one."""
         conflicts = tries = 0
-        began = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
+            tried = clock()
             try:
                 await self.room()
-                return (await self._attempt(inputs)).taken
+                # Few at first once the world was away: who has waited longest does not wait for the rest, too.
+                return (await self._attempt(inputs[:FEWEST] if tries else inputs)).taken
             except (Fenced, UnknownCommit):
                 raise
             except Conflict as error:
@@ -116,7 +119,7 @@ class Steps:
                 conflicts += 1
                 if conflicts >= 2 and len(inputs) > 1:
                     return await self._alone(inputs)
-                contended = asyncio.get_running_loop().time() - began
+                contended = clock() - began
                 if conflicts > self.most_conflicts and contended >= self.most_seconds:
                     return await self._without(inputs, error)
                 await asyncio.sleep(self.runtime.rng.uniform(0.001, 0.01 * min(conflicts, 30)))
@@ -124,10 +127,10 @@ class Steps:
                 self.trouble("transient", error.reason)
                 if self.stopping.is_set():
                     raise
-                if self.waits(inputs, asyncio.get_running_loop().time() - began):
+                if self.waits(inputs, clock() - began):
                     return len(inputs)
                 tries += 1
-                await self._pause(patience(error, tries))
+                await self._pause(patience(error, tries, clock() - tried))
             except Exception as error:
                 # What the database refuses for its content (a number too large, a stored document that is no
                 # longer of its kind) must not hold up its neighbours.

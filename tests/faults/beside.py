@@ -96,15 +96,23 @@ class Ours:
 
     def __init__(self, world: World, directory: Path) -> None:
         self._world, self._directory = world, directory
-        self.children: list[Child] = []
+        self._services: list[Service] = []
         self.effects: Effects = {}
+
+    @property
+    def children(self) -> list[Child]:
+        """The processes, in the order of their first start."""
+        return [service.child for service in self._services]
 
     async def start(self) -> Child:
         """One more, ready."""
-        service = Service("moderation", self._world, self._directory / f"ours-{len(self.children)}")
-        self.children.append(service.child)
-        await service.start()
-        return service.child
+        self._services.append(Service("moderation", self._world, self._directory / f"ours-{len(self._services)}"))
+        await self._services[-1].start()
+        return self.children[-1]
+
+    async def start_again(self) -> None:
+        """The first, until it is ready."""
+        await self._services[0].start()
 
     async def read(self, servers: str) -> None:
         """For ever; by whatever the broker says of the time, so this need not be fast."""
@@ -127,13 +135,21 @@ class Plain:
         """One more, a member of the group."""
         child = Child("the plain group", self._argv, {}, self._directory / f"plain-{len(self.children)}.log")
         self.children.append(child)
+        await self._started(child)
+        return child
+
+    async def start_again(self) -> None:
+        """The first, until it is a member."""
+        await self._started(self.children[0])
+
+    async def _started(self, child: Child) -> None:
+        before = child.log.exists() and _told(child).count(JOINED)
         child.start()
 
         async def joined() -> bool:
-            return JOINED in _told(child)
+            return _told(child).count(JOINED) > before
 
         await wait_for(joined, BACK, "it is a member", child)
-        return child
 
     @property
     def effects(self) -> Effects:
@@ -179,6 +195,10 @@ class Pair:
         more = await asyncio.gather(self.ours.start(), self.plain.start())
         await self.level()
         return more
+
+    async def start_again(self) -> None:
+        """Both processes that stay, until they are at work."""
+        await asyncio.gather(self.ours.start_again(), self.plain.start_again())
 
     async def level(self) -> None:
         """Returns when both have done all that has been sent until now."""

@@ -60,12 +60,12 @@ async def service_killed(scene: Scene, broken: Broken, long: float) -> None:
 
 
 async def service_away(scene: Scene, broken: Broken, long: float) -> None:
-    """The same, and they are away for a while, in which a backlog comes to wait."""
+    """The same, and they are away for a while, in which a backlog comes to wait. The way back begins when both are up:
+    a service imports more than a script, and how long it takes to start is a figure of its own (docs/bench)."""
     async with broken():
         await together(*(child.kill() for child in scene.both.children))
         await scene.both.feed.moves(long)
-        for child in scene.both.children:
-            child.start()
+        await scene.both.start_again()
 
 
 async def service_asleep(scene: Scene, broken: Broken, long: float) -> None:

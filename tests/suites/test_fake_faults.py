@@ -11,6 +11,7 @@ from shared.contracts import partition_of
 from shared.contracts.topics import NOTE, NOTES_DEAD
 from shared.errors import Transient
 from shared.flow import control
+from shared.flow.breathing import FEWEST
 from shared.flow.documents import LANES, Timer, to_mongo
 from shared.flow.fold import Limits
 from shared.flow.ports import Incoming, Json, Upsert
@@ -738,6 +739,31 @@ class TestTheWayBack:
         await asyncio.sleep(self.AWAY)
         node.publisher.away = False
         assert await self._seconds(world, lambda: world.records(NOTE.name)) < self.SOON
+
+    async def test_few_come_first(self, world: FakeWorld) -> None:
+        """What was in hand goes in a few at first: whoever has waited longest does not wait for the rest, too."""
+        done = 2  # handlers that each comment has
+        node = await world.start("notes")
+        await world.put(comment("n0", "known"))
+        await world.quiet()
+        node.database.gate.clear()
+        await world.put(comment("n0", "ahead"))
+        await node.database.waiting.wait()
+        for number in range(3 * FEWEST):
+            await world.put(comment("n0", f"c{number}"))
+
+        def passing(label: str) -> None:
+            node.database.away |= label == "step:folded" and node.outcomes["done"] == 2 * done
+
+        node.passing = passing
+        node.database.gate.set()
+        await world.until(lambda: node.troubles("transient") > 0, "the rest is in hand")
+        steps: set[int] = set()
+        node.passing = lambda label: steps.add(node.outcomes["done"])
+        node.database.away = False
+        await world.quiet()
+        assert min(steps - {2 * done}) == (2 + FEWEST) * done
+        assert await comments(world, "n0") == 2 + 3 * FEWEST
 
     async def _seconds(self, world: FakeWorld, there: Callable[[], Awaitable[object]]) -> float:
         clock = asyncio.get_running_loop().time

@@ -59,8 +59,10 @@ async def test_the_turns_of_others_are_not_counted() -> None:
 
 
 def test_a_batch_of_what_takes_long_is_small() -> None:
-    """As many as fit into a tenth of a second, a few at the least, and all again once they take no time."""
+    """As many as fit into a tenth of a second, a few at the least and at first, and all once they take no time."""
     pace = Pace()
+    assert pace.most(200) == FEWEST
+    pace.took(0.0, FEWEST)
     assert pace.most(200) == 200
     for _ in range(50):
         pace.took(0.002 * 50, 50)

@@ -30,3 +30,11 @@ def test_tries_become_rarer_up_to_two_in_a_second() -> None:
     waits = [patience(passing, tries) for tries in range(1, 2_000)]
     assert waits[0] < waits[1] < waits[-1] == max(waits) == MOST_PATIENCE
     assert patience(Transient(retry_after=2.0), 1) == 2.0
+
+
+def test_a_try_that_waited_itself_is_followed_by_the_next_one() -> None:
+    """Where the client has looked for its server for seconds, nobody sleeps when the server comes back."""
+    away = Transient(retry_after=0.1)
+    assert patience(away, 9) == MOST_PATIENCE
+    assert patience(away, 9, took=3.0) == away.retry_after
+    assert patience(away, 9, took=0.2) == pytest.approx(MOST_PATIENCE - 0.2)

@@ -39,7 +39,7 @@ def a_service_has_the_files_of_the_design(root: Path) -> list[str]:
 
 
 def the_entry_is_three_lines(root: Path) -> list[str]:
-    """``__main__.py`` hands over to ``shared.app.main`` and has no logic of its own."""
+    """``__main__.py`` hands over to ``shared.entry.main`` and has no logic of its own."""
     return [
         f"{module.path}: {len(module.tree.body)} statements"
         for module in under(root, "services")
