@@ -209,7 +209,7 @@ class KeyLane(Lane):
         self._hand = self._hand[len(inputs) :]
         if folded.work.records or folded.marks or folded.work.changed():
             self._stored = dict(self.done)
-        self._timers_out = False
+        self._timers_out = any(input_.timer is not None for input_ in self._hand)
         self._deaths.count(self.moved, (outcome for _, outcome, _ in folded.outcomes))
 
     def alarm(self) -> str:

@@ -15,6 +15,7 @@ from shared.telemetry import LaneReport
 
 from . import control
 from .alarms import too_late
+from .breathing import Pace
 from .control import Control, Ownership
 from .documents import LANES
 from .inputs import Input
@@ -95,8 +96,10 @@ class Lane(Steps, ABC):
 
     async def run(self) -> None:
         """Own the lane until ``stopping`` is set; at least one claim sends what a former owner left."""
+        clock = asyncio.get_running_loop().time
         while not self._served:
             sender: asyncio.Task[None] | None = None
+            tried = clock()
             try:
                 before = await self.claim()
                 await self._may_begin(before)
@@ -122,7 +125,7 @@ class Lane(Steps, ABC):
             except Transient as error:
                 self.trouble("transient", error.reason)
                 self.waits((), 0.0)
-                await self._pause(max(error.retry_after, MOST_PATIENCE))
+                await self._pause(max(error.retry_after, MOST_PATIENCE - (clock() - tried)))
             except Exception:
                 self.trouble("failed")
                 log.exception("lane_failed", lane=self.name)
@@ -148,7 +151,7 @@ class Lane(Steps, ABC):
             await session.close()
             raise
         self.at("claim:taken")
-        self.batch = before.batch
+        self.batch, self.pace = before.batch, Pace()
         self.outbox.restore(before.outbox)
         self._stored_up_to = 0
         risen = await self.runtime.floor.refresh(database)

@@ -53,7 +53,7 @@ second in which clients look for a server that is away, each when its turn comes
 | fault | times | ours, s | plain, s |
 | --- | --- | --- | --- |
 """
-BESIDE_ROW = re.compile(r"^\| (\w+) \| \d+ \|.*\|$", re.M)
+BESIDE_ROW = re.compile(r"^\| (\w+) \| (\d+) \|.*\|$", re.M)
 
 
 class Table:
@@ -64,11 +64,16 @@ class Table:
         self.rows: dict[str, str] = {}
         self.beside: dict[str, str] = {}
         self.failed: list[str] = []
+        self.too_long: set[str] = set()
+        """Faults after which the way back was."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A row for each; a test that fails has none."""
         if report.failed:
             self.failed.append(report.nodeid)
+            for name, told in report.user_properties:
+                if name == "beside" and isinstance(told, dict):
+                    self.too_long.add(told["fault"])
         elif report.when == "call":
             for name, told in report.user_properties:
                 self._take(name, told)
@@ -103,8 +108,11 @@ def written(before: str, table: Table) -> str:
             rows[row[1]] = row
     kept = [row for name, row in sorted(rows.items()) if name not in failed]
     foot = FOOT.format(minutes=sum(int(row[3].replace(",", "")) for row in kept) / 60, less=_less(kept))
-    beside = {row[1]: f"{row[0]}\n" for row in BESIDE_ROW.finditer(still)} | table.beside
-    told = [row for name, row in sorted(beside.items()) if not any(f"[{name}]" in node for node in table.failed)]
+    beside = {row[1]: row for row in BESIDE_ROW.finditer(still)}
+    for row in BESIDE_ROW.finditer("".join(table.beside.values())):
+        if row[1] not in beside or int(row[2]) >= int(beside[row[1]][2]):
+            beside[row[1]] = row
+    told = [f"{row[0]}\n" for name, row in sorted(beside.items()) if name not in table.too_long]
     page = (
         head
         + "".join(f"{row[0]}\n" for row in kept)

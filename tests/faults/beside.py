@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -196,9 +196,15 @@ class Pair:
         await self.level()
         return more
 
-    async def start_again(self) -> None:
-        """Both processes that stay, until they are at work."""
-        await asyncio.gather(self.ours.start_again(), self.plain.start_again())
+    async def start_again(self) -> tuple[float, float]:
+        """Both processes that stay, until they are at work; how many seconds each took for that."""
+        began = time.monotonic()
+
+        async def took(start: Awaitable[None]) -> float:
+            await start
+            return time.monotonic() - began
+
+        return await asyncio.gather(took(self.ours.start_again()), took(self.plain.start_again()))
 
     async def level(self) -> None:
         """Returns when both have done all that has been sent until now."""

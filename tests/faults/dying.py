@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
-from shared import app, entry
+from shared import app
 from shared.bus import Bus
 from shared.flow.fold import Limits
 from shared.flow.lane import Runtime
@@ -54,7 +54,7 @@ def main() -> int:
     names["MongoDatabase"] = partial(MongoDatabase, at=death)
     if label == FULL:
         names["Bus"], names["Limits"] = Mute, partial(Limits, outbox=1)
-    return entry.main(import_module(f"services.{service}.app").APP, words)
+    return app.main(import_module(f"services.{service}.app").APP, words)
 
 
 if __name__ == "__main__":

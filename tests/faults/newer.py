@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from shared import admin, entry
+from shared import admin, app
 from shared.app import App, Parts
 from shared.contracts import TOPICS, Event, Topic
 from shared.contracts.event import Id
@@ -65,7 +65,7 @@ def main() -> int:
     name, *words = sys.argv[1:]
     if name == "topics":
         return admin.main([name, *words])
-    return entry.main(newer(import_module(f"services.{name}.app").APP), words)
+    return app.main(newer(import_module(f"services.{name}.app").APP), words)
 
 
 if __name__ == "__main__":

@@ -61,11 +61,12 @@ async def service_killed(scene: Scene, broken: Broken, long: float) -> None:
 
 async def service_away(scene: Scene, broken: Broken, long: float) -> None:
     """The same, and they are away for a while, in which a backlog comes to wait. The way back begins when both are up:
-    a service imports more than a script, and how long it takes to start is a figure of its own (docs/bench)."""
+    a service imports more than a script, and how long it takes to start is told by itself."""
     async with broken():
         await together(*(child.kill() for child in scene.both.children))
         await scene.both.feed.moves(long)
-        await scene.both.start_again()
+        ours, plain = await scene.both.start_again()
+    print(f"  up after {ours:.1f} s, the plain group after {plain:.1f} s", flush=True)
 
 
 async def service_asleep(scene: Scene, broken: Broken, long: float) -> None:

@@ -58,3 +58,22 @@ def test_rows_of_other_servers_are_not_kept(tmp_path: Path) -> None:
     table = told("one", 1, page)
     other = page.read_text().replace("Apache Kafka", "Another broker").replace("`one`", "`two`")
     assert "`two`" not in written(other, table)
+
+
+def compared(page: Path, times: int, ours: float, *, failed: bool = False) -> str:
+    """The page after a way back was compared so often."""
+    row = {"fault": "struck", "times": times, "ours": ours, "plain": 1.0}
+    outcome = {"outcome": "failed" if failed else "passed", "longrepr": None, "when": "call"}
+    node, table = "tests/faults/test_x.py::test_one", Table(1, page)
+    made = pytest.TestReport(node, ("", 0, ""), {}, user_properties=[("beside", row)], **outcome)  # type: ignore[arg-type]
+    table.pytest_runtest_logreport(made)
+    return page.read_text()
+
+
+def test_a_way_back_stays_until_it_is_seen_as_often(tmp_path: Path) -> None:
+    """A comparison of fewer times replaces none of more; one that took too long takes its row away."""
+    page = tmp_path / "faults.md"
+    assert "| struck | 5 | 1.1 | 1.0 |" in compared(page, 5, 1.1)
+    assert "| struck | 5 | 1.1 | 1.0 |" in compared(page, 2, 1.2)
+    assert "| struck | 5 | 1.3 | 1.0 |" in compared(page, 5, 1.3)
+    assert "struck" not in compared(page, 2, 9.0, failed=True)

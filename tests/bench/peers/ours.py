@@ -6,6 +6,7 @@ write instead of its first; ``pymongo`` with pymongo's own asynchronous client i
 """
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import msgspec
@@ -16,7 +17,6 @@ from shared.bus import Bus
 from shared.contracts import dead_topic
 from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE, NOTE_VERDICT
-from shared.entry import started
 from shared.flow.documents import INBOX, LANES, Document
 from shared.flow.fold import Limits
 from shared.flow.ports import Database, Fence, Json, Write
@@ -111,7 +111,7 @@ def database(told: Job) -> Database:
 
 async def main(told: Job) -> None:
     """Works until it is told to stop."""
-    started()
+    gc.set_threshold(50_000, 50, 100)  # as shared.app does
     configure_logging("moderation", "WARNING")
     store, bus = database(told), Bus(Brokers(told.kafka), told.group, told.instance)
     if isinstance(store, MongoDatabase):
