@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 MODIFY_MS = 2_000
 """Time limit of a find-and-modify: a claim must not hang on a dead owner's transaction."""
-FEW = 16
+FEW = 64
 """Writes to one collection, at most, that go in one request with those to others: a request costs more than they do. Of
 more, a server takes those of one collection faster."""
 MongoDriver = Literal["motor", "pymongo"]

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from local.database import program
 from local.processes import ROOT, CannotStartError
 from tests.bench.peers import capacity, commands, endurance, grid, latency, phases, throughput
 from tests.bench.peers.effort import GLANCE, Effort
@@ -37,6 +38,9 @@ PARTS: Mapping[str, Callable[[Effort], Coroutine[Any, Any, Mapping[str, Any]]]] 
 
 def main(only: Sequence[str], glance: bool) -> int:
     """1 when a figure is beyond its bar, or something did not come up."""
+    if not glance and program().name != "secantusd-rs":
+        print("figures are kept of the Rust server only: `make secantus`, or --glance", file=sys.stderr)
+        return 1
     found: dict[str, Any] = {}
     for part in only:
         print(f"{part} …", flush=True)

@@ -79,7 +79,7 @@ async def half(effort: Effort) -> Mapping[str, Any]:
     """At half of the peak that was measured, the feeder on the same processors; beside it (a) at half of its own."""
     peers = kept().get("uniform", {}).get("peers", {})
     found: dict[str, Any] = {}
-    for name, peak in (("ours", PEAK), ("a", PEAK / 20)):
+    for name, peak in (("ours", PEAK), ("ours, pymongo", PEAK), ("a", PEAK / 20)):
         rate = float(peers.get(name, {}).get("rate", peak)) / 2
         async with stage(many=0) as made:
             seconds = effort.seconds * 2

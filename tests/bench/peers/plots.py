@@ -22,7 +22,7 @@ def peers(part: Part, place: Path) -> None:
     names = list(part["peers"])[::-1]
     bars = axes.barh(names, [part["peers"][name]["rate"] for name in names], color="#4477aa")
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
-    axes.set(xscale="log", xlabel=f"events a second, {part['keys']} keys", xlim=(100, None))
+    axes.set(xscale="log", xlabel=f"events a second, {part['keys']} keys", xlim=(50, None))
     save(figure, place)
 
 
