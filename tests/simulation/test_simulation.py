@@ -21,7 +21,7 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, with the hash seed that makes worlds repeat."""
     command = [sys.executable, "-m", "tests.simulation", *arguments]
     environment = os.environ | {"PYTHONHASHSEED": "0"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=1_800)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
 def test_every_promise_is_kept_in_every_world() -> None:
