@@ -1,7 +1,5 @@
 """M1, M8, M20. The rules of the release: advertisements are hidden with reasons, members spared, in linear time."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 from shared.rules import Judgement, RuleSet, Sight, needed, ruleset
 from shared.rules import judge as judged
 from shared.text import normalise
+from tests.timing import within
 from tests.unit.judging import RULES
 
 
@@ -165,9 +164,7 @@ def test_every_rule_of_the_text_has_its_examples() -> None:
 def test_time_is_linear_in_the_length(unit: str) -> None:
     """100,000 characters of anything repetitive are judged in less than two seconds of a processor."""
     text = (unit * 100_000)[:100_000]
-    began = time.process_time()
-    judge(text)
-    assert time.process_time() - began < 2
+    assert within(2, lambda: judge(text))
 
 
 @given(st.text(max_size=300) | st.text(st.sampled_from("加微信日赚5折优惠约炮 vx1389:@_.com全场"), max_size=300))
