@@ -4,10 +4,12 @@ What a group or a note says of its place is moved at the door, before anything i
 from many places, and finds the cell that is kept, is still at least 500 m from where people are.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import lru_cache
 
 import h3
+import numpy as np
+from h3.api import numpy_int as numbers
 
 RESOLUTION = 9
 MOVED = 4
@@ -16,6 +18,8 @@ FIRST = 5
 """The same for the first note of a person at a place, so that it may be told again of all within two steps: of others,
 what was told before is told again that is as many steps away as `AGAIN`, 0.5 to 2.7 km."""
 AGAIN = range(FIRST - 2, FIRST + 3)
+EARTH_KM = 6371.007180918475
+"""Its mean radius, which h3 reckons with."""
 FENCE_KM = 2.5
 """What is near: from the middle of one cell to that of another."""
 DISTRICT = 7
@@ -59,23 +63,38 @@ def districts(cell: str) -> list[str]:
     """Those in which everything is that the fence around a cell holds: some ten. Raises ValueError."""
     if not is_cell(cell):
         raise ValueError("not a cell of resolution 9")
-    around = h3.grid_disk(cell, _REACH)
-    return sorted({district(other) for other in around if kilometres(cell, other) <= FENCE_KM})
+    within = _within(cell, numbers.grid_disk(number(cell), _REACH).tolist())
+    return sorted(map(h3.int_to_str, {numbers.cell_to_parent(other, DISTRICT) for other in within}))
 
 
 def kilometres(one: str, other: str) -> float:
     """From the middle of a cell to that of another, on the sphere."""
-    return float(h3.great_circle_distance(_middle(one), _middle(other), unit="km"))
+    return float(h3.great_circle_distance(_middle(number(one)), _middle(number(other)), unit="km"))
 
 
-def fence(cell: str, known: Container[str]) -> dict[str, float]:
-    """Those of the known cells that are within the fence around a cell, with how far they are in km."""
-    around = ((other, kilometres(cell, other)) for other in h3.grid_disk(cell, _REACH) if other in known)
-    return {other: km for other, km in around if km <= FENCE_KM}
+def number(cell: str) -> int:
+    """The cell as a whole number. The grid is read in numbers, which takes it a tenth of the time."""
+    return int(h3.str_to_int(cell))
+
+
+def fence(cell: str, known: Container[int]) -> dict[int, float]:
+    """Those of the known cells, by number, that are within the fence around a cell, with how far they are in km."""
+    return _within(cell, [other for other in numbers.grid_disk(number(cell), _REACH).tolist() if other in known])
+
+
+def _within(cell: str, others: Sequence[int]) -> dict[int, float]:
+    """Those of the others within the fence, and how far they are: all at once, as there are some five hundred."""
+    if not others:
+        return {}
+    lat, lng = np.radians(np.array([_middle(other) for other in others])).T
+    here, there = np.radians(_middle(number(cell)))
+    half = np.sin((lat - here) / 2) ** 2 + np.cos(lat) * np.cos(here) * np.sin((lng - there) / 2) ** 2
+    km = 2 * EARTH_KM * np.arcsin(np.sqrt(half))  # the haversine formula, as h3 has it
+    return {other: far for other, far in zip(others, km.tolist(), strict=True) if far <= FENCE_KM}
 
 
 @lru_cache(maxsize=100_000)
-def _middle(cell: str) -> tuple[float, float]:
+def _middle(cell: int) -> tuple[float, float]:
     """Latitude and longitude, in degrees."""
-    found: tuple[float, float] = h3.cell_to_latlng(cell)
+    found: tuple[float, float] = numbers.cell_to_latlng(cell)
     return found

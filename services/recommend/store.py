@@ -5,7 +5,8 @@ from collections.abc import Collection
 from services.recommend.core import Circle, GroupProfile, NoteTerms, Person, Pulse, Spot
 from services.recommend.placed import Suggestions, Visibility
 from shared.flow.documents import FOLLOW_KEYS, from_mongo
-from shared.flow.ports import Database
+from shared.flow.ports import Database, Json
+from shared.gather import Gathered
 from shared.migrations import Index
 from shared.place import FENCE_KM, districts, kilometres
 
@@ -25,6 +26,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._people = Gathered(self._read_people)
+        self._open = Gathered(self._read_open)
 
     async def suggestions(self, note_id: str) -> Suggestions | None:
         """What was suggested for a note; None while it is hidden, because the reasons quote it, and once it is gone."""
@@ -48,10 +51,16 @@ class Store:
 
     async def person(self, person_id: str) -> Person:
         """A person as far as anything was heard of them."""
-        found = await self._database.load(Person.COLLECTION, [person_id])
-        return from_mongo(Person, found[0]) if found else Person(id=person_id)
+        found = await self._people.of([person_id])
+        return from_mongo(Person, found[person_id]) if found else Person(id=person_id)
 
     async def joinable(self, group_ids: Collection[str]) -> set[str]:
         """Those of the groups that are open and have a seat now."""
-        where = {"_id": {"$in": list(group_ids)}, "state": "open", "seats_left": {"$gt": 0}}
-        return {d["_id"] for d in await self._database.find(GroupProfile.COLLECTION, where, fields=("state",))}
+        return set(await self._open.of(group_ids))
+
+    async def _read_people(self, ids: Collection[str]) -> dict[str, Json]:
+        return {stored["_id"]: stored for stored in await self._database.load(Person.COLLECTION, ids)}
+
+    async def _read_open(self, ids: Collection[str]) -> dict[str, Json]:
+        where = {"_id": {"$in": list(ids)}, "state": "open", "seats_left": {"$gt": 0}}
+        return {d["_id"]: d for d in await self._database.find(GroupProfile.COLLECTION, where, fields=("state",))}

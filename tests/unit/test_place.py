@@ -25,7 +25,7 @@ from services.recommend.core import (
 )
 from shared.contracts.groups import Charter, GroupOpened
 from shared.desk import Call
-from shared.place import FENCE_KM, blurred, district, districts, is_cell, kilometres
+from shared.place import FENCE_KM, blurred, district, districts, fence, is_cell, kilometres, number
 from tests.unit.test_recommend_search import WEIGHTS
 from tests.unit.test_recommend_shown import AT
 
@@ -75,6 +75,15 @@ def test_trilateration_errs_by_half_a_kilometre(moved: bool) -> None:
         assert min(errors) >= 0.5
     else:
         assert max(errors) <= 0.1
+
+
+def test_the_fence_holds_what_is_near_and_nothing_else() -> None:
+    """Reckoned for hundreds of cells at once it is what it is for each alone, at the edge, too."""
+    for spot in spots(31, 8):
+        cell = h3.latlng_to_cell(*spot, 9)
+        far = {number(other): kilometres(cell, other) for other in h3.grid_disk(cell, 20)}
+        assert fence(cell, far) == pytest.approx({other: km for other, km in far.items() if km <= FENCE_KM})
+        assert fence(cell, ()) == {}
 
 
 def test_wherever_people_meet_is_far_from_what_is_told() -> None:

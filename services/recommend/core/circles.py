@@ -228,8 +228,10 @@ class Circles:
             return 0.0
         slot, beside = self._slots[one], self._slots[other]
         row = self._row(slot)
+        place = int(row.at.searchsorted(beside))
+        shared = int(row.shares[place]) if place < len(row.at) and row.at[place] == beside else 0
         smaller = max(1.0, min(float(self._members[slot]), float(self._members[beside])))
-        return min(1.0, float(row.shares[row.at == beside].sum()) / (share(2) * smaller))
+        return min(1.0, shared / (share(2) * smaller))
 
     def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
         found = []
@@ -279,12 +281,12 @@ class Circles:
         """The other groups of a circle, without those that owe it something for the moment."""
         row = self._others[slot]
         if isinstance(row, str):
-            told = tally.read(row)
-            at = np.array([self._slot(group) for group in told], dtype=np.int32)
-            shares = np.array(list(told.values()), dtype=np.int32)
-            good = shares > 0
-            order = np.argsort(at[good])
-            row = self._others[slot] = _Row(at[good][order], shares[good][order])
+            told = tally.parts(row)
+            at = np.fromiter(map(self._slot, told), np.int32, len(told))
+            shares = np.fromiter(map(int, told.values()), np.int32, len(told))
+            order = np.argsort(at)
+            order = order[shares[order] > 0]
+            row = self._others[slot] = _Row(at[order], shares[order])
         return row
 
     def _count(self, slot: int, members: int) -> None:

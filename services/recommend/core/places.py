@@ -1,15 +1,16 @@
 """Which groups are near a place: a view of the groups that have told a cell, which was moved before (shared.place)."""
 
 from services.recommend.core.profiles import GroupProfile
-from shared.place import fence, is_cell
+from shared.place import fence, is_cell, number
 
 
 class Places:
     """Groups by cell. Scores of nobody depend on it but of those who ask from somewhere."""
 
     def __init__(self) -> None:
-        self._at: dict[str, set[str]] = {}
-        self._cells: dict[str, str] = {}
+        # By number, as the fence has them.
+        self._at: dict[int, set[str]] = {}
+        self._cells: dict[str, int] = {}
         self._versions: dict[str, int] = {}
 
     def put(self, profile: GroupProfile) -> None:
@@ -19,8 +20,8 @@ class Places:
         self.remove(profile.id)
         self._versions[profile.id] = profile.v
         if profile.cell and is_cell(profile.cell):
-            self._cells[profile.id] = profile.cell
-            self._at.setdefault(profile.cell, set()).add(profile.id)
+            cell = self._cells[profile.id] = number(profile.cell)
+            self._at.setdefault(cell, set()).add(profile.id)
 
     def remove(self, group_id: str) -> None:
         """Forget a group; one that is not held is no error."""

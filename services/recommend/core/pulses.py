@@ -134,8 +134,7 @@ class Pulses:
 
     def alive(self, group_id: str, now: datetime) -> bool:
         """As of `alive`."""
-        held = self._held.get(group_id)
-        return held is None or alive(held, now)
+        return self.grade(group_id, now) > 0
 
     def grade(self, group_id: str, now: datetime) -> float:
         """As of `grade`."""

@@ -8,7 +8,6 @@ alike, 1 where all are. What is near in a list stands for its topics: groups are
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -83,7 +82,7 @@ def picked(fits: list[F], person: Person, now: datetime, k: int, *, circles: Cir
     again = {fit.group_id for fit in fits if fit.group_id in seen and now - seen[fit.group_id] < LOOK}
     fits = sorted(fits, key=lambda fit: fit.group_id not in again)
     before = last_shown({group: at for group, at in seen.items() if group not in again})
-    return shown(fits, k, before, profiles.owner, cache(circles.alike))
+    return shown(fits, k, before, profiles.owner, circles.alike)
 
 
 def unfaded(person: Person, now: datetime) -> Person:
@@ -114,8 +113,13 @@ def paused_until(person: Person, now: datetime) -> datetime | None:
 
 def varied(groups: list[str], alike: Callable[[str, str], float]) -> float:
     """D of a list that is not empty."""
-    total = sum(1.0 if one == other else alike(one, other) for one in groups for other in groups)
+    total = sum(1.0 + _beside(group, groups[:n], alike) for n, group in enumerate(groups))
     return len(groups) ** 2 / total
+
+
+def _beside(group: str, others: Iterable[str], alike: Callable[[str, str], float]) -> float:
+    """What a group adds to the sum of D beside its own 1."""
+    return sum(alike(group, other) + alike(other, group) for other in others)
 
 
 def shown(
@@ -128,14 +132,19 @@ def shown(
     """
     taken: list[F] = []
     spare: list[F] = []
+    names: list[str] = []
+    total = 0.0
     owned = Counter(map(owner, before))
     for fit in fits:
         whose = owner(fit.group_id)
         if whose and owned[whose] >= OF_ONE_OWNER:
             continue
-        names = [*(one.group_id for one in taken), fit.group_id]
-        good = varied(names, alike) >= LEAST_VARIED * len(names)
+        more = 1.0 + _beside(fit.group_id, names, alike)
+        good = len(names) + 1 >= LEAST_VARIED * (total + more)  # D is at least so much of as many
         (taken if good else spare).append(fit)
+        if good:
+            names.append(fit.group_id)
+            total += more
         owned[whose] += good
         if len(taken) == k:
             break
