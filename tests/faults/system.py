@@ -174,7 +174,8 @@ def _process(name: str, world: World, directory: Path, number: int = 1) -> Servi
 
 
 AFTERWARDS = {"LIANYI_GATE_SECONDS": "0"}
-"""The gates look at nothing: what was published is hidden then, and its need withdrawn, which takes the lanes more."""
+"""The gates look at nothing: what was published is hidden then, and its need withdrawn, which takes the lanes more.
+`test_gates.py` has them look."""
 
 
 @asynccontextmanager
