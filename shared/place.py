@@ -83,13 +83,13 @@ def fence(cell: str, known: Container[int]) -> dict[int, float]:
 
 
 def _within(cell: str, others: Sequence[int]) -> dict[int, float]:
-    """Those of the others within the fence, and how far they are: all at once, as there are some five hundred."""
+    """Those of the others within the fence, and how far they are: all at once, as there may be six hundred."""
     if not others:
         return {}
     lat, lng = np.radians(np.array([_middle(other) for other in others])).T
     here, there = np.radians(_middle(number(cell)))
     half = np.sin((lat - here) / 2) ** 2 + np.cos(lat) * np.cos(here) * np.sin((lng - there) / 2) ** 2
-    km = 2 * EARTH_KM * np.arcsin(np.sqrt(half))  # the haversine formula, as h3 has it
+    km = 2 * EARTH_KM * np.arcsin(np.sqrt(half))  # the haversine formula
     return {other: far for other, far in zip(others, km.tolist(), strict=True) if far <= FENCE_KM}
 
 

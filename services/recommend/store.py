@@ -63,4 +63,5 @@ class Store:
 
     async def _read_open(self, ids: Collection[str]) -> dict[str, Json]:
         where = {"_id": {"$in": list(ids)}, "state": "open", "seats_left": {"$gt": 0}}
-        return {d["_id"]: d for d in await self._database.find(GroupProfile.COLLECTION, where, fields=("state",))}
+        found = await self._database.find(GroupProfile.COLLECTION, where, limit=len(ids), fields=("state",))
+        return {stored["_id"]: stored for stored in found}

@@ -1,4 +1,4 @@
-"""Services die while the gates before publishing look at every text; in all other rounds these look at none."""
+"""Services die while the gates before publishing look, when they can; in all other rounds these look at none."""
 
 import asyncio
 from collections import Counter
@@ -26,14 +26,15 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sys
 
 
 async def test_what_the_gates_hold_has_its_verdict_whatever_dies(guarded: System, rounds: Rounds) -> None:
-    """Whoever dies, the gate that holds or the service that judges: a held text is seen by nobody until its verdict,
-    each verdict comes, and nothing is lost or doubled."""
+    """Whoever dies, the gate that holds or the service that judges: what was held has its verdict in the end and is
+    shown or hidden by it, and nothing is lost or doubled."""
+    ledger = guarded.witness.ledger
+    before = Counter(ledger.gates.values())
     async with rounds(guarded) as round_:
         for _ in round_.times(2, 20):
             async with asyncio.TaskGroup() as group:
                 for service in guarded.services:
                     group.create_task(killed(round_, service))
-    ledger = guarded.witness.ledger
-    said = Counter(ledger.gates.values())
+    said = Counter(ledger.gates.values()) - before
     assert min(said["held"], said["passed"]), f"the load does not reach what it must: {said}"
     assert not ledger.held

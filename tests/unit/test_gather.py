@@ -1,12 +1,13 @@
 """R15. Who asks at the same time is answered together, each of what holds when they ask."""
 
 import asyncio
+import gc
 from collections.abc import Collection
 
 import pytest
 
 from shared.errors import Transient
-from shared.gather import AT_ONCE, Gathered
+from shared.gather import AT_ONCE, MOST, Gathered
 
 
 class Source:
@@ -87,19 +88,50 @@ async def test_nobody_is_answered_by_what_was_asked_before_they_came() -> None:
     assert (await early, await late) == ({"a": 1}, {"a": 2})
 
 
+async def test_after_a_stall_a_question_is_bounded() -> None:
+    """However many have waited, no question has more than so many keys, and all are answered."""
+    source = Source(**{f"k{n}": n for n in range(2 * MOST)})
+    one = Gathered(source.ask)
+    before = await full(source, one)
+    many = [asyncio.create_task(one.of([f"k{n}"])) for n in range(2 * MOST)]
+    await asyncio.sleep(0)
+    source.answer(0, 1)
+    for _ in range(2):
+        await source.sent()
+    source.answer(2, 3)
+    told = await asyncio.wait_for(asyncio.gather(*many), 5)
+    assert sum(map(len, told)) == 2 * MOST
+    assert list(map(len, source.asked[AT_ONCE:])) == [MOST, MOST]
+    await asyncio.gather(*before)
+
+
 async def test_a_fault_is_told_to_all_of_that_question_and_to_nobody_after() -> None:
-    """The next question is a new one."""
+    """However many questions fail, the next one is asked."""
     source = Source(a=1, fault=1)
     one = Gathered(source.ask)
-    both = [asyncio.create_task(one.of([key])) for key in "ab"]
-    await source.sent()
-    source.answer(0)
-    assert [type(told) for told in await asyncio.gather(*both, return_exceptions=True)] == [Transient, Transient]
+    for n in range(2 * AT_ONCE):
+        both = [asyncio.create_task(one.of([key])) for key in "ab"]
+        await source.sent()
+        source.answer(n)
+        assert [type(told) for told in await asyncio.gather(*both, return_exceptions=True)] == [Transient, Transient]
     del source.held["fault"]
     again = asyncio.create_task(one.of(["a"]))
     await source.sent()
-    source.answer(1)
+    source.answer(2 * AT_ONCE)
     assert await again == {"a": 1}
+
+
+async def test_questions_that_hang_hold_nobody_up_for_long() -> None:
+    """They are given up as a fault of the world, and who came after them is answered."""
+    source = Source(a=1)
+    one = Gathered(source.ask, seconds=0.05)
+    hung = await full(source, one)
+    late = asyncio.create_task(one.of(["a"]))
+    given_up = await asyncio.wait_for(asyncio.gather(*hung, return_exceptions=True), 5)
+    assert list(map(type, given_up)) == [Transient] * AT_ONCE
+    await source.sent()
+    source.answer(AT_ONCE)
+    assert await late == {"a": 1}
 
 
 async def test_who_goes_away_takes_nothing_from_the_others() -> None:
@@ -114,3 +146,21 @@ async def test_who_goes_away_takes_nothing_from_the_others() -> None:
     source.answer(0)
     assert await stays == {"a": 1}
     assert len(source.asked) == 1
+
+
+async def test_an_error_that_nobody_waits_for_is_quiet() -> None:
+    """All who have asked have gone: what their question came to is no news to anybody."""
+    loop, told = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, what: told.append(what))
+    source = Source(a=1, fault=1)
+    gone = asyncio.create_task(Gathered(source.ask).of(["a"]))
+    await source.sent()
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    source.answer(0)
+    (question,) = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait([question])
+    del question
+    gc.collect()
+    assert told == []

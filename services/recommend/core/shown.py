@@ -140,7 +140,8 @@ def shown(
         if whose and owned[whose] >= OF_ONE_OWNER:
             continue
         more = 1.0 + _beside(fit.group_id, names, alike)
-        good = len(names) + 1 >= LEAST_VARIED * (total + more)  # D is at least so much of as many
+        many = len(names) + 1
+        good = many**2 / (total + more) >= LEAST_VARIED * many
         (taken if good else spare).append(fit)
         if good:
             names.append(fit.group_id)
