@@ -191,9 +191,10 @@ def test_only_the_beginning_of_a_text_is_looked_at() -> None:
 @pytest.mark.parametrize("unit", ["a", "好", "微信", "a1", "\u0301", "e\u0301", "\u200b", "\ud800", "ﷺ", " "])
 def test_a_look_at_a_million_characters_is_a_short_one(unit: str) -> None:
     """Of one repeated character, of combining marks, of lone surrogates: it is looked at, in a moment."""
-    one, text = gate(modelled()), unit * 1_000_000
-    assert said(one, text) in ("passed", "held")
-    assert within(0.2, lambda: said(one, text))
+    text, answers = unit * 1_000_000, list[str]()
+    gates = iter([gate(modelled()) for _ in range(3)])  # a new one for each try: after a slow look a gate rests
+    assert within(0.2, lambda: answers.append(said(next(gates), text)))
+    assert set(answers) <= {"passed", "held"}
 
 
 # -- what it is told ------------------------------------------------------------------------------------------
