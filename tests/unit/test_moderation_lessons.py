@@ -112,6 +112,23 @@ def test_what_lies_above_the_bar_is_counted_apart() -> None:
     assert world.hear(at.model_copy(update={"content_id": "over", "chance": SURE + 0.01})) == "above"
 
 
+def test_spam_that_staff_have_found_does_not_raise_the_bar() -> None:
+    """What was watched of it says nothing of honest texts; of what they restored it does."""
+    world = service(TAUGHT)
+    for n in range(LEAST):
+        world.hear(ContentWatched(counter_id=COUNTER, content_id=f"c{n}", chance=0.1))
+    for n in range(30):
+        world.hear(comment(ham(n), f"odd{n}"))
+        world.hear(ContentWatched(counter_id=COUNTER, content_id=f"odd{n}", chance=0.99))
+        world.hear(ContentLabelled(counter_id=COUNTER, content_id=f"odd{n}", revision=0, spam=n > 1))
+    (bar,) = (d for d in world.documents.values() if isinstance(d, Bar))
+    assert bar.chances.count(0.99) == len(bar.chances) - LEAST == 2
+    for n in range(LEAST, LEAST + 130):
+        world.hear(ContentWatched(counter_id=COUNTER, content_id=f"c{n}", chance=0.1))
+    (bar,) = (d for d in world.documents.values() if isinstance(d, Bar))
+    assert bar.at == SURE
+
+
 def test_what_the_rules_hide_is_not_watched() -> None:
     """The bar is fitted on what the rules spare, and on nothing while the model has no opinion."""
     world = service(TAUGHT)

@@ -16,6 +16,7 @@ from services.moderation.core import (
     Judges,
     ahead,
     blank,
+    found_spam,
     learned,
     model_of,
     pack,
@@ -169,6 +170,26 @@ def test_the_bar_follows_its_community_in_bounded_memory() -> None:
     later = watched(bar, [0.99] * KEPT)
     assert (bar.at, later.at, len(later.chances), later.taken) == (SURE, 0.99, KEPT, 2 * KEPT)
     assert watched(bar, [0.3] * 49).version == bar.version != watched(bar, [0.3] * 50).version
+
+
+def test_what_staff_found_to_be_spam_is_forgotten_by_the_bar_and_nothing_else() -> None:
+    """Of chances that an earlier release kept nobody knows what they were given to: they stay."""
+    bar = Bar(id="b", chances=(0.5, 0.6), taken=2)
+    bar = watched(watched(watched(bar, [0.97], "x"), [0.1], "y"), [0.98], "x")
+    assert found_spam(bar, "x").chances == (0.5, 0.6, 0.1)
+    assert found_spam(bar, "unknown") == bar
+    full = watched(found_spam(bar, "x"), [0.2] * KEPT, "z")
+    assert (len(full.chances), len(full.contents)) == (KEPT, KEPT)
+    assert found_spam(full, "z").chances == ()
+
+
+def test_a_bar_is_not_fitted_on_few_chances_that_are_left() -> None:
+    """It stays where it is until enough are watched again."""
+    bar = watched(watched(Bar(id="b"), [0.1] * LEAST), [0.99] * (2 * LEAST), "x")
+    assert bar.at == 0.99
+    left = found_spam(found_spam(bar, "x"), "")
+    assert watched(left, [0.1] * (LEAST - 1)).at == 0.99
+    assert watched(left, [0.1] * LEAST).at == SURE
 
 
 # -- as bytes ------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Rules of moderation: what a text, a report or a decision of staff makes of a content. Pure."""
 
-from services.moderation.core.bar import Bar, watched
+from services.moderation.core.bar import Bar, found_spam, watched
 from services.moderation.core.beforehand import (
     PARTS,
     Hot,
@@ -131,6 +131,7 @@ __all__ = [
     "decide",
     "dropped",
     "ended",
+    "found_spam",
     "heated",
     "in_force",
     "judged",

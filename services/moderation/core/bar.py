@@ -2,11 +2,13 @@
 
 What the model gives to texts that the rules have spared is watched. It may hide no more than one in a hundred of
 these, whatever they are: if it is wrong about all of them, that is what it costs. Spam among them only makes it
-milder. And it must be sure by its own account, so that a community without spam loses nothing.
+milder, until staff have found it to be spam. And it must be sure by its own account, so that a community without spam
+loses nothing.
 """
 
 from collections.abc import Iterable
 from typing import ClassVar
+from zlib import crc32
 
 from msgspec.structs import replace
 
@@ -28,13 +30,15 @@ DIGITS = 4
 class Bar(Document, frozen=True, kw_only=True):
     """The last chances given to texts that the rules have spared, and the bar that follows. `at` is None: no bar yet.
 
-    `taken` counts all chances ever, `moved` how many there were when the bar was fitted last.
+    `taken` counts all chances ever, `moved` how many there were when the bar was fitted last. `contents` says to what
+    the chances were given, by a checksum of its id; there are fewer where the first were not noted.
     """
 
     COLLECTION: ClassVar[str] = "bars"
     REBUILT: ClassVar[bool] = False
 
     chances: tuple[float, ...] = ()
+    contents: tuple[int, ...] = ()
     taken: int = 0
     moved: int = 0
     at: float | None = None
@@ -45,14 +49,31 @@ class Bar(Document, frozen=True, kw_only=True):
         return f"b{self.moved}"
 
 
-def watched(bar: Bar, chances: Iterable[float]) -> Bar:
-    """The bar after more texts of the community, in their order."""
+def watched(bar: Bar, chances: Iterable[float], content: str = "") -> Bar:
+    """The bar after more texts of the community, in their order; all of this content, if it is named."""
+    mark = _mark(content)
     for chance in chances:
         kept = (*bar.chances, round(chance, DIGITS))[-KEPT:]
-        bar = replace(bar, chances=kept, taken=bar.taken + 1)
-        if bar.taken >= LEAST and bar.taken - bar.moved >= RENEWED:
+        bar = replace(bar, chances=kept, contents=(*bar.contents, mark)[-KEPT:], taken=bar.taken + 1)
+        if len(kept) >= LEAST and bar.taken - bar.moved >= RENEWED:
             bar = replace(bar, at=fitted(kept), moved=bar.taken)
     return bar
+
+
+def found_spam(bar: Bar, content: str) -> Bar:
+    """The bar once staff have found a content to be spam: it says nothing of honest texts, so it is watched no more.
+
+    The bar itself moves with the chances that come.
+    """
+    unknown = len(bar.chances) - len(bar.contents)
+    named = zip(bar.chances[unknown:], bar.contents, strict=True)
+    left = [(chance, mark) for chance, mark in named if mark != _mark(content)]
+    chances = (*bar.chances[:unknown], *(chance for chance, _ in left))
+    return replace(bar, chances=chances, contents=tuple(mark for _, mark in left))
+
+
+def _mark(content: str) -> int:
+    return crc32(content.encode())
 
 
 def fitted(chances: Iterable[float]) -> float:

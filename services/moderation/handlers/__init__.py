@@ -115,7 +115,7 @@ def count_and_learn(table: Router, origin: TextModel) -> None:
     table.on(
         ContentLabelled,
         lambda e, w: content_labelled(e, w, origin),
-        lambda e: [(Content, e.content_id), (ModelState, kept)],
+        lambda e: [(Content, e.content_id), (ModelState, kept), (Bar, kept)],
         name="content_labelled",
     )
     table.on(

@@ -12,6 +12,7 @@ from services.moderation.core import (
     TextModel,
     ToldModel,
     Verdict,
+    found_spam,
     learned,
     model_due,
     model_of,
@@ -42,6 +43,9 @@ def content_labelled(event: ContentLabelled, work: Work, origin: TextModel) -> s
     content = work.get(Content, event.content_id)
     if content is None or content.deleted or content.revision != event.revision:
         return "gone"
+    bar = work.get(Bar, state_id(origin))
+    if event.spam and bar is not None and (left := found_spam(bar, event.content_id)) != bar:
+        work.put(left)
     state = work.get(ModelState, state_id(origin))
     model, before = learned(
         model_of(state) if state else origin, [(read(content.text, work.view(RulesView).rules), event.spam)]
@@ -77,6 +81,6 @@ def tell_model(work: Work) -> None:
 def content_watched(event: ContentWatched, work: Work, origin: TextModel) -> str | None:
     """Take a chance into the bar. One that lay above it has an outcome of its own: how many do is to be watched."""
     bar = work.get(Bar, state_id(origin)) or Bar(id=state_id(origin))
-    work.put(watched(bar, [event.chance]))
+    work.put(watched(bar, [event.chance], event.content_id))
     tell_model(work)
     return "above" if bar.at is not None and event.chance > bar.at else None
