@@ -279,6 +279,31 @@ def test_followed_view_equals_fresh_view(path: list[tuple[str, str]], away: list
         assert followed.scores(features(title, "")) == pytest.approx(built.scores(features(title, "")), rel=1e-12)
 
 
+@given(st.lists(st.tuples(groups, st.sampled_from(NOTES), st.sampled_from(["put", "put", "remove"])), max_size=25))
+def test_groups_that_are_taken_up_together_are_as_one_by_one(path: list[tuple[str, tuple[str, str], str]]) -> None:
+    """To the last bit: of new groups, of groups that learn meanwhile, that go and come back to others' places."""
+    together, alone = Profiles(Method(first_notes=1)), Profiles(Method(first_notes=1))
+    profiles = fresh()
+    for group, (_, title), what in path:
+        profiles[group] = learn(profiles[group], features(title, ""))
+        for view in (together, alone):
+            view.put(profiles[group]) if what == "put" else view.remove(group)
+        alone.settle()
+    for _, title in NOTES:
+        assert together.scores(features(title, "")) == alone.scores(features(title, ""))
+        assert together.place(features(title, ""), floor=0.0) == alone.place(features(title, ""), floor=0.0)
+
+
+@pytest.mark.parametrize("terms", ["ride", "ride bike 2", "ride 1.5", "ride -1"])
+def test_a_profile_that_cannot_be_read_raises(terms: str) -> None:
+    """At once, and the groups beside it are as if it had not come."""
+    view = view_of(learned(NOTES))
+    before = view.place(features("骑行", ""))
+    with pytest.raises(ValueError, match="not counts"):
+        view.put(GroupProfile(id="bad", v=1, terms=terms))
+    assert view.place(features("骑行", "")) == before
+
+
 @given(st.lists(titles, min_size=1, max_size=3), steps)
 def test_a_note_is_read_in_pieces(asked: list[str], path: list[tuple[str, str]]) -> None:
     """Lists, scores and reasons are the same to the last bit, however few entries are looked at together."""

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 _BITS = 32
 _COUNT = (1 << _BITS) - 1
 _AT_ONCE = 4_096
+COMING = 1 << 20
+"""Counts of new slots that wait to be worked in, at the most: some thirty megabytes, and half a second."""
 ENTRIES = 1 << 14
 """Of terms by groups that are looked at together, if one term alone has no more: few megabytes at a time."""
 
@@ -36,6 +38,44 @@ class _Term(msgspec.Struct, eq=False, gc=False):
     post: "array[int]"
     total: int
     weight: int = 0
+
+
+class _Numbers(dict[str, int]):
+    """Words in the order in which they were asked for first."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
+class _Coming:
+    """Counts of slots that had none, as `tally` has them, a number for each word: name and count in turns."""
+
+    def __init__(self) -> None:
+        self.slots: list[int] = []
+        self.told: list[NDArray[np.int32]] = []
+        self.words = _Numbers()
+        self.many = 0
+
+    def add(self, slot: int, new: str) -> None:
+        told = new.split(" ")
+        if len(told) % 2 or not "".join(told[1::2]).isdecimal():
+            raise ValueError("not counts by name")
+        self.told.append(np.fromiter(map(self.words.__getitem__, told), np.int32, len(told)))
+        self.slots.append(slot)
+        self.many += len(told) // 2
+
+    def entries(self) -> tuple[list[str], Ints, Ints, Ints]:
+        """The names, and by entry, in the order of names and slots: the number of its name, its slot, its count."""
+        told, every = np.concatenate(self.told), list(self.words)
+        named, worth = np.zeros(len(every), dtype=np.int64), np.zeros(len(every), dtype=np.int64)
+        named[told[::2]] = 1
+        counted = np.flatnonzero(np.bincount(told[1::2], minlength=len(every))).tolist()
+        worth[counted] = [int(every[n]) for n in counted]
+        numbers, counts = (np.cumsum(named) - 1)[told[::2]], worth[told[1::2]]
+        slots = np.repeat(np.array(self.slots, dtype=np.int64), [len(one) // 2 for one in self.told])
+        order = np.argsort((numbers << _BITS) + slots)
+        return [every[n] for n in np.flatnonzero(named).tolist()], numbers[order], slots[order], counts[order]
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -55,13 +95,18 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """Groups by slot. `weigh` makes the weight of a term out of its kind and its total, when it is wanted next."""
+    """Groups by slot. `weigh` makes the weight of a term out of its kind and its total, when it is wanted next.
+
+    The counts of new slots are gathered, and worked in together before anything else is done: a start over many groups
+    is a few sorted arrays, and not a step for each term of each group.
+    """
 
     def __init__(self, weigh: Callable[[int, int], int]) -> None:
         self._weigh = weigh
         self._terms: dict[str, _Term] = {}
         # Terms to be weighed anew before the next score: once, however many profiles have changed their counts.
         self._stale: set[_Term] = set()
+        self._coming = _Coming()
         self.norms: Ints = np.zeros(0, dtype=np.int64)
         """|c_g W|^2 per slot, once all is settled."""
 
@@ -71,12 +116,17 @@ class Index:
 
     def take(self, slot: int, old: str, new: str) -> None:
         """Replace a slot's counts, as `tally` has them; terms that become rarer or commoner are to be weighed."""
+        if not old:
+            if new:
+                self._coming.add(slot, new)
+            if self._coming.many >= COMING:
+                self._work_in()
+            return
+        self._work_in()
         first, norm, known = slot << _BITS, 0, self._terms
         changed: list[_Term] = []
         for name, before, after in tally.differing(old, new):
-            term = known.get(name)
-            if term is None:
-                term = known[name] = _Term(name, kind(name), array("q"), 0)
+            term = known.get(name) or self._new(name)
             changed.append(term)
             more = after - before
             term.total += more
@@ -95,12 +145,34 @@ class Index:
         self._stale.update(changed)
         self.norms[slot] += norm
 
+    def _work_in(self) -> None:
+        """Take up the counts that have been gathered, each term's at once."""
+        if not self._coming.slots:
+            return
+        new, self._coming = self._coming, _Coming()
+        names, numbers, slots, counts = new.entries()
+        terms = [self._terms.get(name) or self._new(name) for name in names]
+        weights = np.array([term.weight for term in terms], dtype=np.int64)
+        if weights.any():
+            np.add.at(self.norms, slots, (counts * weights[numbers]) ** 2)
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        totals, entries = np.add.reduceat(counts, starts).tolist(), (slots << _BITS) + counts
+        for term, total, start, end in zip(terms, totals, starts.tolist(), [*starts[1:].tolist(), None], strict=True):
+            term.total += total
+            _merge(term.post, entries[start:end])
+        self._stale.update(terms)
+
+    def _new(self, name: str) -> _Term:
+        term = self._terms[name] = _Term(name, kind(name), array("q"), 0)
+        return term
+
     def renew(self) -> None:
         """All terms are to be weighed."""
         self._stale.update(self._terms.values())
 
     def settle(self) -> bool:
         """Weigh what is to be weighed; the norms of all that use a term move with its weight. Whether there was any."""
+        self._work_in()
         stale = list(self._stale)
         self._stale.clear()
         for start in range(0, len(stale), _AT_ONCE):
@@ -139,6 +211,18 @@ class Index:
             yield _evidence(some, note)
 
 
+def _merge(post: "array[int]", more: Ints) -> None:
+    """Put entries in order among those that are there; of a start they come after all of them."""
+    if post and post[-1] > more[0]:
+        more = np.sort(np.concatenate([_ints(post), more]))
+        del post[:]
+    post.frombytes(more.tobytes())
+
+
+def _ints(numbers: "array[int]") -> Ints:
+    return np.array(numbers, dtype=np.int64)
+
+
 def _evidence(terms: list[_Term], note: Mapping[str, int]) -> Evidence:
     entries, many = _entries(terms)
     return Evidence(
@@ -157,4 +241,4 @@ def _entries(terms: list[_Term]) -> tuple[Ints, NDArray[np.intp]]:
     every = array("q")
     for term in terms:
         every.extend(term.post)
-    return np.array(every, dtype=np.int64), np.array([len(term.post) for term in terms], dtype=np.intp)
+    return _ints(every), np.array([len(term.post) for term in terms], dtype=np.intp)

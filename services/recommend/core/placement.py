@@ -135,6 +135,11 @@ class Profiles:
         self._free.append(slot)
         self._count_notes(-profile.notes)
 
+    def settle(self) -> None:
+        """Weigh what profiles have changed, as the next reader would."""
+        if self._index.settle():
+            self._lengths = None
+
     def name(self, group_id: str) -> str:
         """What the group is called; "" for one that has not been heard of."""
         held = self._held.get(group_id)
@@ -177,8 +182,7 @@ class Profiles:
 
     def _read(self, terms: Mapping[str, int]) -> _Note:
         """The note as the groups are to see it."""
-        if self._index.settle():
-            self._lengths = None
+        self.settle()
         said, square = np.zeros(len(self._names)), 0.0
         whole: tuple[Evidence, ...] = ()
         for n, known in enumerate(self._index.evidence(terms)):
