@@ -1,8 +1,9 @@
 """What runs a service: ``python -m services.<name> run | migrate | ops ... | <its own commands>``.
 
 Order of a start: the probes answer first; then database, migrations, broker and topics are waited for, each
-with a log line; then the lanes claim and the API takes commands. Order of a stop: no new requests, answers to
-those at hand, the last steps, what is committed is sent, partitions and the slot are given back.
+with a log line; then the views are read; then the lanes claim and the API takes commands. Order of a stop: no
+new requests, answers to those at hand, the last steps, what is committed is sent, partitions and the slot are
+given back.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from shared.bus import Bus
 from shared.contracts import TOPICS, dead_topic, topics_read_by
 from shared.desk import Desk
 from shared.errors import Transient
+from shared.flow import reading
 from shared.flow.alarms import Poison
 from shared.flow.documents import Document
 from shared.flow.fold import Limits
@@ -245,6 +247,8 @@ class Server:
         reads: dict[str, list[str]] = {}
         for topic in topics_read_by(self._app.name):
             reads.setdefault(topic.key, []).append(topic.name)
+        self._readiness.waiting = "what is kept in memory is being read"
+        await _until(lambda: reading.begun(runtime))
         process = Process(runtime, reads, self._settings.api_slots)
         for gauges in (LaneGauges(process.reports, runtime.scope.lanes), *parts.gauges):
             self._metrics.registry.register(gauges)

@@ -6,10 +6,11 @@ Majority writes with the journal, majority reads from the primary, UTC datetimes
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import UTC
 from typing import Any, Literal
 
+import pymongo
 import pymongo.errors as driver
 import structlog
 from bson import Binary
@@ -133,6 +134,16 @@ class MongoDatabase:
         )
         found: list[Json] = await reached(cursor.to_list(None))
         return found
+
+    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+        """All documents by their ids. One cursor, and not a question for each page, which not every server answers
+        without looking through all that is left."""
+        cursor = self._database[collection].find({}, sort=[("_id", pymongo.ASCENDING)], batch_size=size)
+        try:
+            while page := await reached(cursor.to_list(size)):
+                yield page
+        finally:
+            await reached(_settled(cursor.close()))
 
     async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
         """Find one and modify it; returns it as it was before."""

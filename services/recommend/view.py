@@ -28,6 +28,10 @@ class ProfilesView(CollectionView[GroupProfile]):
         self.profiles.remove(id_)
         self.places.remove(id_)
 
+    def loaded(self) -> None:
+        """The first search should not have to weigh all terms."""
+        self.profiles.settle()
+
 
 class CirclesView(CollectionView[Circle]):
     """Which groups share people."""

@@ -1,4 +1,5 @@
-"""What a batch reads before it is folded: its documents, the marks of doubles, and what is noted as dead."""
+"""What a process reads before its lanes begin: the views. What a batch reads before it is folded: its documents, the
+marks of doubles, and what is noted as dead."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,6 +10,18 @@ from .documents import DEAD, INBOX, Document, from_mongo
 from .inputs import Input
 from .letters import letter_id
 from .runtime import Runtime
+
+
+async def begun(runtime: Runtime) -> None:
+    """Have every view whole, page by page, while everything else has its turn. Raises Transient.
+
+    Who was erased, and whether the database was restored, is read before: a first claim that finds it new would have
+    the views read once more.
+    """
+    await runtime.erased.refresh(runtime.database)
+    await runtime.floor.refresh(runtime.database)
+    for view in runtime.views:
+        await view.refresh()
 
 
 async def documents(runtime: Runtime, inputs: Sequence[Input]) -> dict[tuple[str, str], Document | None]:

@@ -19,7 +19,7 @@ For a small collection that is also written beside the lanes (a model that a com
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic
 
 from .documents import LANES, D, Document, from_mongo
@@ -70,6 +70,9 @@ class CollectionView(Generic[D]):
         """Let a document go that was put before."""
         del self.documents[id_]
 
+    def loaded(self) -> None:
+        """All documents have been put: what is cheaper done once for all of them is done now."""
+
     # -- what handlers and lanes use -----------------------------------------------------------------------
 
     @property
@@ -115,25 +118,18 @@ class CollectionView(Generic[D]):
 
     async def _take_all(self) -> None:
         if not self._anew:  # nobody has seen anything of this view: page by page, and others get their turn between
-            async for page in self._pages():
+            async for page in self._database.pages(self._kind.COLLECTION, self.page):
                 self._take(self._read(page))
+            self.loaded()
             return
         # In one go: whoever loaded the view before this look still folds by all of the old one.
-        read = [document async for page in self._pages() for document in self._read(page)]
+        pages = self._database.pages(self._kind.COLLECTION, self.page)
+        read = [document async for page in pages for document in self._read(page)]
         self._anew = False
         for id_ in list(self._versions):
             self._forget(id_)
         self._take(read)
-
-    async def _pages(self) -> AsyncIterator[list[Json]]:
-        after = ""
-        while True:
-            where = {"_id": {"$gt": after}}
-            page = await self._database.find(self._kind.COLLECTION, where, sort=[("_id", 1)], limit=self.page)
-            yield page
-            if len(page) < self.page:
-                return
-            after = page[-1]["_id"]
+        self.loaded()
 
     async def _compare(self) -> None:
         if self._anew:

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Literal, NoReturn
 
 from shared.errors import Transient
@@ -49,6 +49,11 @@ class FaultyDatabase:
     ) -> list[Json]:
         await self._reach()
         return await self.inner.find(collection, where, sort=sort, limit=limit, fields=fields)
+
+    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+        async for page in self.inner.pages(collection, size):
+            await self._reach()
+            yield page
 
     async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
         await self._reach()

@@ -24,8 +24,10 @@ from local.journal import Journal
 from local.processes import Child, together, until, wait_for
 from local.stack import Kind, Stack, asleep, running
 from local.witness import Witness, reading
+from services.recommend.core import GroupProfile
 from shared.admin import make_topics
 from shared.brokers import Brokers
+from shared.flow.documents import to_mongo
 
 pytestmark = pytest.mark.stack
 needs_kafka = pytest.mark.skipif(
@@ -183,6 +185,46 @@ async def test_readyz_of_a_starting_service_names_what_it_waits_for(issuer: Issu
             await stack.database.start()
             await logs(notes.child, "waiting_for_migrations")
             assert "migrations" in (await readyz(notes))[1]
+
+
+async def test_a_process_that_reads_for_long_is_alive_and_not_ready(issuer: Issuer, tmp_path: Path) -> None:
+    """Over groups that take seconds to read recommend says what it does, and each /livez is answered within the 3 s
+    that the kubelet gives it."""
+    async with running("embedded") as stack:
+        recommend = Service("recommend", World(stack, issuer), tmp_path)
+        await recommend.migrate()
+        await many_groups(stack, 1_500)
+        said: set[str] = set()
+        async with ended(recommend.child), httpx.AsyncClient(timeout=3.0) as http:
+            recommend.child.start()
+            await listens(recommend)
+
+            async def ready() -> bool:
+                assert (await http.get(f"{recommend.url}/livez")).status_code == 200
+                answer = await http.get(f"{recommend.url}/readyz")
+                said.update(answer.json()["missing"])
+                return answer.status_code == 200
+
+            await wait_for(ready, AGAIN, "recommend is ready", recommend.child)
+        assert "what is kept in memory is being read" in said
+
+
+async def many_groups(stack: Stack, many: int) -> None:
+    """So many groups in the database of recommend, of 4,000 terms each, as a lane would have left them."""
+    terms = " ".join(f"t{n} 1" for n in sorted(range(4_000), key=str))
+    group = to_mongo(GroupProfile(id="", v=1, terms=terms)) | {"_lane": "group:0", "_batch": 1}
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stack.mongo)
+    async with client:
+        await client["lianyi_recommend"]["profiles"].insert_many([group | {"_id": f"g{n}"} for n in range(many)])
+
+
+async def listens(service: Service) -> None:
+    """Waits until it answers anything at all."""
+
+    async def answers() -> bool:
+        return (await readyz(service))[0] > 0
+
+    await wait_for(answers, SOON, f"{service.name} answers", service.child)
 
 
 @asynccontextmanager

@@ -121,6 +121,14 @@ class DatabaseSuite:
         found = await bench.database.find(PLACE, {}, sort=[("n", -1), ("m", 1)], limit=3, fields=["m"])
         assert found == [{"_id": "d", "m": 0}, {"_id": "c", "m": 0}, {"_id": "a", "m": 1}]
 
+    async def test_pages_come_by_id_each_document_once(self, bench: Bench) -> None:
+        """So many at a time, the rest last; nothing of a collection that is empty."""
+        for id_ in "caebd":
+            await bench.write(Insert(PLACE, thing(id_)))
+        pages = [[d["_id"] for d in page] async for page in bench.database.pages(PLACE, 2)]
+        assert pages == [["a", "b"], ["c", "d"], ["e"]]
+        assert [page async for page in bench.database.pages("nothing", 2)] == []
+
     # -- modify --------------------------------------------------------------------------------------------
 
     async def test_modify_returns_what_was_there(self, bench: Bench) -> None:

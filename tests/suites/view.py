@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -37,6 +37,10 @@ class Watched:
     ) -> list[Json]:
         found = await self._inner.find(collection, where, sort=sort, limit=limit, fields=fields)
         return await self._given(collection, found)
+
+    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+        async for page in self._inner.pages(collection, size):
+            yield await self._given(collection, page)
 
     async def _given(self, collection: str, found: list[Json]) -> list[Json]:
         self.read[collection] += len(found)

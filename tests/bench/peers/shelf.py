@@ -1,6 +1,6 @@
 """A database that answers from memory at once: what is left of the lane's cost when the database costs nothing."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from shared.flow.documents import INBOX
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, Session, Upsert, Write
@@ -38,6 +38,11 @@ class Shelf:
     ) -> list[Json]:
         """Nothing is looked for here but doubles and timers, and there are none."""
         return []
+
+    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+        """Nothing, for the same reason."""
+        if page := list[Json]():
+            yield page
 
     async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
         """A claim, a lease, a trim."""
