@@ -2,7 +2,8 @@
 
 ``python -m deploy.generate`` writes it, ``--check`` compares: KafkaTopic and KafkaUser for Strimzi, the roles of
 MongoDB for mongosh. A service may write what it owns, read what it reads and its own dead letters, be in the consumer
-groups of its keys, and change the data of its own database. Nothing else is allowed to it.
+groups of its keys, and change the data of its own database. Nothing else is allowed to it, but to delete its own dead
+letters (an erasure does): Kafka has one right for records and for the topic, which the Topic Operator makes anew.
 """
 
 import argparse
@@ -56,7 +57,8 @@ def kafka_topic(of: Topic) -> dict[str, Any]:
 def kafka_user(service: str) -> dict[str, Any]:
     """A KafkaUser: the principal of a service and its rights."""
     own = {t for t in TOPICS.values() if t.owner == service}
-    rights = {"Read": {*topics_read_by(service), *topics_followed_by(service), dead_topic(service)}, "Write": own}
+    dead = dead_topic(service)
+    rights = {"Read": {*topics_read_by(service), *topics_followed_by(service), dead}, "Write": own, "Delete": {dead}}
     rules = [
         _allow("topic", topic.name, [*(right for right, topics in rights.items() if topic in topics), "Describe"])
         for topic in TOPICS.values()

@@ -1,4 +1,5 @@
-"""What is asked of Kafka beside the daily traffic: topics made from the table, dead letters read to their end.
+"""What is asked of Kafka beside the daily traffic: topics made from the table, dead letters read to their end,
+told again and forgotten.
 
 ``python -m shared.admin topics`` makes the topics that are missing, for a broker that nothing else makes them on.
 """
@@ -8,17 +9,18 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from shared.brokers import Brokers
 from shared.consumer import incoming
 from shared.contracts import TOPICS, Topic, dead_topic
 from shared.errors import Transient
-from shared.flow.ports import Incoming
+from shared.flow.ports import Letter
 from shared.settings import KafkaSettings, load
 from shared.telemetry import configure_logging
 
@@ -88,30 +90,67 @@ async def beginnings(brokers: Brokers, partitions: Mapping[str, int]) -> dict[tu
         await consumer.stop()
 
 
-async def dead_letters(brokers: Brokers, service: str, partitions: int) -> AsyncIterator[Incoming]:
-    """A service's dead letters from the first that is kept to the last that is there now, for a replay.
+class DeadLetters:
+    """The dead topic of a service on the broker; see ``shared.flow.ports.DeadTopic``."""
 
-    Raises:
-        Transient: the broker is away.
-    """
-    topic = dead_topic(service).name
-    consumer = AIOKafkaConsumer(**brokers.client, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
-        await consumer.start()
-        places = [TopicPartition(topic, p) for p in range(partitions)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        left = {p for p, begin in (await consumer.beginning_offsets(places)).items() if begin < ends[p]}
-        while left:
-            for place, records in (await consumer.getmany(*left, timeout_ms=1_000)).items():
-                for r in records:
-                    if r.offset < ends[place]:
-                        yield incoming(r)
-            left = {p for p in left if await consumer.position(p) < ends[p]}
-    except KafkaError as error:
-        raise Transient(f"kafka: {type(error).__name__}") from error
-    finally:
-        await consumer.stop()
+    def __init__(self, brokers: Brokers, service: str) -> None:
+        self._brokers = brokers
+        self._topic = dead_topic(service).name
+
+    async def letters(self, ends: Mapping[int, int] | None = None) -> AsyncIterator[Letter]:
+        """From the first that is kept, also where the broker forgets some on the way."""
+        consumer = AIOKafkaConsumer(
+            self._topic, **self._brokers.client, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await consumer.start()
+            places = [place for place in consumer.assignment() if ends is None or place.partition in ends]
+            until = await consumer.end_offsets(places)
+            until = {p: end if ends is None else min(end, ends[p.partition]) for p, end in until.items()}
+            left = {p for p, begin in (await consumer.beginning_offsets(places)).items() if begin < until[p]}
+            while left:
+                for place, records in (await consumer.getmany(*left, timeout_ms=1_000)).items():
+                    for r in records:
+                        if r.offset < until[place]:
+                            k = incoming(r)
+                            yield Letter(k.topic, k.partition, k.offset, k.key, k.value, k.headers, r.timestamp)
+                left = {p for p in left if await consumer.position(p) < until[p]}
+        except KafkaError as error:
+            raise self._away(error) from error
+        finally:
+            await consumer.stop()
+
+    async def tell(self, letters: Sequence[Letter]) -> None:
+        """With a producer of its own: that of the lanes does not let a time be chosen."""
+        producer = AIOKafkaProducer(**self._brokers.client, acks="all", enable_idempotence=True)
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            await producer.start()
+            for letter in letters:
+                place = {"partition": letter.partition, "timestamp_ms": letter.timestamp}
+                headers = list(letter.headers)
+                sent.append(await producer.send(self._topic, letter.value, letter.key, headers=headers, **place))
+            await asyncio.gather(*sent)
+        except KafkaError as error:
+            raise self._away(error) from error
+        finally:
+            await producer.stop()
+
+    async def forget(self, ends: Mapping[int, int]) -> None:
+        """The broker moves the beginning of each partition; it needs the right to delete on the topic."""
+        admin = AIOKafkaAdminClient(**self._brokers.client)
+        try:
+            await admin.start()
+            places = {TopicPartition(self._topic, p): RecordsToDelete(end) for p, end in ends.items()}
+            await admin.delete_records(places)
+        except KafkaError as error:
+            raise self._away(error) from error
+        finally:
+            await admin.close()
+
+    @staticmethod
+    def _away(error: KafkaError) -> Transient:
+        return Transient(f"the dead letters: kafka: {type(error).__name__}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

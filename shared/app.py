@@ -24,6 +24,7 @@ from prometheus_client import make_asgi_app
 from prometheus_client.registry import Collector
 
 from shared import docpage, ops
+from shared.admin import DeadLetters
 from shared.auth import Authenticator
 from shared.bus import Bus
 from shared.contracts import TOPICS, dead_topic, topics_read_by
@@ -136,7 +137,8 @@ async def _operate(app: App, settings: Settings, chosen: argparse.Namespace) -> 
     async with _database(app, settings) as database:
         if chosen.act not in ops.WITH_BROKER:
             # Lanes can be held and released while the broker is away: then most of all.
-            return await ops.operate(database, documents_of(app.name), chosen)
+            dead = DeadLetters(settings.brokers, app.name)
+            return await ops.operate(ops.Stores(database, documents_of(app.name), dead, now), chosen)
         bus = Bus(settings.brokers, app.name)
         try:
             parts = app.build(settings, database, Desk(settings.command_seconds))

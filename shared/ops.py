@@ -7,20 +7,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from shared.admin import beginnings, dead_letters
+from shared.admin import DeadLetters, beginnings
 from shared.brokers import Brokers
-from shared.contracts import TOPICS, dead_topic, topics_read_by
+from shared.contracts import TOPICS, topics_read_by
 from shared.errors import Rejected, Transient
 from shared.flow import control
 from shared.flow.documents import LANES, Document
 from shared.flow.erased import erase
-from shared.flow.ports import Conflict, Database
+from shared.flow.ports import Conflict, Database, DeadTopic, Now
 from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
 from shared.flow.restored import restored
@@ -28,7 +27,7 @@ from shared.flow.runtime import Runtime
 from shared.flow.states import State, republish
 
 WITH_BROKER = ("replay", "rebuild", "republish", "restored")
-"""What needs the broker; all else can be done while it is away."""
+"""What needs the broker from its first step; of all else only an erasure does, for its last."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -53,11 +52,22 @@ def add_parser(verbs: Any) -> None:
     rebuilt.add_argument("--wait", action="store_true", help="until all lanes are where they were, with a bar")
 
 
-async def operate(database: Database, kinds: Sequence[type[Document]], chosen: argparse.Namespace) -> int:
-    """Look at lanes, hold or release one, erase a person from ``kinds``, all that the service keeps.
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What the acts that need no broker to begin with work on: all kinds that the service keeps, and its letters."""
+
+    database: Database
+    kinds: Sequence[type[Document]]
+    dead: DeadTopic
+    now: Now
+
+
+async def operate(stores: Stores, chosen: argparse.Namespace) -> int:
+    """Look at lanes, hold or release one, erase a person.
 
     Returns 0 when it was done, 1 when there was none to do it to, 75 to try again.
     """
+    database = stores.database
     try:
         match chosen.act:
             case "lanes":
@@ -66,7 +76,7 @@ async def operate(database: Database, kinds: Sequence[type[Document]], chosen: a
                 done = await control.hold(database, chosen.lane, chosen.reason)
                 return _say({"held": chosen.lane}) if done else _say({"no such lane": chosen.lane}, 1)
             case "erase":
-                return await _erase(database, kinds, chosen.person)
+                return await _erase(stores, chosen.person)
             case _:
                 done = await control.release(database, chosen.lane)
                 return _say({"released": chosen.lane}) if done else _say({"not held": chosen.lane}, 1)
@@ -139,19 +149,17 @@ async def watch(database: Database) -> None:
 
 async def _replay(runtime: Runtime, brokers: Brokers) -> int:
     """Feed the dead letters that are there now to the handlers that failed."""
-    service = runtime.scope.service
-    partitions = runtime.scope.partitions[dead_topic(service).name]
-    counts = await replay(runtime, dead_letters(brokers, service, partitions))
-    return _say({"replayed": counts})
+    letters = DeadLetters(brokers, runtime.scope.service).letters()
+    return _say({"replayed": await replay(runtime, letters)})
 
 
-async def _erase(database: Database, kinds: Sequence[type[Document]], person: str | None) -> int:
+async def _erase(stores: Stores, person: str | None) -> int:
     """The id stands in no log and in no answer."""
     person = person or sys.stdin.readline().strip()
     if not person:
         return _say({"refused": "no person is named"}, 1)
-    await erase(database, kinds, person, datetime.now(UTC))
-    return _say({"erased": [kind.COLLECTION for kind in kinds if kind.TEXTS]})
+    letters = await erase(stores.database, stores.dead, stores.kinds, person, stores.now)
+    return _say({"erased": [kind.COLLECTION for kind in stores.kinds if kind.TEXTS], "letters told again": letters})
 
 
 async def _lanes(database: Database) -> int:

@@ -139,7 +139,8 @@ def _dead(service: str) -> Topic:
         owner=service,
         key="letter",
         readers=(),
-        about=f"Inputs that {service} could not take, with the reason and the raw bytes.",
+        about=f"Inputs that {service} could not take, with the reason and the raw bytes. When a person is erased, "
+        "letters are told again under their ids, without the words.",
         carries_text=True,
     )
 

@@ -1,22 +1,29 @@
 """The persons whose texts are gone: what a lane lets in of them, and what the command takes away."""
 
-import base64
+import asyncio
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
-from shared.contracts import EVENTS, Event
+from shared.contracts import EVENTS, TOPICS, Event
 from shared.contracts.dead import DeadLetter
 from shared.errors import Rejected, Transient
 
 from .control import packed, unpacked
-from .documents import ERASED, LANES, Document, StoredReply, Timer
+from .documents import ERASED, LANES, Document, StoredReply
 from .inputs import Input
-from .ports import Database, Json, Replace, Write
+from .ports import Database, DeadTopic, Json, Letter, Now, Replace, Write
+from .quotes import blank, quotable, retold, unquoted, without_texts
 from .rewrite import Writer, emptied, pages, writer
 from .router import Command, Handler
+
+UNHEARD = timedelta(seconds=30)
+"""After its lane was taken a former owner looks within a second, and its client gives up after ten: until then a letter
+that it was sending may come."""
+PAGE = 100
+"""Letters that are told again at a time: a few megabytes."""
 
 
 class Erased:
@@ -58,7 +65,7 @@ class Erased:
         record = input_.record
         if record is None or record.value is None:
             return input_
-        value = _quotable(record.value, dict(record.headers).get("ce_type", b""), self._ids)
+        value = quotable(record.value, dict(record.headers).get("ce_type", b""), self._ids)
         return input_ if value == record.value else replace(input_, record=replace(record, value=value or b""))
 
 
@@ -69,41 +76,39 @@ def _refuse(command: Any, work: Any) -> None:
 _REFUSE = Handler("erased", _refuse, lambda command: ())
 
 
-def without_texts(event: Event, persons: Iterable[str]) -> Event:
-    """The event without the texts of these persons; the same object if it has none."""
-    texts = {name for who, names in event.TEXTS.items() if getattr(event, who) in persons for name in names}
-    blank = {name: _blank(getattr(event, name)) for name in texts if getattr(event, name)}
-    return event.model_copy(update=blank) if blank else event
-
-
-async def erase(database: Database, kinds: Iterable[type[Document]], person: str, now: datetime) -> None:
-    """Take a person's texts out of this service, for good; returns when no lane can bring them back.
+async def erase(database: Database, dead: DeadTopic, kinds: Iterable[type[Document]], person: str, now: Now) -> int:
+    """Take a person's texts out of this service, for good; returns when no lane can bring them back, and how many dead
+    letters were told again for it.
 
     The id is stored first, then every lane is fenced and its outbox cleaned, then stored replies and the texts in
-    documents go. Run again it does the same, so a command that was killed is run again. What the broker has
-    already goes with the retention of its topic.
+    documents go, and last what letters quote, which alone needs the broker. Run again it does the same, so a command
+    that was killed is run again. What other topics have goes with their retention.
 
     Raises:
         Transient, Conflict: run it again. The first also for an event in an outbox that this release does not know.
     """
-    await database.modify(ERASED, {"_id": person}, {"$setOnInsert": {"at": now}}, upsert=True)
+    await database.modify(ERASED, {"_id": person}, {"$setOnInsert": {"at": now()}}, upsert=True)
     for stored in await database.find(LANES, {}, fields=("_id",)):
-        while not await _fenced(database, stored["_id"], person):
+        while not await _fenced(database, stored["_id"], person, now):
             continue
     async with writer(database) as write:
         await emptied(database, write, StoredReply.COLLECTION, {"person": person})
         for kind in kinds:
             for who, texts in kind.TEXTS.items():
                 await _clean(database, write, kind, ("_id" if who == "id" else who, person, texts))
+    return await _retell(database, dead, now)
 
 
-async def _fenced(database: Database, lane: str, person: str) -> bool:
+async def _fenced(database: Database, lane: str, person: str, now: Now) -> bool:
     """Take a lane from its owner, and the person's texts out of its outbox; False if somebody was first."""
     (stored,) = await database.load(LANES, [lane])
     if stored.get("session") is not None:
         await database.kill_session(bytes(stored["session"]))
-    said = ((batch["b"], unpacked(batch)) for batch in stored["outbox"])
-    change: Json = {"outbox": [{"b": b, "r": packed(_unsaid(r, person) for r in records)} for b, records in said]}
+    said = [(batch["b"], [(r, _unsaid(r, person)) for r in unpacked(batch)]) for batch in stored["outbox"]]
+    if any(clean is not r and TOPICS[r[0]].key == "letter" for _, records in said for r, clean in records):
+        # Before the outbox forgets: its owner may be sending it as it was, and a second run must wait for that too.
+        await database.modify(ERASED, {"_id": person}, {"$set": {"unsent": now()}})
+    change: Json = {"outbox": [{"b": b, "r": packed([clean for _, clean in records])} for b, records in said]}
     if lane.startswith("api:"):
         change["lease"] = None  # or its callers wait until it has lapsed
     where: Json = {"_id": lane, "epoch": stored["epoch"], "batch": stored["batch"]}
@@ -117,31 +122,43 @@ def _unsaid(record: list[Any], person: str) -> list[Any]:
             raise Transient("an outbox holds words in an event that only a later release knows")
         return record
     event = EVENTS[known[1]].model_validate_json(bytes(value))
-    clean = without_texts(event, {person})
-    if isinstance(event, DeadLetter) and event.topic != Timer.COLLECTION:
-        clean = _unquoted(event, person)
+    clean = unquoted(event, {person}) if isinstance(event, DeadLetter) else without_texts(event, {person})
     return record if clean is event else [topic, partition, key, clean.model_dump_json().encode(), known]
 
 
-def _unquoted(letter: DeadLetter, person: str) -> DeadLetter:
-    """A letter without the person's texts; one that cannot be read, and names the person, is cut and not replayed."""
-    quoted, headers = base64.b64decode(letter.value), dict(letter.headers)
-    value = _quotable(quoted, base64.b64decode(headers.get("ce_type", "")), {person})
-    if value is None:
-        return letter.model_copy(update={"value": "", "cut": True})
-    return letter if value == quoted else letter.model_copy(update={"value": base64.b64encode(value).decode()})
+async def _retell(database: Database, dead: DeadTopic, now: Now) -> int:
+    """Have the dead topic hold no words of anybody in the set; returns how many letters it was told again.
+
+    Whose id comes in meanwhile may have been told again here with the words, behind the back of that erasure: then all
+    is done once more. Whose id comes in later finds them itself.
+    """
+    told, gone = 0, frozenset[str]()
+    while (found := await database.find(ERASED, {})) and (ids := frozenset(f["_id"] for f in found)) != gone:
+        late = [f["unsent"] + UNHEARD for f in found if f.get("unsent")]
+        await asyncio.sleep(max([0.0, *((until - now()).total_seconds() for until in late)]))
+        told, gone = told + await _told_again(dead, ids), ids
+    return told
 
 
-def _quotable(value: bytes, type_: bytes, persons: Collection[str]) -> bytes | None:
-    """A record's body without the texts of these persons; None for one that cannot be read, and names one of them."""
-    if not any(person.encode() in value for person in persons):
-        return value
-    try:
-        event = EVENTS[type_.decode()].model_validate_json(value)
-    except (KeyError, ValueError):
-        return None
-    clean = without_texts(event, persons)
-    return value if clean is event else clean.model_dump_json().encode()
+async def _told_again(dead: DeadTopic, gone: Collection[str]) -> int:
+    """Behind the last letter with their words all up to it once more, without; then the broker forgets those before.
+
+    Told first, forgotten after: whoever is killed in between has told some twice, under the same ``ce_id``.
+    """
+    ends: dict[int, int] = {}
+    async for letter in dead.letters():
+        if retold(letter, gone) is not letter:
+            ends[letter.partition] = letter.offset + 1
+    told, page = 0, list[Letter]()
+    if ends:
+        async for letter in dead.letters(ends):
+            page.append(retold(letter, gone))
+            if len(page) == PAGE:
+                await dead.tell(page)
+                told, page = told + PAGE, []
+        await dead.tell(page)
+        await dead.forget(ends)
+    return told + len(page)
 
 
 async def _clean(
@@ -166,17 +183,4 @@ def _silent(stored: Json, whose: tuple[str, str, Iterable[str]]) -> Json:
     if inner:
         part = (inner, person, texts)
         return {**stored, outer: [_silent(e, part) if e.get(inner) == person else e for e in stored[outer]]}
-    return {**stored, **{name: _blank(stored[name]) for name in texts if stored.get(name)}}
-
-
-def _blank(value: Any) -> Any:
-    """The same shape with nothing in it: an empty text or list; of a record of texts each."""
-    match value:
-        case str():
-            return ""
-        case list() | tuple():
-            return type(value)()
-        case dict():
-            return {name: _blank(part) for name, part in value.items()}
-        case _:
-            return value
+    return {**stored, **{name: blank(stored[name]) for name in texts if stored.get(name)}}

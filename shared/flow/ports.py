@@ -42,6 +42,13 @@ class Incoming(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, bytes], ...]
 
 
+class Letter(Incoming, frozen=True):
+    """A record of a dead topic, with all that it takes to tell it again."""
+
+    timestamp: int
+    """When it was made, by its producer: milliseconds, and what its retention counts from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record to publish. The partition was computed in the fold."""
@@ -167,6 +174,24 @@ class Publisher(Protocol):
         Raises:
             Transient: at least one is not acknowledged; any of them may be in the topic.
         """
+        ...
+
+
+class DeadTopic(Protocol):
+    """The dead topic of a service, for what replays letters and what erases them. All of it raises Transient."""
+
+    def letters(self, ends: Mapping[int, int] | None = None) -> AsyncIterator[Letter]:
+        """Those from the first that is kept to the last that is there now, in order for each partition; with ``ends``
+        those below them, and of no other partition."""
+        ...
+
+    async def tell(self, letters: Sequence[Letter]) -> None:
+        """Send all, in order, each to its partition with its key, headers and time; returns when every one is
+        acknowledged. At an error any of them may be in the topic."""
+        ...
+
+    async def forget(self, ends: Mapping[int, int]) -> None:
+        """Those below, by partition, can be read by nobody any more. Again it does nothing."""
         ...
 
 

@@ -58,7 +58,8 @@ def test_a_stale_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @EACH_SERVICE
 def test_a_principal_may_do_what_its_service_does_and_no_more(service: str) -> None:
-    """It reads what it is a reader or follower of and its dead letters, writes what it owns, is in its own groups."""
+    """It reads what it is a reader or follower of and its dead letters, which alone it may delete, writes what it owns,
+    is in its own groups."""
     read = {t.name for t in (*topics_read_by(service), *topics_followed_by(service), dead_topic(service))}
     written = {topic.name for topic in TOPICS.values() if topic.owner == service}
     groups = {f"lianyi.{service}.{key}" for key in KEYS if any(t.key == key for t in topics_read_by(service))}
@@ -66,6 +67,7 @@ def test_a_principal_may_do_what_its_service_does_and_no_more(service: str) -> N
         *(("topic", name, "Read") for name in read),
         *(("topic", name, "Write") for name in written),
         *(("topic", name, "Describe") for name in read | written),
+        ("topic", dead_topic(service).name, "Delete"),
         *(("group", name, "Read") for name in groups),
     }
 

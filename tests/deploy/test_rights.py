@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from local.kafka import missing
 from local.processes import ROOT, Child, until, wait_for
-from shared.admin import make_topics
+from shared.admin import DeadLetters, make_topics
 from shared.brokers import Brokers
 from shared.bus import Bus, group_of
 from shared.contracts import TOPICS, dead_topic, topics_followed_by, topics_read_by
 from shared.contracts.topics import NOTE
+from shared.flow.ports import Letter
 from tests.deploy.built import SERVICES
 from tests.deploy.secured import PASSWORD, Secured, principal, secure
 
@@ -136,7 +138,7 @@ def _administration(admin: AdminClient, topic: str) -> dict[str, Callable[[], Ma
         "delete": lambda: admin.delete_topics([topic]),
         "widen": lambda: admin.create_partitions([NewPartitions(topic, 2)]),
         "configure": lambda: admin.incremental_alter_configs([forever]),
-        "cut": lambda: admin.delete_records([TopicPartition(topic, 0, 1)]),
+        "cut": lambda: admin.delete_records([TopicPartition(topic, 0, 0)]),
         "permit": lambda: admin.create_acls([everybody]),
     }
 
@@ -211,11 +213,38 @@ async def test_a_service_is_in_no_group_of_another(address: str, service: str) -
 
 @EACH_SERVICE
 async def test_a_service_administers_nothing(address: str, service: str) -> None:
-    """It makes, changes, cuts and deletes no topic, not even its own, and gives nobody rights."""
+    """It makes, changes, cuts and deletes no topic, not even its own, and gives nobody rights. Its dead topic alone it
+    may cut, and so, as Kafka has it, delete: an erasure takes letters away."""
     admin = administrator(address, service)
     own = next(t.name for t in TOPICS.values() if t.owner == service)
     done = await asyncio.to_thread(allowed, _administration(admin, own))
     assert done == dict.fromkeys(done, False)
+    dead = dead_topic(service).name
+    may = await asyncio.to_thread(allowed, {n: a for n, a in _administration(admin, dead).items() if n != "delete"})
+    assert may == dict.fromkeys(may, False) | {"cut": True}
+
+
+@EACH_SERVICE
+async def test_a_service_cuts_its_own_letters_alone(address: str, service: str) -> None:
+    """The records of its dead topic it can delete, those of every other topic that it sees at all it cannot."""
+    admin, dead = administrator(address, service), dead_topic(service)
+    seen = {*topics_read_by(service), *topics_followed_by(service), *(t for t in TOPICS.values() if t.owner == service)}
+    assert dead in seen
+    cuts = {topic.name: partial(admin.delete_records, [TopicPartition(topic.name, 0, 0)]) for topic in seen}
+    assert await asyncio.to_thread(allowed, cuts) == {topic.name: topic == dead for topic in seen}
+
+
+@EACH_SERVICE
+async def test_an_erasure_finds_and_forgets_letters(address: str, service: str) -> None:
+    """With its rights a service reads its letters, tells them again and has the broker forget those before."""
+    dead = DeadLetters(principal(address, service), service)
+    body, at = uuid.uuid4().bytes, 1_700_000_000_000
+    await dead.tell([Letter(dead_topic(service).name, 0, 0, b"k", body, (), at)])
+    (found,) = [letter async for letter in dead.letters() if letter.value == body]
+    await dead.tell([found])
+    await dead.forget({0: found.offset + 1})
+    (left,) = [letter async for letter in dead.letters() if letter.value == body]
+    assert (left.offset > found.offset, left.timestamp) == (True, at)
 
 
 async def test_the_sample_subscriber_reads_as_its_own_user(address: str, tmp_path: Path) -> None:

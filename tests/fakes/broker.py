@@ -3,12 +3,12 @@
 import asyncio
 import contextvars
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.contracts import TOPICS, Envelope
+from shared.contracts import TOPICS, Envelope, dead_topic
 from shared.errors import Transient
-from shared.flow.ports import Incoming, Record
+from shared.flow.ports import Incoming, Letter, Record
 from shared.flow.process import KeyLanes, Process
 
 FETCH = 50
@@ -41,6 +41,8 @@ class Broker:
         self.partitions = partitions
         self.topics = {name: [Partition() for _ in range(partitions)] for name in TOPICS}
         self.away = False
+        self.times: dict[tuple[str, int, int], int] = {}
+        """Milliseconds, of the records that were sent with a time."""
         self.groups: dict[tuple[str, str], Group] = {}
         self.consumers: list[Consumer] = []
 
@@ -104,6 +106,38 @@ class FakePublisher:
         if self.dead:
             await asyncio.Event().wait()
         await self._broker.reach()
+
+
+class FakeDeadTopic:
+    """A service's dead topic; see ``shared.flow.ports.DeadTopic``."""
+
+    def __init__(self, broker: Broker, service: str) -> None:
+        self._broker = broker
+        self._topic = dead_topic(service).name
+
+    async def letters(self, ends: Mapping[int, int] | None = None) -> AsyncIterator[Letter]:
+        logs = self._broker.topics[self._topic]
+        until = {number: log.end for number, log in enumerate(logs)} if ends is None else ends
+        for number, end in until.items():
+            at = 0
+            while page := [r for r in logs[number].read(at, FETCH) if r.offset < end]:
+                await self._broker.reach()
+                for r in page:
+                    sent = self._broker.times.get((r.topic, r.partition, r.offset), 0)
+                    yield Letter(r.topic, r.partition, r.offset, r.key, r.value, r.headers, sent)
+                at = page[-1].offset + 1
+
+    async def tell(self, letters: Sequence[Letter]) -> None:
+        for r in letters:
+            await self._broker.reach()
+            offset = self._broker.append(self._topic, r.partition, r.key, r.value or b"", r.headers)
+            self._broker.times[self._topic, r.partition, offset] = r.timestamp
+        await self._broker.reach()
+
+    async def forget(self, ends: Mapping[int, int]) -> None:
+        await self._broker.reach()
+        for number, end in ends.items():
+            self._broker.expire(self._topic, number, max(end, self._broker.topics[self._topic][number].first))
 
 
 class Consumer:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from shared.contracts import TOPICS
 from shared.flow.ports import Incoming, Json
-from tests.fakes.broker import Broker, Consumer, FakePublisher, Group
+from tests.fakes.broker import Broker, Consumer, FakeDeadTopic, FakePublisher, Group
 from tests.fakes.clock import wall
 from tests.fakes.database import FakeDatabase, Server
 from tests.suites.world import Node, World, own_tasks
@@ -37,6 +37,9 @@ class FakeWorld(World):
 
     def publisher(self, service: str) -> FakePublisher:
         return FakePublisher(self.broker)
+
+    def dead(self, service: str) -> FakeDeadTopic:
+        return FakeDeadTopic(self.broker, service)
 
     async def join(self, node: Node) -> None:
         consumers: list[Consumer] = []

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from aiokafka import AIOKafkaConsumer
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from local.client import Refusal
 from local.fleet import SERVICES
 from local.texts import CIRCLES
-from shared.contracts import Envelope
+from shared.contracts import TOPICS, Envelope
 from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE
 from tests.faults.planting import Planter, planting
@@ -31,6 +32,7 @@ KEEP = {"lianyi_notes", "lianyi_groups", "lianyi_moderation"}
 REFUSED = "person-erased"
 QUOTED = ("notes", "recommend", "moderation")
 """Who takes comments, and writes a letter of one that it cannot take."""
+DEAD = tuple(name for name, topic in TOPICS.items() if topic.key == "letter")
 PHRASE = "all I know of "
 
 
@@ -99,6 +101,18 @@ async def places(mongo: str, text: str) -> set[tuple[str, str]]:
         client.close()
 
 
+async def quoting(servers: str, word: str) -> list[str]:
+    """The places of dead letters that hold a word, of all that anybody can read, from the beginning."""
+    found: list[str] = []
+    async with AIOKafkaConsumer(*DEAD, bootstrap_servers=servers, auto_offset_reset="earliest") as reader:
+        ends = await reader.end_offsets(reader.assignment())
+        while any([await reader.position(place) < end for place, end in ends.items()]):
+            for records in (await reader.getmany(timeout_ms=200)).values():
+                said = [r for r in records if any(spelled in (r.value or b"") for spelled in spellings(word))]
+                found += [f"{r.topic}:{r.partition}:{r.offset}" for r in said]
+    return found
+
+
 async def dead(planter: Planter, writer: Writer, correlation: str) -> None:
     """A record of theirs under the key of another note, of which those who take comments write a letter."""
     value, headers = writer.record(correlation)
@@ -106,7 +120,8 @@ async def dead(planter: Planter, writer: Writer, correlation: str) -> None:
 
 
 async def test_an_erasure_leaves_no_text_while_events_flow(system: System, rounds: Rounds) -> None:
-    """Once the commands have ended, no collection, history, reply or outbox holds the text, and no replay a word."""
+    """Once the commands have ended, no collection, history, reply or outbox holds the text, and no letter a word:
+    neither those from before, nor those of what comes late or is replayed."""
     gone: list[tuple[str, int]] = []
     async with rounds(system) as round_, planting(round_) as planter:
         round_.harmless.add(REFUSED)
@@ -122,11 +137,13 @@ async def test_an_erasure_leaves_no_text_while_events_flow(system: System, round
             await round_.lettered(before + len(QUOTED))
             await round_.loaded(WRITES)
             assert {database for database, _ in await places(system.stack.mongo, writer.text)} == KEEP
+            assert len(await quoting(system.stack.kafka, writer.word)) == len(QUOTED)
             with round_.recovery():
                 for name in system.rng.sample(SERVICES, len(SERVICES)):
                     await system.operate(name, "erase", "--person", writer.person)
                     round_.faults += 1
                 await writing
+            assert not await quoting(system.stack.kafka, writer.word)
             erased = len(round_.letters)
             gone.append((writer.word, erased))
             await dead(planter, writer, system.journal.correlation())
@@ -138,3 +155,4 @@ async def test_an_erasure_leaves_no_text_while_events_flow(system: System, round
         assert not [letter for letter in round_.letters[erased:] if word.encode() in base64.b64decode(letter.value)]
         assert not await places(system.stack.mongo, PHRASE + word)
         assert await places(system.stack.mongo, word) <= NOBODYS
+        assert not await quoting(system.stack.kafka, word)

@@ -185,7 +185,8 @@ def _replayed(end: End) -> Iterator[str]:
 
 
 def _erased(end: End) -> Iterator[str]:
-    """No store has a word of an erased person, and none is sent once every former owner has noticed."""
+    """No store has a word of an erased person, none is sent once every former owner has noticed, and of the letters
+    that were there before none that can still be read."""
     for (service, person), done in end.erased.items():
         mark = f"~{person}~"
         for when, stored in (("then", end.just_erased[service, person]), ("in the end", end.documents[service])):
@@ -197,6 +198,12 @@ def _erased(end: End) -> Iterator[str]:
                 late = seen.came > done + NOTICED and seen.place not in end.copied
                 if late and mark in _plain(seen.body):
                     yield f"{topic}: {person}, erased at {done}, speaks at {seen.came}"
+        topic = dead_topic(service).name
+        for seen in end.records[topic]:
+            _, number, offset = seen.place
+            old = seen.came <= end.erasing[service, person] and offset >= end.firsts[topic, number]
+            if old and mark in _plain(seen.body):
+                yield f"{topic}: {person}, erased at {done}, is still quoted at {number}:{offset}"
 
 
 def _plain(value: Any) -> str:

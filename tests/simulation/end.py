@@ -64,6 +64,10 @@ class End:
     """By service: when a dead letter may have been replayed for the first time."""
     erased: dict[tuple[str, str], float] = field(default_factory=dict)
     """By service and person: when the erasure was done."""
+    erasing: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When it had begun."""
+    firsts: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By topic and partition: the oldest record that can still be read."""
     just_erased: dict[tuple[str, str], dict[str, dict[str, Json]]] = field(default_factory=dict)
     """What was stored at that moment, as ``documents``."""
     lost: list[Lost] = field(default_factory=list)

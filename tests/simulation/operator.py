@@ -3,18 +3,17 @@
 import asyncio
 import contextvars
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from shared.contracts import dead_topic
 from shared.errors import Rejected, Transient
 from shared.flow import control
 from shared.flow.documents import LANES, Document
 from shared.flow.erased import erase
 from shared.flow.fold import Limits
-from shared.flow.ports import Conflict, Incoming
+from shared.flow.ports import Conflict
 from shared.flow.rebuild import progress, rebuild
 from shared.flow.replay import replay
 from shared.flow.restored import restored
@@ -255,19 +254,17 @@ class Operator:
 
     async def _erase(self, service: str, person: str, dies: float = 0.0) -> None:
         stored = kinds.KINDS[service]
-        await self._command(service, lambda node: erase(node.database, stored, person, node.runtime.now()), dies)
+        dead, began = self._world.dead(service), asyncio.get_running_loop().time()
+        await self._command(service, lambda node: erase(node.database, dead, stored, person, node.runtime.now), dies)
         self._end.erased[service, person] = asyncio.get_running_loop().time()
+        self._end.erasing[service, person] = began
         self._end.just_erased[service, person] = await self._world.stored(service)
         self._unfinished.pop((service, person), None)
 
     async def _replay(self, node: Node) -> dict[str, int]:
-        async def letters() -> AsyncIterator[Incoming]:
-            for record in await self._world.records(dead_topic(node.service).name):
-                yield record
-
         if await progress(node.database):
             raise Transient("a rebuild is going on")
-        return await replay(node.runtime, letters())
+        return await replay(node.runtime, self._world.dead(node.service).letters())
 
     async def _command(self, service: str, act: Callable[[Node], Awaitable[Any]], dies: float = 0.0) -> Any:
         """Run a command until it is done; the first time it is killed after ``dies`` seconds, if that is not 0."""

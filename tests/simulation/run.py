@@ -173,6 +173,7 @@ class _Run:
         end.copied = world.copied
         for topic in (*TOPICS, *(dead_topic(service).name for service in SERVICES)):
             records = await world.records(topic)
+            end.firsts |= {(topic, number): log.first for number, log in enumerate(world.broker.topics[topic])}
             end.poisoned += [(r.topic, r.partition, r.offset) for r in records if r.value in POISONS]
             end.records[topic] = [
                 Seen(

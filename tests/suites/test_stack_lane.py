@@ -16,7 +16,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from local.stack import pick, running
-from shared.admin import make_topics
+from shared.admin import DeadLetters, make_topics
 from shared.app import now
 from shared.brokers import Brokers
 from shared.bus import Bus
@@ -89,6 +89,7 @@ class Member:
 class Base:
     """What all tests of the module share."""
 
+    kafka: str
     mongo: str
     buses: dict[str, Bus]
     members: dict[str, Member]
@@ -134,7 +135,7 @@ async def base(pytestconfig: pytest.Config) -> AsyncIterator[Base]:
         async with asyncio.timeout(30):
             for member in members.values():
                 await member.joined.wait()
-        yield Base(mongo, buses, members, reader, asker, databases)
+        yield Base(kafka, mongo, buses, members, reader, asker, databases)
 
 
 class StackWorld(World):
@@ -174,6 +175,9 @@ class StackWorld(World):
 
     def publisher(self, service: str) -> Publisher:
         return self._base.buses[service]
+
+    def dead(self, service: str) -> DeadLetters:
+        return DeadLetters(Brokers(self._base.kafka), service)
 
     async def join(self, node: Node) -> None:
         await self._base.members[node.service].put_behind(node)

@@ -17,7 +17,7 @@ from shared.flow.control import unpacked
 from shared.flow.documents import LANES
 from shared.flow.fold import Limits
 from shared.flow.keylane import KeyLane
-from shared.flow.ports import Conflict, Database, Fenced, Incoming, Json, Now, Publisher, Record, View
+from shared.flow.ports import Conflict, Database, DeadTopic, Fenced, Incoming, Json, Now, Publisher, Record, View
 from shared.flow.process import Process
 from shared.flow.router import Command, Reply, Router
 from shared.flow.runtime import Runtime
@@ -141,6 +141,10 @@ class World(ABC):
     @abstractmethod
     def publisher(self, service: str) -> Publisher:
         """A producer of its own."""
+
+    @abstractmethod
+    def dead(self, service: str) -> DeadTopic:
+        """The service's dead topic, as the commands of an operator have it."""
 
     @abstractmethod
     async def join(self, node: Node) -> None:
