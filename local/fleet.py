@@ -104,11 +104,11 @@ class Service:
         """Collections and indexes as the service declares them. Raises CannotStartError, with the log."""
         await self._migration.finish(MIGRATING)
 
-    async def start(self) -> None:
+    async def start(self, within: float = READY) -> None:
         """Returns when it says that it is ready. Raises CannotStartError, with the end of its log."""
         self.child.start()
         try:
-            await wait_for(self.ready, READY, f"{self.name} is ready", self.child)
+            await wait_for(self.ready, within, f"{self.name} is ready", self.child)
         except CannotStartError as error:
             raise CannotStartError(f"{error}\nreadyz: {await self._why()}") from None
 

@@ -193,7 +193,7 @@ class Groups:
         if asked.about.strip() and not asked.words.strip():
             return introduced(person, asked, now, self.most, groups)
         if asked.words.strip() or asked.cell:
-            return search(person, asked, now, groups)
+            return search(person, asked, now, groups, self.most)
         return [alone(fit) for fit in list_for(person, now, self.most, groups.circles, groups.profiles, pulses=pulses)]
 
     async def joinable(self, group_ids: Sequence[str], store: Store, now: datetime) -> set[str]:

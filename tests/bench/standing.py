@@ -178,7 +178,7 @@ def busy(service: Service) -> float:
 async def started(service: Service, request: bytes) -> float:
     """Seconds from the start of a process to its first list."""
     began = perf_counter()
-    await service.start()
+    await service.start(PATIENCE)
     async with asyncio.timeout(PATIENCE), connected(service.url) as connection:
         status = await connection.ask(request)
     if status != 200:

@@ -14,6 +14,7 @@ from services.recommend.core import (
     Circle,
     Circles,
     Person,
+    Tie,
     Turn,
     Weights,
     groups_of,
@@ -377,6 +378,17 @@ def test_followed_view_equals_fresh_view(path: list[Step], inside: set[str]) -> 
     who = person(*inside)
     assert followed.suggest(who, 8) == fresh.suggest(who, 8)
     assert followed.scores(who) == fresh.scores(who)
+
+
+@given(steps.map(told))
+def test_how_alike_groups_are_does_not_depend_on_who_has_asked_before(turns: list[tuple[str, Turn]]) -> None:
+    """A circle that somebody's list has read says the same as one that is a string still; what is owed says nothing."""
+    circles = folded(turns[::2])
+    asked, fresh = view_of(circles), view_of(circles)
+    asked.scores(Person(id="p", ties=tuple(Tie(group, member=True, sequence=1) for group in sorted(circles))))
+    for one in circles:
+        for other in circles:
+            assert asked.alike(one, other) == fresh.alike(one, other)
 
 
 def test_an_older_version_is_ignored() -> None:

@@ -20,11 +20,15 @@ from services.recommend.core import (
     Picture,
     Places,
     Profiles,
+    Pulse,
+    Pulses,
     Reason,
     Source,
     answered,
+    asked,
     blended,
     features,
+    founded,
     introduced,
     joined,
     learn,
@@ -72,6 +76,18 @@ def test_chinese_and_english_find_the_same_group() -> None:
     for words in ("徒步", "hiking", "ＨＩＫＩＮＧ", "山里"):
         assert found(words) == ["hike"]
     assert found("滑雪 skiing") == []
+
+
+@given(st.sampled_from(["周末", "骑行 徒步", "cooking 山里"]), st.integers(0, 5))
+def test_a_shorter_list_is_the_beginning_of_the_longer(words: str, k: int) -> None:
+    """Groups, scores and reasons, with grades that change the order."""
+    circles, profiles = town()
+    pulses = Pulses()
+    for n, group in enumerate(GROUPS):
+        pulses.put(asked(founded(Pulse(id=group), AT), "need", "open", AT - timedelta(days=n % 2), 1))
+    groups = Picture(circles, profiles, Places(), {**WEIGHTS, "algorithm": 2.0}, pulses)
+    rider = joined(Person(id="p"), "ride", 1)
+    assert search(rider, Asked(words), AT, groups, k) == search(rider, Asked(words), AT, groups)[:k]
 
 
 def test_titles_of_notes_lead_to_their_group() -> None:

@@ -37,6 +37,12 @@ def test_it_is_read_as_it_was_told(before: dict[str, int]) -> None:
     assert tally.size(told) == len(before)
 
 
+@given(counts, names)
+def test_one_count_is_found_without_the_others(before: dict[str, int], name: str) -> None:
+    """That of the name, also where a count looks like it; 0 for a name that is not there."""
+    assert tally.count_of(tally.told(before), name) == before.get(name, 0)
+
+
 @given(counts, counts)
 def test_what_differs_is_told_once(old: dict[str, int], new: dict[str, int]) -> None:
     """Each name whose count is another one, with both, 0 where there is none."""

@@ -15,13 +15,14 @@ from typing import Literal
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import replace
 
 from services.recommend.core.circles import MAX_REASONS, Because, Circles, Fit
 from services.recommend.core.people import Person, groups_of, settled
 from services.recommend.core.placement import Profiles, Reason
 from services.recommend.core.places import Places
 from services.recommend.core.pulses import Pulses
-from services.recommend.core.shown import CANDIDATES, SILENT, graded, paused_until, picked, resting, unfaded
+from services.recommend.core.shown import CANDIDATES, SILENT, paused_until, picked, resting, unfaded
 from services.recommend.core.terms import TITLE_CHARS, features
 
 Source = Literal["search", "intent", "place", "algorithm"]
@@ -34,6 +35,9 @@ class Near(msgspec.Struct, frozen=True):
 
     kind: Literal["near"] = "near"
     weight: float = 0.0
+
+
+_NEAR = (Near(),)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -72,32 +76,29 @@ class Picture(msgspec.Struct, frozen=True):
     weights: Weighed
     pulses: Pulses = SILENT
 
-    def takes(self, group_id: str, now: datetime) -> bool:
-        """Whether somebody is sent there now: it is open, with a seat left, and alive."""
-        return self.profiles.able(group_id) and self.pulses.alive(group_id, now)
 
-
-def search(person: Person, asked: Asked, now: datetime, groups: Picture) -> list[Candidate]:
-    """Groups with a seat left and alive that are as asked, best first; never one that the person is in.
+def search(person: Person, asked: Asked, now: datetime, groups: Picture, k: int | None = None) -> list[Candidate]:
+    """Groups with a seat left and alive that are as asked, best first, k at most; never one that the person is in.
 
     What fits the person better comes earlier, and never comes if it is not as asked. Who asks is answered: what was
     shown before, left or refused is found, too. Nothing for words that nobody uses. Raises ValueError for a cell that
     is none.
     """
-    inside = set(groups_of(person))
+    inside, grades = set(groups_of(person)), groups.pulses.grades(now)
     found: dict[Source, list[Found]] = {}
     if asked.words.strip():
         told = groups.profiles.place(features(asked.words, ""), CANDIDATES + len(inside), floor=0.0)
-        fresh = (one for one in told if one.group_id not in inside and groups.takes(one.group_id, now))
+        fresh = (one for one in told if one.group_id not in inside and grades[one.group_id] > 0)
         found["search"] = [Found(one.group_id, one.reasons) for one in fresh]
     if asked.cell:
-        near = (g for g in groups.places.near(asked.cell) if g not in inside and groups.takes(g, now))
-        found["place"] = [Found(group, (Near(),)) for group in near]
+        able = groups.profiles.able
+        near = (g for g in groups.places.near(asked.cell) if able(g) and grades[g] > 0 and g not in inside)
+        found["place"] = [Found(group, _NEAR) for group in near]
     names = set.intersection(*({one.group_id for one in some} for some in found.values()))
     fits = groups.circles.suggest(person, CANDIDATES, able=names)
     found["algorithm"] = [Found(fit.group_id, fit.reasons) for fit in fits]
     kept = {source: [one for one in some if one.group_id in names] for source, some in found.items()}
-    return graded(blended(kept, groups.weights), groups.pulses, now)
+    return blended(kept, groups.weights, grades, k)
 
 
 def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Picture) -> list[Candidate]:
@@ -108,10 +109,10 @@ def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Pict
     """
     if paused_until(person, now):
         return []
-    out = resting(person, now) | settled(person)
+    out, grades = resting(person, now) | settled(person), groups.pulses.grades(now)
 
     def able(group: str) -> bool:
-        return group not in out and groups.takes(group, now)
+        return group not in out and groups.profiles.able(group) and grades[group] > 0
 
     terms = features(asked.about[:TITLE_CHARS], asked.about[TITLE_CHARS:])
     told = groups.profiles.place(terms, CANDIDATES + len(out), floor=0.0)
@@ -119,34 +120,49 @@ def introduced(person: Person, asked: Asked, now: datetime, k: int, groups: Pict
     fits = groups.circles.suggest(unfaded(person, now), CANDIDATES, able=able)
     found: dict[Source, list[Found]] = {
         "intent": [Found(one.group_id, one.reasons) for one in told if able(one.group_id)],
-        "place": [Found(group, (Near(),)) for group in near if able(group)],
+        "place": [Found(group, _NEAR) for group in islice(filter(able, near), CANDIDATES)],
         "algorithm": [Found(fit.group_id, fit.reasons) for fit in fits],
     }
-    best = blended({source: some[:CANDIDATES] for source, some in found.items()}, groups.weights)
-    best = graded(best, groups.pulses, now)
+    few = {source: some[:CANDIDATES] for source, some in found.items()}
+    best = blended(few, groups.weights, grades)
     return picked(best, person, now, k, circles=groups.circles, profiles=groups.profiles)
 
 
-def blended(found: Mapping[Source, Sequence[Found]], weights: Weighed) -> list[Candidate]:
-    """What was found, best first; a source without weight adds nothing, and a group only it has found is left out.
+def blended(
+    found: Mapping[Source, Sequence[Found]],
+    weights: Weighed,
+    grades: Mapping[str, float] | None = None,
+    k: int | None = None,
+) -> list[Candidate]:
+    """What was found, best first, k at most; a source without weight adds nothing, and a group only it has found is
+    left out. With `grades` score and reasons are multiplied by the group's.
 
     Of what one source alone has found its first forty come. Reasons in the order of the sources, the first of each
     before the second of any.
     """
     score: dict[str, float] = {}
-    by: dict[str, list[Source]] = {}
-    why: dict[str, list[Sequence[Because | Reason | Near]]] = {}
+    by: dict[str, list[tuple[Source, float, Found]]] = {}
     often = Counter(one.group_id for groups in found.values() for one in groups)
     for source, groups in found.items():
-        for rank, one in enumerate(groups if weights[source] > 0 else (), 1):
-            if rank > CANDIDATES and often[one.group_id] == 1:
+        weight = weights[source]
+        for rank, one in enumerate(groups if weight > 0 else (), 1):
+            group = one.group_id
+            if rank > CANDIDATES and often[group] == 1:
                 continue
-            value = weights[source] / (_FIRST + rank)
-            score[one.group_id] = score.get(one.group_id, 0.0) + value
-            by.setdefault(one.group_id, []).append(source)
-            why.setdefault(one.group_id, []).append([_weighed(reason, value) for reason in one.reasons])
+            value = weight / (_FIRST + rank)
+            score[group] = score.get(group, 0.0) + value
+            by.setdefault(group, []).append((source, value, one))
     best = sorted(score, key=lambda group: (-score[group], crc32(group.encode("utf-8", "surrogatepass"))))
-    return [Candidate(g, score[g], tuple(by[g]), _mixed(why[g])) for g in best]
+    if grades is not None:
+        score = {group: score[group] * grades[group] for group in best}
+        best.sort(key=lambda group: -score[group])
+    return [_candidate(g, score[g], by[g], grades[g] if grades is not None else 1.0) for g in best[:k]]
+
+
+def _candidate(group: str, score: float, by: list[tuple[Source, float, Found]], grade: float) -> Candidate:
+    why: list[Sequence[Because | Reason | Near]]
+    why = [[_weighed(reason, value, grade) for reason in one.reasons] for _, value, one in by]
+    return Candidate(group, score, tuple(source for source, _, _ in by), _mixed(why))
 
 
 def alone(fit: Fit) -> Candidate:
@@ -154,9 +170,11 @@ def alone(fit: Fit) -> Candidate:
     return Candidate(fit.group_id, fit.score, ("algorithm",), fit.reasons)
 
 
-def _weighed(reason: Because | Reason | Near, value: float) -> Because | Reason | Near:
+def _weighed(reason: Because | Reason | Near, value: float, grade: float) -> Because | Reason | Near:
     # Without its nearness the group loses what the place adds; the others say themselves what they weigh.
-    return Near(weight=value) if isinstance(reason, Near) else reason
+    if isinstance(reason, Near):
+        return Near(weight=value * grade)
+    return reason if grade == 1 else replace(reason, weight=reason.weight * grade)
 
 
 def _mixed(reasons: list[Sequence[Because | Reason | Near]]) -> tuple[Because | Reason | Near, ...]:

@@ -11,7 +11,8 @@ two data sets, where they lie on a wide plateau. c and n are whole numbers, so a
 equals one built afresh to the last bit, and the score is a sum: what a membership adds to it is the reason's weight.
 """
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from itertools import islice
 from typing import ClassVar, Literal
 from zlib import crc32
 
@@ -36,7 +37,7 @@ _FROM, _TO, _SHARP = 0.5, 0.2, 0.8
 # A contribution below this is rounding.
 _NOTHING = 1e-9
 _FIRST_SLOTS = 64
-_FEW = 256
+_FEW = 128
 
 
 class Circle(Document, frozen=True, kw_only=True):
@@ -122,6 +123,34 @@ class _Voice(msgspec.Struct, frozen=True):
         return said
 
 
+class _Slots(dict[str, int]):
+    """The slot of each group that was ever named; of one that is new, one that is made for it."""
+
+    def __init__(self, made: Callable[[str], int]) -> None:
+        super().__init__()
+        self._made = made
+
+    def __missing__(self, group_id: str) -> int:
+        slot = self[group_id] = self._made(group_id)
+        return slot
+
+
+class Rating(msgspec.Struct, frozen=True):
+    """A group and its score, comparable inside one list only."""
+
+    group_id: str
+    score: float
+
+
+class Look(msgspec.Struct, frozen=True):
+    """All groups as they are for one person, until a circle changes: what speaks for them, and their scores by slot."""
+
+    person: Person
+    weights: Weights
+    voices: list[_Voice]
+    score: Floats
+
+
 def others(circle: Circle) -> dict[str, int]:
     """The other groups of the members, `{group: share}`, in the order of the ids."""
     return tally.read(circle.others)
@@ -153,7 +182,7 @@ class Circles:
     def __init__(self) -> None:
         self.weights = Weights()
         """What holds where nobody says otherwise."""
-        self._slots: dict[str, int] = {}
+        self._slots = _Slots(self._new_slot)
         self._names: list[str] = []
         self._versions: dict[str, int] = {}
         # Per slot: the other groups, a string until they are needed; members, 0 for a group that is not held, and
@@ -170,7 +199,7 @@ class Circles:
         """Take up a circle in place of the group's old one; an older version than the one held is ignored."""
         if circle.v < self._versions.get(circle.id, circle.v):
             return
-        slot = self._slot(circle.id)
+        slot = self._slots[circle.id]
         self._others[slot] = circle.others
         self._count(slot, circle.members)
         self._versions[circle.id] = circle.v
@@ -196,24 +225,34 @@ class Circles:
         `able` to take somebody: some groups, or what is asked from the best one down. Without weights those of the view
         hold.
         """
+        look = self.look(person, weights)
+        return self.fits(look, [one.group_id for one in self.best(look, k, floor, able)])
+
+    def look(self, person: Person, weights: Weights | None = None) -> Look:
+        """All groups for a person; without weights those of the view hold."""
         weights = weights or self.weights
         voices = self._voices(person, weights)
-        score = self._score(voices, person, weights)
-        out = settled(person)
-        best: list[int] = []
+        return Look(person, weights, voices, self._score(voices, person, weights))
+
+    def best(
+        self, look: Look, k: int, floor: float = 0.0, able: Callable[[str], bool] | Set[str] = lambda group_id: True
+    ) -> list[Rating]:
+        """As of `suggest`, without reasons."""
+        out, names, score = settled(look.person), self._names, look.score
         among, asked = (None, able) if callable(able) else (able, able.__contains__)
-        for slot in self._ranked(score, floor, among):
-            if len(best) >= k:
-                break
-            if (group := self._names[slot]) not in out and asked(group):
-                best.append(slot)
-        fades = {tie.group_id: weights.fade**tie.seen for tie in person.ties}
-        fade = np.array([fades.get(self._names[slot], 1.0) for slot in best])
-        told = _told(voices, np.array(best, dtype=np.int32), fade)
-        popular = weights.popular * fade * self._members[best] / self._largest()
+        fit = (slot for slot in self._ranked(score, floor, among) if names[slot] not in out and asked(names[slot]))
+        return [Rating(names[slot], float(score[slot])) for slot in islice(fit, k)]
+
+    def fits(self, look: Look, groups: Sequence[str]) -> list[Fit]:
+        """Some groups that have a circle, with reasons."""
+        slots, fade_of = [self._slots[group] for group in groups], look.weights.fade
+        fades = {tie.group_id: fade_of**tie.seen for tie in look.person.ties if tie.seen}
+        fade = np.array([fades.get(group, 1.0) for group in groups])
+        told = _told(look.voices, np.array(slots, dtype=np.int32), fade)
+        popular = look.weights.popular * fade * self._members[slots] / self._largest()
         return [
-            Fit(self._names[slot], float(score[slot]), told[i] or (Because("popular", "", float(popular[i])),))
-            for i, slot in enumerate(best)
+            Fit(group, float(look.score[slots[i]]), told[i] or (Because("popular", "", float(popular[i])),))
+            for i, group in enumerate(groups)
         ]
 
     def scores(self, person: Person, weights: Weights | None = None) -> dict[str, float]:
@@ -227,11 +266,18 @@ class Circles:
         if one not in self._slots or other not in self._slots:
             return 0.0
         slot, beside = self._slots[one], self._slots[other]
-        row = self._row(slot)
-        place = int(row.at.searchsorted(beside))
-        shared = int(row.shares[place]) if place < len(row.at) and row.at[place] == beside else 0
+        shared = self._shared(slot, other)
         smaller = max(1.0, min(float(self._members[slot]), float(self._members[beside])))
         return min(1.0, shared / (share(2) * smaller))
+
+    def _shared(self, slot: int, other: str) -> int:
+        """What a circle has in common with another group; a string is not read for that."""
+        row = self._others[slot]
+        if isinstance(row, str):
+            return max(0, tally.count_of(row, other))
+        beside = self._slots[other]
+        place = int(row.at.searchsorted(beside))
+        return int(row.shares[place]) if place < len(row.at) and row.at[place] == beside else 0
 
     def _voices(self, person: Person, weights: Weights) -> list[_Voice]:
         found = []
@@ -281,9 +327,9 @@ class Circles:
         """The other groups of a circle, without those that owe it something for the moment."""
         row = self._others[slot]
         if isinstance(row, str):
-            told = tally.parts(row)
-            at = np.fromiter(map(self._slot, told), np.int32, len(told))
-            shares = np.fromiter(map(int, told.values()), np.int32, len(told))
+            told = row.split(" ") if row else []
+            at = np.fromiter(map(self._slots.__getitem__, told[::2]), np.int32, len(told) // 2)
+            shares = np.fromiter(map(int, told[1::2]), np.int32, len(told) // 2)
             order = np.argsort(at)
             order = order[shares[order] > 0]
             row = self._others[slot] = _Row(at[order], shares[order])
@@ -293,17 +339,15 @@ class Circles:
         self._members[slot] = max(members, 0)
         self._sizes[slot] = max(members, 1) ** _TO
 
-    def _slot(self, group_id: str) -> int:
-        slot = self._slots.get(group_id)
-        if slot is None:
-            slot = self._slots[group_id] = len(self._names)
-            if slot == len(self._members):
-                self._members = np.concatenate([self._members, np.zeros(slot)])
-                self._sizes = np.concatenate([self._sizes, np.ones(slot)])
-                self._draw = np.concatenate([self._draw, np.zeros(slot, dtype=np.uint32)])
-            self._names.append(group_id)
-            self._others.append("")
-            self._draw[slot] = _draw(group_id)
+    def _new_slot(self, group_id: str) -> int:
+        slot = len(self._names)
+        if slot == len(self._members):
+            self._members = np.concatenate([self._members, np.zeros(slot)])
+            self._sizes = np.concatenate([self._sizes, np.ones(slot)])
+            self._draw = np.concatenate([self._draw, np.zeros(slot, dtype=np.uint32)])
+        self._names.append(group_id)
+        self._others.append("")
+        self._draw[slot] = _draw(group_id)
         return slot
 
 

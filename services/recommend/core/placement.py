@@ -94,6 +94,7 @@ class Profiles:
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._held: dict[str, GroupProfile] = {}
+        self._able: set[str] = set()
         self._index = Index(self._weight)
         # Per slot: whose it is, whether they are open, whether they take somebody, the notes learned.
         self._names: list[str] = []
@@ -116,7 +117,9 @@ class Profiles:
             return
         slot = self._slots[profile.id] if held else self._new_slot(profile.id)
         self._held[profile.id] = profile
-        self._open[slot], self._takes[slot] = profile.state == "open", self.able(profile.id)
+        takes = profile.state == "open" and profile.seats_left > 0
+        self._open[slot], self._takes[slot] = profile.state == "open", takes
+        (self._able.add if takes else self._able.discard)(profile.id)
         self._learned[slot] = profile.notes
         if (before := held.terms if held else "") != profile.terms:
             self._index.take(slot, before, profile.terms)
@@ -132,6 +135,7 @@ class Profiles:
         self._index.take(slot, profile.terms, "")
         self._lengths = None
         self._open[slot] = self._takes[slot] = False
+        self._able.discard(group_id)
         self._free.append(slot)
         self._count_notes(-profile.notes)
 
@@ -152,8 +156,7 @@ class Profiles:
 
     def able(self, group_id: str) -> bool:
         """Whether the group takes somebody now: open, with seats left."""
-        held = self._held.get(group_id)
-        return held is not None and held.state == "open" and held.seats_left > 0
+        return group_id in self._able
 
     def scores(self, terms: Mapping[str, int]) -> dict[str, float]:
         """The score of every open group, full ones too: a note may belong where there is no seat left."""

@@ -11,6 +11,7 @@ hope for that, and more chatter does not move it. Of people and questions the ne
 which it comes leaves no trace.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
@@ -110,6 +111,19 @@ def grade(pulse: Pulse, now: datetime) -> float:
     return (answered + HOPE) / (answered + waiting + HOPE)
 
 
+class _Grades(dict[str, float]):
+    """The grades of a day, as far as they were asked for."""
+
+    def __init__(self, held: dict[str, Pulse], now: datetime) -> None:
+        super().__init__()
+        self._held, self._now = held, now
+
+    def __missing__(self, group_id: str) -> float:
+        held = self._held.get(group_id)
+        known = self[group_id] = 1.0 if held is None else grade(held, self._now)
+        return known
+
+
 class Pulses:
     """The groups of which anything was heard; a view. Any other one is as good as the best.
 
@@ -118,9 +132,8 @@ class Pulses:
 
     def __init__(self) -> None:
         self._held: dict[str, Pulse] = {}
-        # The grades of a day, as far as they were asked for.
         self._day = 0
-        self._grades: dict[str, float] = {}
+        self._grades = _Grades({}, datetime.min.replace(tzinfo=UTC))
 
     def put(self, pulse: Pulse) -> None:
         """Take up what was heard of a group."""
@@ -138,13 +151,13 @@ class Pulses:
 
     def grade(self, group_id: str, now: datetime) -> float:
         """As of `grade`."""
+        return self.grades(now)[group_id]
+
+    def grades(self, now: datetime) -> Mapping[str, float]:
+        """As of `grade`, for any group; for as long as nothing is put."""
         if (day := _day(now)) != self._day:
-            self._day, self._grades = day, {}
-        known = self._grades.get(group_id)
-        if known is None:
-            held = self._held.get(group_id)
-            known = self._grades[group_id] = 1.0 if held is None else grade(held, now)
-        return known
+            self._day, self._grades = day, _Grades(self._held, now)
+        return self._grades
 
 
 def _day(at: datetime) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from services.recommend.core.circles import Circles, Fit
+from services.recommend.core.circles import Circles, Fit, Rating
 from services.recommend.core.people import LOOK, Person
 from services.recommend.core.placement import Profiles
 from services.recommend.core.pulses import Pulses
@@ -40,8 +40,6 @@ class Rated(Protocol):
     def group_id(self) -> str: ...
     @property
     def score(self) -> float: ...
-    @property
-    def reasons(self) -> tuple[Any, ...]: ...
 
 
 F = TypeVar("F", bound=Rated)
@@ -56,18 +54,23 @@ def list_for(
     """
     if paused_until(person, now):
         return []
-    out = resting(person, now)
+    out, grades = resting(person, now), pulses.grades(now)
 
     def able(group: str) -> bool:
-        return group not in out and profiles.able(group) and pulses.alive(group, now)
+        return group not in out and profiles.able(group) and grades[group] > 0
 
-    fits = graded(circles.suggest(unfaded(person, now), CANDIDATES, able=able), pulses, now)
-    return picked(fits, person, now, k, circles=circles, profiles=profiles)
+    look = circles.look(unfaded(person, now))
+    best = [Rating(one.group_id, one.score * grades[one.group_id]) for one in circles.best(look, CANDIDATES, able=able)]
+    best.sort(key=lambda one: -one.score)
+    chosen = picked(best, person, now, k, circles=circles, profiles=profiles)
+    # Why is asked of those alone that are shown.
+    return graded(circles.fits(look, [one.group_id for one in chosen]), pulses, now)
 
 
 def graded(fits: Iterable[F], pulses: Pulses, now: datetime) -> list[F]:
     """The groups that are alive, scores and what their reasons weigh multiplied by their grade, best first."""
-    alive = ((fit, grade) for fit in fits if (grade := pulses.grade(fit.group_id, now)) > 0)
+    grades = pulses.grades(now)
+    alive = ((fit, grade) for fit in fits if (grade := grades[fit.group_id]) > 0)
     return sorted((fit if grade == 1 else _times(fit, grade) for fit, grade in alive), key=lambda fit: -fit.score)
 
 

@@ -19,6 +19,18 @@ def parts(tally: str) -> dict[str, str]:
     return dict(zip(told[::2], told[1::2], strict=True))
 
 
+def count_of(tally: str, name: str) -> int:
+    """The count of one name, 0 where it has none: the others are not read."""
+    told, word = f" {tally} ", f" {name} "
+    at = told.find(word)
+    while at >= 0 and told.count(" ", 0, at) % 2:  # a count that looks like the name
+        at = told.find(word, at + 1)
+    if at < 0:
+        return 0
+    start = at + len(word)
+    return int(told[start : told.index(" ", start)])
+
+
 def joined(counts: Mapping[str, str]) -> str:
     """The string of such counts, in whatever order they are."""
     names = sorted(counts)
