@@ -177,9 +177,10 @@ def asked(town: Town, made: Learning, places: Places) -> Figures:
     picture = Picture(made.circles_view, made.profiles_view, places, WEIGHTS, pulses)
     lists = [partial(list_for, who, NOW, 5, made.circles_view, made.profiles_view, pulses=pulses) for who in some]
     searches = [
-        partial(search, who, Asked(words), NOW, picture) for who, words in zip(some, town.words(ASKED, 3), strict=True)
+        partial(search, who, Asked(words), NOW, picture, 5)
+        for who, words in zip(some, town.words(ASKED, 3), strict=True)
     ]
-    nearby = [partial(search, who, Asked(cell=cell), NOW, picture) for who, cell in zip(some, cells, strict=True)]
+    nearby = [partial(search, who, Asked(cell=cell), NOW, picture, 5) for who, cell in zip(some, cells, strict=True)]
     notes = [partial(made.profiles_view.place, features(words, "")) for words in town.words(ASKED // 5, 30)]
     found = timed("a list of five", lists) | timed("a search of three words", searches)
     return found | timed("a place", nearby) | timed("a note of 30 terms placed", notes)
