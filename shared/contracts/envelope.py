@@ -2,11 +2,23 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 SPECVERSION = "1.0"
 _MAX_HEADER = 256
+_NEEDED = (
+    "ce_specversion",
+    "ce_sequence",
+    "ce_id",
+    "ce_type",
+    "ce_source",
+    "ce_time",
+    "ce_subject",
+    "ce_correlationid",
+    "ce_causationid",
+)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)\Z")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
@@ -15,8 +27,7 @@ class BadEnvelope(ValueError):
     """The headers are not those of an event of ours; the message says which one, never its content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What is known of an event without parsing its body.
 
     ``id`` is the same however often the event is sent. ``time`` is UTC in milliseconds. ``subject`` is the id
@@ -39,20 +50,20 @@ class Envelope:
     def headers(self) -> list[tuple[str, bytes]]:
         """Kafka headers, in a fixed order."""
         pairs = [
-            ("ce_specversion", SPECVERSION),
-            ("ce_id", self.id),
-            ("ce_type", self.type),
-            ("ce_source", self.source),
-            ("ce_time", format_time(self.time)),
-            ("ce_subject", self.subject),
-            ("ce_sequence", str(self.sequence)),
-            ("ce_correlationid", self.correlation),
-            ("ce_causationid", self.causation),
-            ("content-type", "application/json"),
+            ("ce_specversion", SPECVERSION.encode()),
+            ("ce_id", self.id.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_time", format_time(self.time).encode()),
+            ("ce_subject", self.subject.encode()),
+            ("ce_sequence", b"%d" % self.sequence),
+            ("ce_correlationid", self.correlation.encode()),
+            ("ce_causationid", self.causation.encode()),
+            ("content-type", b"application/json"),
         ]
         if self.traceparent:
-            pairs.append(("traceparent", self.traceparent))
-        return [(name, value.encode()) for name, value in pairs]
+            pairs.append(("traceparent", self.traceparent.encode()))
+        return pairs
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, bytes | None]]) -> "Envelope":
@@ -62,23 +73,16 @@ class Envelope:
             BadEnvelope: one is missing, too long, not UTF-8 or malformed.
         """
         got = {name: value for name, value in headers if value is not None}
-        if _text(got, "ce_specversion") != SPECVERSION:
+        version, sequence, id_, type_, source, time, subject, correlation, causation = map(
+            _text, map(got.get, _NEEDED), _NEEDED
+        )
+        if version != SPECVERSION:
             raise BadEnvelope("ce_specversion")
-        sequence = _text(got, "ce_sequence")
         if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= 18):
             raise BadEnvelope("ce_sequence")
-        trace = got.get("traceparent", b"").decode(errors="replace")
-        return cls(
-            id=_text(got, "ce_id"),
-            type=_text(got, "ce_type"),
-            source=_text(got, "ce_source"),
-            time=_time(_text(got, "ce_time")),
-            subject=_text(got, "ce_subject"),
-            sequence=int(sequence),
-            correlation=_text(got, "ce_correlationid"),
-            causation=_text(got, "ce_causationid"),
-            traceparent=trace if is_traceparent(trace) else "",
-        )
+        trace = got["traceparent"].decode(errors="replace") if "traceparent" in got else ""
+        kept = trace if trace and is_traceparent(trace) else ""
+        return cls(id_, type_, source, _time(time), subject, int(sequence), correlation, causation, kept)
 
 
 def is_traceparent(text: str) -> bool:
@@ -86,17 +90,15 @@ def is_traceparent(text: str) -> bool:
     return _TRACEPARENT.match(text) is not None
 
 
+@lru_cache(maxsize=1024)
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, as ``2026-01-31T08:00:00.123Z``."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _text(headers: dict[str, bytes], name: str) -> str:
-    value = headers.get(name)
-    if value is None:
-        raise BadEnvelope(f"{name} is missing")
+def _text(value: bytes | None, name: str) -> str:
     if not value or len(value) > _MAX_HEADER:
-        raise BadEnvelope(f"{name} is empty or too long")
+        raise BadEnvelope(f"{name} is {'missing' if value is None else 'empty or too long'}")
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -110,4 +112,5 @@ def _time(text: str) -> datetime:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise BadEnvelope("ce_time") from None
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+    rest = time.microsecond % 1000
+    return time.replace(microsecond=time.microsecond - rest) if rest else time

@@ -40,6 +40,8 @@ class Event(BaseModel):
 
     TYPE: ClassVar[str] = ""
     TOPIC: ClassVar[Topic]
+    KEY: ClassVar[str]
+    SOURCE: ClassVar[str]
     ORDER: ClassVar[Order]
     TEXTS: ClassVar[Texts] = {}
     """Whose words it carries: the field of the person's id -> the fields to empty when that person was erased. What
@@ -57,6 +59,7 @@ class Event(BaseModel):
             return
         cls.TYPE = f"lianyi.{topic.owner}.{name}.v{version}"
         cls.TOPIC = topic
+        cls.KEY, cls.SOURCE = topic.key_field, f"/lianyi/{topic.owner}"
         cls.ORDER = order
         if "author_id" in cls.model_fields and "TEXTS" not in vars(cls):
             said = tuple(name for name in ("title", "text") if name in cls.model_fields)
@@ -70,12 +73,17 @@ class Event(BaseModel):
     @property
     def key(self) -> str:
         """The record's key."""
-        return str(getattr(self, self.TOPIC.key_field))
+        return str(getattr(self, self.KEY))
 
     @property
     def source(self) -> str:
         """``ce_source``: the producing service."""
-        return f"/lianyi/{self.TOPIC.owner}"
+        return self.SOURCE
+
+    @property
+    def body(self) -> bytes:
+        """The record's value: JSON in UTF-8, as ``model_dump_json`` has it, without a string between."""
+        return self.__pydantic_serializer__.to_json(self)
 
 
 def event_type(type_: str) -> type[Event]:

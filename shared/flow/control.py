@@ -9,6 +9,7 @@ Every commit of the lane matches {epoch, batch, session}, so a former owner chan
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from .documents import LANES
 from .ports import Conflict, Database, Fence, Json, Record, Session
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Records of one batch that have to be published; ``size`` in bytes, roughly.
 
@@ -30,6 +31,11 @@ class Batch:
     records: tuple[Record, ...]
     size: int
     at: datetime | None = None
+
+    @cached_property
+    def packed(self) -> bytes:
+        """Its records as they are stored, by every commit until they are sent."""
+        return packed(map(_stored, self.records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ def advance(
     change: Json = {
         "batch": batch + 1,
         "next": [[topic, offset] for topic, offset in sorted(next_.items())],
-        "outbox": [{"b": b.number, "r": packed(map(_stored, b.records)), "at": b.at} for b in outbox],
+        "outbox": [{"b": b.number, "r": b.packed, "at": b.at} for b in outbox],
         "skip": False,
     }
     if lease is not None:

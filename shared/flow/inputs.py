@@ -97,9 +97,10 @@ def of_record(
         event = model.model_validate_json(record.value or b"")
     except ValidationError as error:
         return Input(cause, death=Death("body", _places(error)), record=record)
-    if record.key != event.key.encode():
+    key = event.key
+    if record.key != key.encode():
         return Input(cause, death=Death("body", "the record's key is not the event's"), record=record)
-    if record.partition != partition_of(event.key, lanes[model.TOPIC.key]):
+    if record.partition != partition_of(key, lanes[model.TOPIC.key]):
         # Another lane than the key's would write the key's documents.
         return Input(cause, death=Death("body", "not the partition of the record's key"), record=record)
     return _for_handlers(record, cause, event, router, only)

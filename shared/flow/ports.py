@@ -8,7 +8,7 @@ All of them turn faults into three errors: ``Transient`` (of ``shared.errors``),
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -49,8 +49,7 @@ class Letter(Incoming, frozen=True):
     """When it was made, by its producer: milliseconds, and what its retention counts from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record to publish. The partition was computed in the fold."""
 
     topic: str

@@ -1,6 +1,7 @@
 """The step of a lane: load, dedupe, fold, commit; again where others were first, alone where one is poisoned."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -224,7 +225,8 @@ class Steps:
         metrics.batch.labels(self.key).observe(len(taken))
         for (name, outcome), many in Counter((name, outcome) for name, outcome, _ in folded.outcomes).items():
             metrics.inputs.labels(name, outcome).inc(many)
-        for name, outcome, cause in folded.outcomes:
+        telling = log.is_enabled_for(logging.DEBUG)
+        for name, outcome, cause in (one for one in folded.outcomes if telling or one[1].startswith("dead:")):
             told = {"lane": self.name, "type": name, "event_id": cause.id, "correlation_id": cause.correlation}
             if outcome.startswith("dead:"):
                 metrics.dead_letters.labels(outcome[5:]).inc()

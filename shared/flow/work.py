@@ -38,8 +38,8 @@ class Work:
         self._fired: dict[str, Delete] = {}
         self._saved = Savepoint()
         self._touched: set[tuple[str, str]] = set()
-        self._handler = ""
-        self._index = 0
+        self._views: dict[type, Any] = {}
+        self._handler, self._index = "", 0
         self._cause: Cause | None = None
         self.past = False
         """Whether this input was folded before a rebuild: what it decided then comes back by the service's own
@@ -134,7 +134,7 @@ class Work:
             if of is None:
                 raise Undeclared(f"{event.TYPE} carries state and needs its document")
             name = f"{name}/{sequence}"
-        value = event.model_dump_json().encode()
+        value, key = event.body, event.key
         if len(value) > self._scope.max_event:
             raise TooLarge(f"{event.TYPE} of {len(value)} bytes")
         if self.past:
@@ -144,13 +144,13 @@ class Work:
             type=event.TYPE,
             source=event.source,
             time=cause.at,
-            subject=of.id if of is not None else event.key,
+            subject=of.id if of is not None else key,
             sequence=sequence,
             correlation=cause.correlation,
             causation=cause.id,
             traceparent=cause.traceparent,
         )
-        self.records.append(Record(topic.name, partition_of(event.key, count), event.key, value, envelope))
+        self.records.append(Record(topic.name, partition_of(key, count), key, value, envelope))
         self.bytes += len(value) + 300
         if self.bytes - self._saved.bytes > MOST_BYTES:
             raise TooLarge(f"more than {MOST_BYTES} bytes of events from one input")
@@ -180,10 +180,11 @@ class Work:
 
     def view(self, kind: type[V]) -> V:
         """A declared in-memory view."""
-        found = next((view for view in self._scope.views if isinstance(view, kind)), None)
+        found = self._views.get(kind) or next((view for view in self._scope.views if isinstance(view, kind)), None)
         if found is None:
             raise Undeclared(f"{kind.__name__} is not a view of {self._scope.service}")
-        return found
+        self._views[kind] = found
+        return cast("V", found)
 
     # -- what the fold uses --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,8 @@ def comment(world: World, note: str, id_: str, *, person_id: str, text: str, par
 def hard(world: World) -> list[Record]:
     """All that the service has told, twice, with types and fields of a later release, in no order at all."""
     told = [record for record in world.records if record.topic == NOTE.name]
-    later = replace(told[0], value=b"{}", envelope=replace(told[0].envelope, type="lianyi.notes.note_pinned.v1"))
-    grown = [replace(r, value=r.value[:-1] + b',"of_tomorrow":{"x":[1]}}') for r in told]
+    later = told[0]._replace(value=b"{}", envelope=told[0].envelope._replace(type="lianyi.notes.note_pinned.v1"))
+    grown = [r._replace(value=r.value[:-1] + b',"of_tomorrow":{"x":[1]}}') for r in told]
     records = [*told, *grown, later]
     random.Random(8).shuffle(records)
     return records

@@ -1,6 +1,5 @@
 """Headers to envelope and back, and what is refused."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 
@@ -99,7 +98,7 @@ def test_a_header_without_a_value_is_none(name: str) -> None:
     """Kafka lets a header have no value: that is refused by its name, or as if there were no trace, and never a bug."""
     headers = [(n, None if n == name else value) for n, value in GOOD.headers()]
     if name == "traceparent":
-        assert Envelope.of(headers) == replace(GOOD, traceparent="")
+        assert Envelope.of(headers) == GOOD._replace(traceparent="")
     else:
         with pytest.raises(BadEnvelope, match=name):
             Envelope.of(headers)

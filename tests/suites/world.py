@@ -102,11 +102,9 @@ class _Headers:
         return self._headers
 
 
-class Raw(Record):
+def foreign(topic: str, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]]) -> Record:
     """A record that nobody of ours would make."""
-
-    def __init__(self, topic: str, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
-        super().__init__(topic, partition, "n", value, cast("Envelope", _Headers(headers)))
+    return Record(topic, partition, "n", value, cast("Envelope", _Headers(headers)))
 
 
 class World(ABC):
@@ -264,7 +262,7 @@ class World(ABC):
 
     async def raw(self, topic: str, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
         """Put any record anywhere, under the key ``n``."""
-        await self.publisher("notes").publish([Raw(topic, partition, value, headers)])
+        await self.publisher("notes").publish([foreign(topic, partition, value, headers)])
 
     async def put(
         self, event: Event, id_: str = "", *, sequence: int = 0, at: datetime | None = None, times: int = 1

@@ -1,7 +1,6 @@
 """M7. The gate before publishing: it says what moderation will say, by what moderation has told; it fails open."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -228,10 +227,10 @@ def test_rules_of_a_lost_timeline_are_shut_out() -> None:
     floor = 10**15
     for number, source, sequence in ((2, STRICT, 1), (1, RULES.source, floor)):
         told = event.model_copy(update={"number": number, "definition": source})
-        one.take(told, replace(sent.envelope, sequence=sequence))
+        one.take(told, sent.envelope._replace(sequence=sequence))
     one.caught_up()
     assert said(one, HAM) == "passed"
-    one.take(event.model_copy(update={"number": 2}), replace(sent.envelope, sequence=floor + 1))
+    one.take(event.model_copy(update={"number": 2}), sent.envelope._replace(sequence=floor + 1))
     one.caught_up()
     assert said(one, HAM) == "held"
 
@@ -357,7 +356,7 @@ def test_a_counter_that_was_forgotten_is_heard_again() -> None:
     assert said(one, COPY) == "held"
     (last,) = world.told.of(CounterHeated)
     later = START + timedelta(days=100)
-    one.take(last.model_copy(update={"until": later + LASTS}), replace(hot[0].envelope, sequence=1))
+    one.take(last.model_copy(update={"until": later + LASTS}), hot[0].envelope._replace(sequence=1))
     assert said(one, COPY, now=later) == "held"
 
 
