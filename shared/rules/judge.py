@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log2
+from operator import attrgetter
+from typing import NamedTuple
 
 from shared.rules.ruleset import Asked, Rule, RuleSet
 from shared.rules.sight import Sight
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """A rule that spoke, and where: a half-open span of the original text, never a copy of it; empty for no place."""
 
     rule: str
@@ -18,8 +18,7 @@ class Reason:
     evidence: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """`score` is the sum of the reasons' weights; reasons in the order of the rules. `review`: staff are to look.
 
     `open` names the rules that keep silent and could speak once counters have told what they know.
@@ -33,6 +32,7 @@ class Judgement:
     rules_version: str
 
 
+_place = attrgetter("place")
 _Sign = tuple[Rule, tuple[int, int]]
 _SLACK = 1e-9  # sums of weights drift in the last digits as signs come and go
 
@@ -44,18 +44,18 @@ def judge(rules: RuleSet, sight: Sight, asked: Asked | None = None) -> Judgement
     alone counts wherever it is. The text's length is the caller's to limit; linear in it.
     """
     asked = rules.all if asked is None else asked
-    spoken, waiting, spans = list[Rule](), list[str](), sight.spans
-    for rule in asked.rules if sight.look(rules.tables) else asked.bare:
-        # Most rules are one table, and most tables have found nothing: no call for these.
-        if rule.sign is not None and rule.sign in spans:
-            if spans[rule.sign] is not None:
-                spoken.append(rule)
-            continue
+    found = sight.look(rules.tables)
+    by_text = _by_text(rules, sight, found) if sight.text is not None else ()
+    left = asked.rules if sight.text is not None else sorted((*rules.by_text.rules, *asked.rules), key=_place)
+    spoken, waiting = list(by_text), list[str]()
+    for rule in left if found else asked.bare:
         holds = rule.holds(sight)
         if holds:
             spoken.append(rule)
         elif holds is None and (not rule.needs or all(sight.fact(key) is not None for key in rule.needs)):
             waiting.append(rule.name)
+    if by_text and len(spoken) > len(by_text):
+        spoken.sort(key=_place)
     if not spoken:
         return Judgement(0.0, False, False, (), tuple(waiting), rules.version)
     length = len(sight.text.text) if sight.text is not None else 0
@@ -77,6 +77,18 @@ def judge(rules: RuleSet, sight: Sight, asked: Asked | None = None) -> Judgement
         open=tuple(waiting),
         rules_version=rules.version,
     )
+
+
+def _by_text(rules: RuleSet, sight: Sight, found: bool) -> tuple[Rule, ...]:
+    """The rules that speak by the text alone: what else is known of it changes nothing in them."""
+    if rules not in sight.said:
+        asked, spans = rules.by_text.rules if found else rules.by_text.bare, sight.spans
+        # Most are one table, and most tables have found nothing: no call for these.
+        sight.said[rules] = tuple(
+            rule for rule in asked if (spans[rule.sign] is not None if rule.sign in spans else rule.holds(sight))
+        )
+    said: tuple[Rule, ...] = sight.said[rules]
+    return said
 
 
 def needed(rules: RuleSet, length: int) -> float:

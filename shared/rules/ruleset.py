@@ -14,7 +14,7 @@ from shared.rules.parser import parse
 from shared.rules.phrases import Room, Table, table_of
 from shared.rules.prove import prove
 from shared.rules.sense import needs
-from shared.rules.sight import Sight
+from shared.rules.sight import OF_TEXT, Sight
 from shared.rules.syntax import Both, Compare, Constant, Effect, Expression, Has, Let, Name, Not, Source, Sum
 from shared.rules.syntax import Rule as Statement
 from shared.rules.vocabulary import COUNTED, KNOBS, Value
@@ -30,6 +30,7 @@ MOST_STEPS = 100_000
 class Rule:
     """A rule that may be asked.
 
+    place       which one of the set it is
     tables      those it wants a text to have
     sign        the table, where the text's having one of its phrases is the whole condition
     facts       the keys that it may ask for
@@ -37,6 +38,7 @@ class Rule:
     """
 
     name: str
+    place: int
     why: str
     effect: Effect
     weight: float
@@ -61,8 +63,9 @@ class RuleSet:
     """Rules, and the numbers of the set.
 
     version     twelve hex digits that change with the source, the normalisation and the language
-    all         the rules
-    of_text     those that can hold before counters have told anything
+    by_text     the rules that only the text decides
+    all         the others
+    of_text     those of the others that can hold before counters have told anything
     tables      what its rules look for in a text
     glance      tells for many texts at once which of these find nothing
     steps       characters compared at one place of a text, at most
@@ -71,6 +74,7 @@ class RuleSet:
 
     version: str
     source: str
+    by_text: Asked
     all: Asked
     of_text: Asked
     by_name: Mapping[str, Rule]
@@ -86,7 +90,7 @@ class RuleSet:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All of them."""
-        return self.all.rules
+        return tuple(self.by_name.values())
 
     @property
     def why(self) -> Mapping[str, str]:
@@ -136,14 +140,16 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
     bare = Sight(None, None)
     bare.spans.update(dict.fromkeys(looked_for))
     on = [rule for name, rule in made.items() if name not in off]
+    plain = {name for name, w in asked.items() if w.facts <= OF_TEXT.keys() and {t for t, _ in w.places} <= {"text"}}
+    others = [rule for rule in on if rule.name not in plain]
     numbers = {knob.name: knob.default for knob in KNOBS} | {s.name: s.value for s in statements.settings}
+    told = repr((LANGUAGE, TEXT_VERSION, source, sorted(set(off) & made.keys())))
     return RuleSet(
-        version=sha256(repr((LANGUAGE, TEXT_VERSION, source, sorted(set(off) & made.keys()))).encode()).hexdigest()[
-            :12
-        ],
+        version=sha256(told.encode()).hexdigest()[:12],
         source=source,
-        all=_askable(on, bare),
-        of_text=_askable([rule for rule in on if not needed[rule.name] & COUNTED], bare),
+        by_text=_askable([rule for rule in on if rule.name in plain], bare),
+        all=_askable(others, bare),
+        of_text=_askable([rule for rule in others if not needed[rule.name] & COUNTED], bare),
         by_name={rule.name: rule for rule in on},
         tables=looked_for,
         glance=Glance(looked_for),
@@ -225,6 +231,7 @@ def _rules(
         if isinstance(statement, Statement):
             made[statement.name] = Rule(
                 name=statement.name,
+                place=len(made),
                 why=statement.why,
                 effect=statement.effect,
                 weight=statement.weight,

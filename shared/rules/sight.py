@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from shared.rules.hosts import hosts, lookalike
 from shared.rules.phrases import Table
@@ -27,7 +27,7 @@ class Sight:
     was told, by key; what is not there is unknown.
     """
 
-    __slots__ = ("_before", "_disguised", "_looked", "before", "facts", "memo", "spans", "text", "written")
+    __slots__ = ("_before", "_disguised", "_looked", "before", "facts", "memo", "said", "spans", "text", "written")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Sight:
         self.facts: Final[dict[str, Value]] = dict(facts) if facts else {}
         self.memo: Final[dict[str, Truth]] = {}
         self.spans: Final[dict[Table, Span]] = {}
+        self.said: dict[object, Any] = {}
+        """What a set of rules says of the text alone, remembered for it."""
         self._before: Final[dict[Table, Truth]] = {}
         self._disguised: dict[Table, bool] = {}
         self._looked: tuple[Sequence[Table], bool] = ((), False)
@@ -51,6 +53,8 @@ class Sight:
         made = Sight(self.written, self.text, {**self.facts, **facts}, before)
         made.spans.update(self.spans)
         made._disguised, made._looked = self._disguised, self._looked
+        if OF_TEXT.keys().isdisjoint(facts):
+            made.said = self.said
         return made
 
     def look(self, tables: Sequence[Table]) -> bool:

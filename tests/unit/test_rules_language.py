@@ -85,6 +85,28 @@ def test_what_is_unknown_stays_unknown_unless_the_rest_decides(
     assert holds(when, "四个字啊", None, **facts) is expected
 
 
+@pytest.mark.parametrize("text", ["日赚500, 微信 abcde1", "好" * 12, "今天爬山", "加薇❤信:abcde1"])
+def test_what_is_known_later_is_judged_as_if_it_had_been_known_before(text: str) -> None:
+    """What the text alone decides is asked once; facts, the revision before and other rules are asked anew."""
+    conditions = {
+        "offer": "text has offer",
+        "told": "author.posts(1m) >= 3",
+        "both": "text has account and author.posts(1m) >= 3",
+        "run": "content.run >= 10 or text disguises account",
+        "added": "text has offer and not before has offer",
+    }
+    rules = ruleset(OFFER + "".join(rule(when, name=name) for name, when in conditions.items()))
+    other = ruleset(OFFER + rule("text has account or not text has offer"))
+    once, earlier = Sight(text, normalise(text)), normalise("周末爬山")
+    assert judge(rules, once, rules.of_text) == judge(rules, Sight(text, normalise(text)), rules.of_text)
+    told: list[dict[str, Value]] = [{}, {"author.posts(1m)": 3}, {"author.posts(1m)": 1}, {"content.run": 11}]
+    for facts in told:
+        for before in (None, earlier):
+            for asked in (rules, other):
+                fresh = Sight(text, normalise(text), facts, before)
+                assert judge(asked, once.knowing(facts, before)) == judge(asked, fresh)
+
+
 def test_an_edit_is_compared_with_what_stood_before() -> None:
     """What was added is what the text has and the revision before had not."""
     added = "text has account and not before has account"
