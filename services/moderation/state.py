@@ -1,12 +1,24 @@
 """What ``ops republish`` tells of moderation: the verdict on each content, never its text; each change of rules."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from services.moderation.core import Content, Found, RuleChange
 from shared.contracts import Event
-from shared.contracts.moderation import ContentJudged, ContentTried, MessageJudged, RulesChanged, VerdictReason
+from shared.contracts.moderation import (
+    ContentJudged,
+    ContentTried,
+    Count,
+    MessageJudged,
+    RulesChanged,
+    VerdictReason,
+)
 from shared.flow.states import State
+
+_REASONS = TypeAdapter(tuple[VerdictReason, ...])
+_COUNTS = TypeAdapter(tuple[Count, ...])
 
 
 def verdict(content: Content) -> Event:
@@ -54,8 +66,13 @@ def opinion(content: Content) -> Event | None:
     )
 
 
-def _reasons(found: Iterable[Found]) -> tuple[VerdictReason, ...]:
-    return tuple(VerdictReason(rule=r.rule, weight=r.weight, start=r.start, end=r.end) for r in found)
+def _reasons(found: tuple[Found, ...]) -> tuple[VerdictReason, ...]:
+    return _REASONS.validate_python(found, from_attributes=True)
+
+
+def counts_of(facts: Mapping[str, float]) -> tuple[Count, ...]:
+    """What a counter tells, by the keys of facts."""
+    return _COUNTS.validate_python([{"fact": key, "count": count} for key, count in facts.items()])
 
 
 def changed(change: RuleChange) -> Event:

@@ -8,6 +8,7 @@ import structlog
 from services.moderation.core import Bar, Judges, ModelState, Policy, Shadow, TextModel, model_of, state_id
 from shared.flow.ports import Database
 from shared.flow.view import CollectionView
+from shared.judging.verdict import Kept
 from shared.rules import BadRules, RuleSet, ruleset
 
 log = structlog.get_logger()
@@ -92,6 +93,8 @@ class ModelView(CollectionView[ModelState]):
         super().__init__(database, ModelState, seconds)
         self.origin = origin
         self.model = origin
+        self.kept = Kept()
+        """What it has read lately."""
 
     def keeps(self, document: ModelState) -> bool:
         """Only what began as this process did: in a rollout two origins live side by side."""
@@ -100,6 +103,11 @@ class ModelView(CollectionView[ModelState]):
     def put(self, document: ModelState) -> None:
         """Take up what was learned."""
         self.model = model_of(document)
+
+    def forget(self) -> None:
+        """Texts, too: one of them may be erased."""
+        super().forget()
+        self.kept = Kept()
 
     def drop(self, id_: str) -> None:
         """Begin anew: somebody has taken the state away."""

@@ -1,8 +1,9 @@
 """What rules and model together say of a content."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.judging.evidence import evidence
 from shared.judging.grams import Reading
@@ -12,6 +13,10 @@ from shared.text import Normalised, normalise
 
 FEW = 10
 """Texts of a batch below which nothing is won by looking at all of them at once."""
+
+
+SHORT, MOST_KEPT = 1_000, 4_000
+"""Characters of texts that are remembered, and how many of these."""
 
 
 class Bar(Protocol):
@@ -47,8 +52,7 @@ class Case:
     before: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`score` is the sum of the reasons' weights, `chance` that of being spam, in 0..1.
 
     While the model keeps silent the chance is made of the rules' score alone: one half where they hide.
@@ -84,6 +88,27 @@ class Ahead:
         return same and all(text in self.known for text in texts)
 
 
+class Kept:
+    """What was read lately of short texts, as `ahead` has it: most texts that are judged twice are so at once."""
+
+    def __init__(self) -> None:
+        self._made: Ahead | None = None
+        self._known: OrderedDict[str, tuple[Reading, float]] = OrderedDict()
+
+    def known(self, texts: Iterable[str], judges: Judges) -> dict[str, tuple[Reading, float]]:
+        """Those of the texts that the same rules and the same model have read."""
+        if self._made is None or not self._made.serves((), judges):
+            self._known.clear()
+        return {text: self._known[text] for text in texts if text in self._known}
+
+    def keep(self, made: Ahead) -> None:
+        """Remember these, and forget the oldest."""
+        self._made = made
+        self._known.update((text, found) for text, found in made.known.items() if len(text) <= SHORT)
+        while len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
+
+
 def read(text: str, rules: RuleSet) -> Reading:
     """A text as all judges read it; what the rules say of it alone is what the model sees of them."""
     seen = normalise(text)
@@ -103,15 +128,19 @@ def _reading(text: str, seen: Normalised, sight: Sight, rules: RuleSet) -> Readi
     return Reading(text, seen, sight, judge(rules, sight, rules.of_text))
 
 
-def ahead(texts: Iterable[str], judges: Judges) -> Ahead:
+def ahead(texts: Iterable[str], judges: Judges, kept: Kept | None = None) -> Ahead:
     """Read texts that are soon to be judged, all at once: by a model that speaks in a fifth of the time."""
     once = list(dict.fromkeys(texts)) if judges.model.speaks else []
-    known: dict[str, tuple[Reading, float]] = {}
+    known = kept.known(once, judges) if kept is not None else {}
+    once = [text for text in once if text not in known]
     for start in range(0, len(once), CHUNK):
         chunk = readings(once[start : start + CHUNK], judges.rules)
         given: list[float] = chances(judges.model, chunk).round(4).tolist()
         known.update((r.text, (r, chance)) for r, chance in zip(chunk, given, strict=True))
-    return Ahead(judges.rules, judges.model, known)
+    made = Ahead(judges.rules, judges.model, known)
+    if kept is not None:
+        kept.keep(made)
+    return made
 
 
 def verdicts(cases: Sequence[Case], judges: Judges, before: Ahead | None = None) -> list[Verdict]:

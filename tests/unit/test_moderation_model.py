@@ -28,8 +28,11 @@ from services.moderation.core import (
     watched,
 )
 from services.moderation.core.bar import KEPT, LEAST, MOST_HIDDEN, SURE
+from services.moderation.view import ModelView
 from shared.judging.grams import features, line, runs
 from shared.judging.model import ENOUGH, TextModel, chances
+from shared.judging.verdict import MOST_KEPT, SHORT, Kept
+from tests.fakes.database import FakeDatabase, Server
 from tests.unit.judging import HAM, RULES, SPAM, ham, spam, taught
 
 TAUGHT = taught()
@@ -145,6 +148,33 @@ def test_texts_that_were_read_ahead_are_judged_alike() -> None:
         for text in (*texts, "which was not read ahead"):
             case = Case(text, {"author.posts(1h)": 3})
             assert verdicts([case], who, before) == verdicts([case], who)
+
+
+def test_what_was_read_a_moment_ago_is_not_read_again() -> None:
+    """M6. A text that counters have judged again is taken as it was read, by the same rules and the same model alone;
+    long texts, and the oldest of too many, are forgotten."""
+    judges, others, kept = Judges(RULES, TAUGHT, OPEN), Judges(RULES, taught(100), OPEN), Kept()
+    texts = [*map(ham, range(8)), *map(spam, range(8))]
+    first = ahead(texts, judges, kept)
+    again = ahead([*texts[4:], "new"], judges, kept)
+    assert all(again.known[text] is first.known[text] for text in texts[4:])
+    for who in (others, judges):
+        anew = ahead(texts, who, kept)
+        assert all(anew.known[text] is not first.known[text] for text in texts)
+        assert [verdicts([Case(text)], who, anew) for text in texts] == [verdicts([Case(text)], who) for text in texts]
+    long = "x" * (SHORT + 1)
+    assert ahead([long], judges, kept).known[long] is not ahead([long], judges, kept).known[long]
+    ahead(map(str, range(MOST_KEPT)), judges, kept)
+    assert not kept.known(texts, judges)
+
+
+def test_what_was_read_goes_with_the_view() -> None:
+    """M6. A view that is to forget, as after an erasure, keeps no text."""
+    view, judges = ModelView(FakeDatabase(Server()), 1.0, TAUGHT), Judges(RULES, TAUGHT, OPEN)
+    ahead([HAM], judges, view.kept)
+    assert view.kept.known([HAM], judges)
+    view.forget()
+    assert not view.kept.known([HAM], judges)
 
 
 def test_the_bar_spares_ninety_nine_in_a_hundred() -> None:

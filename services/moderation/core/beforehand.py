@@ -101,17 +101,20 @@ def outlook(kind: Counted, entries: tuple[Entry, ...], now: datetime) -> Hot:
     """
     hour = [e for e in entries if now + LASTS - HOUR < e.at <= now]
     places, text = {e.place_id for e in hour}, ""
-    people = {e.author_id for e in hour}
     counts: dict[str, int]
     match kind:
         case "text":
+            people = {e.author_id for e in hour}
             counts = {"crowd.people(1h)": len(people) - 1, "crowd.places(1h)": len(places) - 1}
         case "host":
-            counts = {"host.people(1h)": len(people) - 1}
+            counts = {"host.people(1h)": len({e.author_id for e in hour}) - 1}
         case "group":
             counts = {"group.posts(1h)": len(hour), "group.hidden(1h)": sum(e.hidden for e in hour)}
         case "person":
-            where = {hash_: {e.place_id for e in hour if e.text == hash_} for hash_ in {e.text for e in hour if e.text}}
+            where: dict[str, set[str]] = {}
+            for e in hour:
+                if e.text:
+                    where.setdefault(e.text, set()).add(e.place_id)
             text = max(sorted(where), key=lambda hash_: len(where[hash_]), default="")
             counts = {
                 "author.posts(1h)": len(hour),

@@ -112,6 +112,8 @@ def _kept(entries: Iterable[Entry], last: datetime, at: datetime) -> tuple[Entry
     years ahead, that is where the others are.
     """
     ordered = sorted(entries, key=lambda e: (e.at, e.content_id))
+    if len(ordered) <= MOST_COUNTED and ordered[-1].at <= last < ordered[0].at + HOUR:
+        return tuple(ordered)  # as of most people
     silent = [before.at for before, after in pairwise(ordered) if after.at - before.at >= HOUR]
     keep = set[str]()
     for moment in {last, at, *silent[-1:]}:

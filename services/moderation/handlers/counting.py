@@ -15,6 +15,7 @@ from services.moderation.core import (
     counter_ids,
     heated,
 )
+from services.moderation.state import counts_of
 from services.moderation.view import RulesView, ShadowView
 from shared.contracts.moderation import ContentCounted, ContentFlagged, Count, CounterHeated, Flag, MessageFlagged
 from shared.flow.documents import Document
@@ -43,24 +44,29 @@ def asked(content: Content, seen: Normalised, waiting: Waiting, live: RuleSet) -
     Its author is always counted, its group if any rule asks for that: else a window would lack what did not wait. By
     text or host is counted what some rule waits for, since what shares them is asked the same.
     """
-    told = {key.partition(".")[0] + "." for key, _ in content.counts}
     found, without = dict[str, tuple[str, ...]](), list[Counted]()
     ids = counter_ids(content.author_id, seen, content.place_id if content.kind == "message" else "")
+    left = tuple(waiting.items())
     for kind, counter_id in ids.items():
-        family = FAMILY[kind]
-        by_set = {rules: _asking(rules, names, family) for rules, names in waiting.items()}
-        asking = tuple(dict.fromkeys(name for names in by_set.values() for name in names))
-        if asking or kind == "person" or (kind == "group" and any(rules.asks(family) for rules in waiting)):
+        is_asked, asking, holds_up = _asking(left, live, kind)
+        if is_asked:
             found[counter_id] = asking
-        if by_set[live] and family not in told:
+        if holds_up and not any(key.startswith(FAMILY[kind]) for key, _ in content.counts):
             without.append(kind)
     return Counters(ids.get("text", "").removeprefix("text:"), found, tuple(without))
 
 
 @lru_cache(maxsize=1024)
-def _asking(rules: RuleSet, waiting: tuple[str, ...], family: str) -> tuple[str, ...]:
-    """Most texts leave the same rules waiting."""
-    return rules.asking(waiting, family)
+def _asking(
+    waiting: tuple[tuple[RuleSet, tuple[str, ...]], ...], live: RuleSet, kind: Counted
+) -> tuple[bool, tuple[str, ...], bool]:
+    """Whether such a counter is to hear of a content, the rules that wait for it, and whether one in force does. Most
+    texts leave the same rules waiting."""
+    family = FAMILY[kind]
+    by_set = {rules: rules.asking(names, family) for rules, names in waiting}
+    asking = tuple(dict.fromkeys(name for names in by_set.values() for name in names))
+    always = kind == "person" or (kind == "group" and any(rules.asks(family) for rules, _ in waiting))
+    return bool(asking) or always, asking, bool(by_set[live])
 
 
 def at_work(work: Work) -> list[RuleSet]:
@@ -111,13 +117,19 @@ def content_counted(event: ContentCounted, work: Work) -> str | None:
     if after is counter:
         return "older"
     after = heat(after, work)
-    if any(rules.may_speak(event.asking, facts) for rules in at_work(work)):
+    if any(_may_speak(rules, event.asking, tuple(facts.items())) for rules in at_work(work)):
         flag(
             event,
-            Said("counted", counts=tuple(Count(fact=key, count=count) for key, count in facts.items())),
+            Said("counted", counts=counts_of(facts)),
             (after, work),
         )
     return None
+
+
+@lru_cache(maxsize=4096)
+def _may_speak(rules: RuleSet, waiting: tuple[str, ...], facts: tuple[tuple[str, float], ...]) -> bool:
+    """Most counters tell the same: nothing yet."""
+    return rules.may_speak(waiting, dict(facts))
 
 
 def heat(counter: Counter, work: Work) -> Counter:
@@ -125,8 +137,7 @@ def heat(counter: Counter, work: Work) -> Counter:
     after, hot = heated(counter, work.view(RulesView).rules, work.now)
     after = work.put(after)
     if hot is not None:
-        counts = tuple(Count(fact=key, count=count) for key, count in hot.counts.items())
-        told: dict[str, Any] = {"counts": counts, "text_hash": hot.text, "until": hot.until}
+        told: dict[str, Any] = {"counts": counts_of(hot.counts), "text_hash": hot.text, "until": hot.until}
         work.emit(CounterHeated(policy_id=cell(counter.id), counter_id=counter.id, **told), after)
     return after
 

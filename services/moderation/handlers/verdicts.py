@@ -1,6 +1,6 @@
 """Texts arrive, are judged and go; verdicts are told. In the lane of the note, or of the group."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.moderation.core import (
     Content,
@@ -32,6 +32,12 @@ from shared.flow.work import Work
 
 Written = NotePosted | NoteEdited | CommentPosted | CommentEdited | MessagePosted
 Deleted = NoteDeleted | CommentDeleted | MessageDeleted
+KINDS: Mapping[type, Kind] = {
+    **dict.fromkeys((NotePosted, NoteEdited, NoteDeleted), "note"),
+    **dict.fromkeys((CommentPosted, CommentEdited, CommentDeleted), "comment"),
+    **dict.fromkeys((MessagePosted, MessageDeleted), "message"),
+}
+"""What an event is about."""
 
 
 def written(event: Written, work: Work) -> str | None:
@@ -57,13 +63,14 @@ def written(event: Written, work: Work) -> str | None:
 
 def read_ahead(events: Sequence[Written | ContentFlagged | MessageFlagged], work: Work) -> None:
     """Have the texts of a batch read at once, those that are new and those that are to be judged again."""
-    work.ahead = ahead(filter(None, (_at_hand(event, work) for event in events)), judges(work))
+    texts = filter(None, (_at_hand(event, work) for event in events))
+    work.ahead = ahead(texts, judges(work), work.view(ModelView).kept)
 
 
 def _at_hand(event: Written | ContentFlagged | MessageFlagged, work: Work) -> str:
     """The text that an event will have judged; empty where it is not known yet, or will not be."""
     if not isinstance(event, ContentFlagged | MessageFlagged):
-        return text_of(event).text
+        return words_of(event)
     known = work.get(Content, event.content_id) if event.flag == "counted" else None
     return known.text if known else ""
 
@@ -121,28 +128,32 @@ def deleted(event: Deleted, work: Work) -> str | None:
 
 def content_id(event: Written | Deleted) -> str:
     """The id of what an event is about."""
-    return text_of(event).id
+    kind = KINDS[type(event)]
+    made: str = getattr(event, f"{kind}_id")
+    return made
 
 
 def text_of(event: Written | Deleted) -> Text:
     """What there is to judge, of which place; of a note title and text together, of what was deleted nothing."""
-    text = "" if isinstance(event, Deleted) else event.text
-    revision = 0
-    if isinstance(event, NoteEdited | CommentEdited | NoteDeleted | CommentDeleted):
-        revision = event.revision
-    author = event.author_id
+    return Text(
+        id=content_id(event),
+        kind=KINDS[type(event)],
+        place_id=event.key,
+        author_id=event.author_id,
+        text=words_of(event),
+        revision=getattr(event, "revision", 0),
+    )
+
+
+def words_of(event: Written | Deleted) -> str:
+    """The text alone."""
     match event:
         case NotePosted() | NoteEdited():
-            text, id_ = f"{event.title}\n{text}", event.note_id
-            return Text(id=id_, kind="note", place_id=id_, author_id=author, text=text, revision=revision)
-        case NoteDeleted(note_id=id_):
-            return Text(id=id_, kind="note", place_id=id_, author_id=author, text="", revision=revision)
-        case CommentPosted() | CommentEdited() | CommentDeleted():
-            id_, place = event.comment_id, event.note_id
-            return Text(id=id_, kind="comment", place_id=place, author_id=author, text=text, revision=revision)
+            return f"{event.title}\n{event.text}"
+        case NoteDeleted() | CommentDeleted() | MessageDeleted():
+            return ""
         case _:
-            id_, place = event.message_id, event.group_id
-            return Text(id=id_, kind="message", place_id=place, author_id=author, text=text, revision=revision)
+            return event.text
 
 
 def tell(content: Content, work: Work) -> None:
