@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-BREATH = 0.003
+BREATH = 0.01
 """Seconds for which a fold has the loop for itself."""
 LONG = 0.1
 """Seconds for which a batch may be folded: the first of its inputs has its effect with the last."""
