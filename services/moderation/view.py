@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from time import monotonic
 
 import structlog
 
@@ -12,6 +13,8 @@ from shared.judging.verdict import Kept
 from shared.rules import BadRules, RuleSet, ruleset
 
 log = structlog.get_logger()
+
+KEPT_SECONDS = 60.0
 
 
 class RulesView(CollectionView[Policy]):
@@ -93,8 +96,14 @@ class ModelView(CollectionView[ModelState]):
         super().__init__(database, ModelState, seconds)
         self.origin = origin
         self.model = origin
-        self.kept = Kept()
-        """What it has read lately."""
+        self._kept, self._since = Kept(), 0.0
+
+    @property
+    def kept(self) -> Kept:
+        """What it has read lately; what is older than a minute is gone at the next look, for authors delete texts."""
+        if monotonic() >= self._since + KEPT_SECONDS:
+            self._kept, self._since = Kept(), monotonic()
+        return self._kept
 
     def keeps(self, document: ModelState) -> bool:
         """Only what began as this process did: in a rollout two origins live side by side."""
@@ -107,7 +116,7 @@ class ModelView(CollectionView[ModelState]):
     def forget(self) -> None:
         """Texts, too: one of them may be erased."""
         super().forget()
-        self.kept = Kept()
+        self._kept = Kept()
 
     def drop(self, id_: str) -> None:
         """Begin anew: somebody has taken the state away."""

@@ -93,6 +93,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._made: Ahead | None = None
+        """By whom it was read; with no text."""
         self._known: OrderedDict[str, tuple[Reading, float]] = OrderedDict()
 
     def known(self, texts: Iterable[str], judges: Judges) -> dict[str, tuple[Reading, float]]:
@@ -103,7 +104,7 @@ class Kept:
 
     def keep(self, made: Ahead) -> None:
         """Remember these, and forget the oldest."""
-        self._made = made
+        self._made = Ahead(made.rules, made.model, {})
         self._known.update((text, found) for text, found in made.known.items() if len(text) <= SHORT)
         while len(self._known) > MOST_KEPT:
             self._known.popitem(last=False)

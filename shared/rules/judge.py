@@ -38,12 +38,14 @@ _SLACK = 1e-9  # sums of weights drift in the last digits as signs come and go
 
 
 def judge(rules: RuleSet, sight: Sight, asked: Asked | None = None) -> Judgement:
-    """The judgement of all rules, or those asked, on one content; one that depends on what is unknown keeps silent.
+    """The judgement of all rules, or of those that the text decides and those asked, on one content.
+
+    A rule that depends on what is unknown keeps silent.
 
     Of what rules see in the text, the stretch of `reach` characters that weighs most counts; what they say by facts
     alone counts wherever it is. The text's length is the caller's to limit; linear in it.
     """
-    asked = rules.all if asked is None else asked
+    asked = rules.others if asked is None else asked
     found = sight.look(rules.tables)
     by_text = _by_text(rules, sight, found) if sight.text is not None else ()
     left = asked.rules if sight.text is not None else sorted((*rules.by_text.rules, *asked.rules), key=_place)

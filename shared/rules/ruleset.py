@@ -64,8 +64,8 @@ class RuleSet:
 
     version     twelve hex digits that change with the source, the normalisation and the language
     by_text     the rules that only the text decides
-    all         the others
-    of_text     those of the others that can hold before counters have told anything
+    others      all but these
+    of_text     those of `others` that can hold before counters have told anything
     tables      what its rules look for in a text
     glance      tells for many texts at once which of these find nothing
     steps       characters compared at one place of a text, at most
@@ -75,7 +75,7 @@ class RuleSet:
     version: str
     source: str
     by_text: Asked
-    all: Asked
+    others: Asked
     of_text: Asked
     by_name: Mapping[str, Rule]
     tables: tuple[Table, ...]
@@ -148,7 +148,7 @@ def ruleset(source: str, off: tuple[str, ...] = ()) -> RuleSet:
         version=sha256(told.encode()).hexdigest()[:12],
         source=source,
         by_text=_askable([rule for rule in on if rule.name in plain], bare),
-        all=_askable(others, bare),
+        others=_askable(others, bare),
         of_text=_askable([rule for rule in others if not needed[rule.name] & COUNTED], bare),
         by_name={rule.name: rule for rule in on},
         tables=looked_for,

@@ -12,7 +12,7 @@ from deploy import dashboard, slo
 from local.processes import ROOT
 from services.moderation.core.bar import MOST_HIDDEN
 from shared.contracts import TOPICS
-from shared.contracts.moderation import ContentWatched
+from shared.contracts.moderation import ContentLabelled, ContentWatched
 from tests.deploy.support import (
     CASES,
     RULES,
@@ -99,7 +99,7 @@ def test_the_alert_on_the_model_is_at_twice_of_what_it_may_hide() -> None:
     """The rule's number follows the bar's, and its type is the event's."""
     (rule,) = [rule for rule in alerts() if rule["alert"] == "LianyiModelHidesMuch"]
     assert f"> {2 * MOST_HIDDEN}\n" in rule["expr"]
-    assert set(re.findall(r'type="([^"]+)"', rule["expr"])) == {ContentWatched.TYPE}
+    assert set(re.findall(r'type="([^"]+)"', rule["expr"])) == {ContentWatched.TYPE, ContentLabelled.TYPE}
 
 
 def test_rules_name_every_service() -> None:

@@ -129,6 +129,31 @@ def test_spam_that_staff_have_found_does_not_raise_the_bar() -> None:
     assert bar.at == SURE
 
 
+def test_spam_that_is_found_leaves_the_bar_though_its_text_is_gone_and_above_it_counts_apart() -> None:
+    """Once: what the model hid alone was no mistake, and the alert on mistakes is told of it."""
+    world = service(TAUGHT)
+    for n in range(LEAST):
+        world.hear(ContentWatched(counter_id=COUNTER, content_id=f"c{n}", chance=0.1))
+    for id_, chance in (("over", SURE + 0.01), ("under", SURE)):
+        world.hear(ContentWatched(counter_id=COUNTER, content_id=id_, chance=chance))
+    (bar,) = (d for d in world.documents.values() if isinstance(d, Bar))
+    found = [ContentLabelled(counter_id=COUNTER, content_id=id_, revision=0, spam=True) for id_ in ("over", "under")]
+    assert [world.hear(event) for event in (*found, *found)] == ["found", "gone", "gone", "gone"]
+    (left,) = (d for d in world.documents.values() if isinstance(d, Bar))
+    assert bar.chances[:LEAST] == left.chances
+
+
+def test_what_was_found_above_the_bar_is_learned() -> None:
+    """As any other decision."""
+    world = service(TAUGHT)
+    for n in range(LEAST):
+        world.hear(ContentWatched(counter_id=COUNTER, content_id=f"c{n}", chance=0.1))
+    world.hear(comment(ham(3), "x"))
+    world.hear(ContentWatched(counter_id=COUNTER, content_id="x", chance=SURE + 0.01))
+    assert world.hear(ContentLabelled(counter_id=COUNTER, content_id="x", revision=0, spam=True)) == "found"
+    assert state(world).spam == TAUGHT.spam + 1
+
+
 def test_what_the_rules_hide_is_not_watched() -> None:
     """The bar is fitted on what the rules spare, and on nothing while the model has no opinion."""
     world = service(TAUGHT)

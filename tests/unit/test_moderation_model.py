@@ -164,6 +164,7 @@ def test_what_was_read_a_moment_ago_is_not_read_again() -> None:
         assert [verdicts([Case(text)], who, anew) for text in texts] == [verdicts([Case(text)], who) for text in texts]
     long = "x" * (SHORT + 1)
     assert ahead([long], judges, kept).known[long] is not ahead([long], judges, kept).known[long]
+    assert long not in repr(vars(kept))
     ahead(map(str, range(MOST_KEPT)), judges, kept)
     assert not kept.known(texts, judges)
 
@@ -174,6 +175,14 @@ def test_what_was_read_goes_with_the_view() -> None:
     ahead([HAM], judges, view.kept)
     assert view.kept.known([HAM], judges)
     view.forget()
+    assert not view.kept.known([HAM], judges)
+
+
+def test_what_was_read_goes_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """M6. An author may have deleted it."""
+    view, judges = ModelView(FakeDatabase(Server()), 1.0, TAUGHT), Judges(RULES, TAUGHT, OPEN)
+    ahead([HAM], judges, view.kept)
+    monkeypatch.setattr("services.moderation.view.KEPT_SECONDS", 0.0)
     assert not view.kept.known([HAM], judges)
 
 

@@ -1,6 +1,6 @@
 """Rules of moderation: what a text, a report or a decision of staff makes of a content. Pure."""
 
-from services.moderation.core.bar import Bar, found_spam, watched
+from services.moderation.core.bar import Bar, above, found_spam, watched
 from services.moderation.core.beforehand import (
     PARTS,
     Hot,
@@ -116,6 +116,7 @@ __all__ = [
     "ToldModel",
     "Trial",
     "Verdict",
+    "above",
     "after",
     "ahead",
     "approved",

@@ -1,9 +1,9 @@
 """From which chance on the model may hide: fitted on the community's own texts, so that it spares them.
 
-What the model gives to texts that the rules have spared is watched. It may hide no more than one in a hundred of
-these, whatever they are: if it is wrong about all of them, that is what it costs. Spam among them only makes it
-milder, until staff have found it to be spam. And it must be sure by its own account, so that a community without spam
-loses nothing.
+What the model gives to texts that the rules have spared is watched, but for what staff have found to be spam. It may
+hide no more than one in a hundred of these, whatever they are: if it is wrong about all of them, that is what it costs.
+Spam among them that nobody has found only makes it milder. And it must be sure by its own account, so that a community
+without spam loses nothing.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from shared.flow.documents import Document
 KEPT = 1_000
 """Chances that are remembered; the oldest go first."""
 LEAST = 100
-"""Chances that must have been seen before the model may hide anything."""
+"""Chances that there must be for the bar to be fitted; before the first time the model may hide nothing."""
 MOST_HIDDEN = 0.01
 """Share of the texts spared by the rules that the model may hide at most."""
 SURE = 0.9
@@ -63,13 +63,18 @@ def watched(bar: Bar, chances: Iterable[float], content: str = "") -> Bar:
 def found_spam(bar: Bar, content: str) -> Bar:
     """The bar once staff have found a content to be spam: it says nothing of honest texts, so it is watched no more.
 
-    The bar itself moves with the chances that come.
+    The bar itself moves with the chances that come. A decision that is taken back does not bring them back.
     """
     unknown = len(bar.chances) - len(bar.contents)
     named = zip(bar.chances[unknown:], bar.contents, strict=True)
     left = [(chance, mark) for chance, mark in named if mark != _mark(content)]
     chances = (*bar.chances[:unknown], *(chance for chance, _ in left))
     return replace(bar, chances=chances, contents=tuple(mark for _, mark in left))
+
+
+def above(bar: Bar) -> int:
+    """How many of the chances lie above the bar; none if there is no bar."""
+    return sum(chance > bar.at for chance in bar.chances) if bar.at is not None else 0
 
 
 def _mark(content: str) -> int:

@@ -12,6 +12,7 @@ from services.moderation.core import (
     TextModel,
     ToldModel,
     Verdict,
+    above,
     found_spam,
     learned,
     model_due,
@@ -39,13 +40,25 @@ def watch(content: Content, verdict: Verdict, work: Work) -> None:
 
 
 def content_labelled(event: ContentLabelled, work: Work, origin: TextModel) -> str | None:
-    """Learn what staff have decided, if the text is still the one that they read."""
+    """Learn what staff have decided, if the text is still the one that they read.
+
+    Spam that had been watched as if it were honest leaves the bar, whatever has become of the text. Where it lay above
+    it has an outcome of its own: what the model hid alone was no mistake.
+    """
+    bar = work.get(Bar, state_id(origin))
+    left = found_spam(bar, event.content_id) if bar is not None and event.spam else bar
+    if bar is not None and left is not None and left != bar:
+        work.put(left)
+        if above(left) < above(bar):
+            _learn(event, work, origin)
+            return "found"
+    return _learn(event, work, origin)
+
+
+def _learn(event: ContentLabelled, work: Work, origin: TextModel) -> str | None:
     content = work.get(Content, event.content_id)
     if content is None or content.deleted or content.revision != event.revision:
         return "gone"
-    bar = work.get(Bar, state_id(origin))
-    if event.spam and bar is not None and (left := found_spam(bar, event.content_id)) != bar:
-        work.put(left)
     state = work.get(ModelState, state_id(origin))
     model, before = learned(
         model_of(state) if state else origin, [(read(content.text, work.view(RulesView).rules), event.spam)]
