@@ -14,9 +14,10 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from shared.brokers import Brokers
+from shared.bus import given_up
 from shared.consumer import incoming
 from shared.contracts import TOPICS, Topic, dead_topic
 from shared.errors import Transient
@@ -91,11 +92,16 @@ async def beginnings(brokers: Brokers, partitions: Mapping[str, int]) -> dict[tu
 
 
 class DeadLetters:
-    """The dead topic of a service on the broker; see ``shared.flow.ports.DeadTopic``."""
+    """The dead topic of a service on the broker; see ``shared.flow.ports.DeadTopic``.
 
-    def __init__(self, brokers: Brokers, service: str) -> None:
+    Its clients would look for ever for a broker that is lost half way: after ``patience`` seconds in which nothing
+    came, or a page was not acknowledged, it is Transient.
+    """
+
+    def __init__(self, brokers: Brokers, service: str, patience: float = 30.0) -> None:
         self._brokers = brokers
         self._topic = dead_topic(service).name
+        self._patience = patience
 
     async def letters(self, ends: Mapping[int, int] | None = None) -> AsyncIterator[Letter]:
         """From the first that is kept, also where the broker forgets some on the way."""
@@ -109,32 +115,39 @@ class DeadLetters:
             until = {p: end if ends is None else min(end, ends[p.partition]) for p, end in until.items()}
             left = {p for p, begin in (await consumer.beginning_offsets(places)).items() if begin < until[p]}
             while left:
-                for place, records in (await consumer.getmany(*left, timeout_ms=1_000)).items():
+                found: dict[TopicPartition, list[Any]] = {}
+                async with asyncio.timeout(self._patience):
+                    while left and not found:
+                        found = await consumer.getmany(*left, timeout_ms=1_000)
+                        left = {p for p in left if await consumer.position(p) < until[p]}
+                for place, records in found.items():
                     for r in records:
                         if r.offset < until[place]:
                             k = incoming(r)
                             yield Letter(k.topic, k.partition, k.offset, k.key, k.value, k.headers, r.timestamp)
-                left = {p for p in left if await consumer.position(p) < until[p]}
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             raise self._away(error) from error
         finally:
             await consumer.stop()
 
     async def tell(self, letters: Sequence[Letter]) -> None:
         """With a producer of its own: that of the lanes does not let a time be chosen."""
-        producer = AIOKafkaProducer(**self._brokers.client, acks="all", enable_idempotence=True)
+        producer = AIOKafkaProducer(
+            **self._brokers.client, acks="all", enable_idempotence=True, request_timeout_ms=10_000
+        )
         sent: list[asyncio.Future[Any]] = []
         try:
-            await producer.start()
-            for letter in letters:
-                place = {"partition": letter.partition, "timestamp_ms": letter.timestamp}
-                headers = list(letter.headers)
-                sent.append(await producer.send(self._topic, letter.value, letter.key, headers=headers, **place))
-            await asyncio.gather(*sent)
-        except KafkaError as error:
+            async with asyncio.timeout(self._patience):
+                await producer.start()
+                for letter in letters:
+                    place = {"partition": letter.partition, "timestamp_ms": letter.timestamp}
+                    headers = list(letter.headers)
+                    sent.append(await producer.send(self._topic, letter.value, letter.key, headers=headers, **place))
+                await asyncio.gather(*sent)
+        except (KafkaError, TimeoutError) as error:
             raise self._away(error) from error
         finally:
-            await producer.stop()
+            await given_up(producer)
 
     async def forget(self, ends: Mapping[int, int]) -> None:
         """The broker moves the beginning of each partition; it needs the right to delete on the topic."""
@@ -149,8 +162,9 @@ class DeadLetters:
             await admin.close()
 
     @staticmethod
-    def _away(error: KafkaError) -> Transient:
-        return Transient(f"the dead letters: kafka: {type(error).__name__}")
+    def _away(error: KafkaError | TimeoutError) -> Transient:
+        kind = KafkaTimeoutError if isinstance(error, TimeoutError) else type(error)
+        return Transient(f"the dead letters: kafka: {kind.__name__}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

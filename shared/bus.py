@@ -192,7 +192,7 @@ class Bus:
             if self._producer is not broken:
                 return
             self._producer = None
-        ending = asyncio.create_task(_given_up(broken), name="producer")
+        ending = asyncio.create_task(given_up(broken), name="producer")
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
@@ -224,9 +224,10 @@ async def _joined(subscriber: Any) -> None:
             await asyncio.sleep(START_WAIT)
 
 
-async def _given_up(producer: AIOKafkaProducer) -> None:
-    """Ends it with what it has not sent, which stands in the outboxes: its own `stop` would wait until the broker has
-    taken that, for as long as it is away, and then be late with it. Whoever waits for it hears of the end."""
+async def given_up(producer: AIOKafkaProducer) -> None:
+    """Ends a producer with what it has not sent, which stands in the outboxes, or is told again by another run: its own
+    `stop` would wait until the broker has taken that, for as long as it is away, and then be late with it. Whoever
+    waits for it hears of the end."""
     with contextlib.suppress(KafkaError):
         await producer._sender.close()
     producer._message_accumulator.fail_all(KafkaTimeoutError())

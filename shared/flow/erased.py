@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,9 +18,10 @@ from .quotes import blank, quotable, retold, unquoted, without_texts
 from .rewrite import Writer, emptied, pages, writer
 from .router import Command, Handler
 
-UNHEARD = timedelta(seconds=30)
-"""After its lane was taken a former owner looks within a second, and its client gives up after ten: until then a letter
-that it was sending may come."""
+UNHEARD = 30.0
+"""Seconds for which a letter that a former owner was sending may still come, once the broker answers. Its client never
+gives one up: it tries again until somebody takes it, so what counts is when the broker was back, not when the lane was
+taken."""
 PAGE = 100
 """Letters that are told again at a time: a few megabytes."""
 
@@ -96,7 +96,7 @@ async def erase(database: Database, dead: DeadTopic, kinds: Iterable[type[Docume
         for kind in kinds:
             for who, texts in kind.TEXTS.items():
                 await _clean(database, write, kind, ("_id" if who == "id" else who, person, texts))
-    return await _retell(database, dead, now)
+    return await _retell(database, dead)
 
 
 async def _fenced(database: Database, lane: str, person: str, now: Now) -> bool:
@@ -106,7 +106,8 @@ async def _fenced(database: Database, lane: str, person: str, now: Now) -> bool:
         await database.kill_session(bytes(stored["session"]))
     said = [(batch["b"], [(r, _unsaid(r, person)) for r in unpacked(batch)]) for batch in stored["outbox"]]
     if any(clean is not r and TOPICS[r[0]].key == "letter" for _, records in said for r, clean in records):
-        # Before the outbox forgets: its owner may be sending it as it was, and a second run must wait for that too.
+        # Before the outbox forgets: its owner may be sending it as it was, and a second run must wait for that too. The
+        # time only tells one such word from another: this clock is compared with none.
         await database.modify(ERASED, {"_id": person}, {"$set": {"unsent": now()}})
     change: Json = {"outbox": [{"b": b, "r": packed([clean for _, clean in records])} for b, records in said]}
     if lane.startswith("api:"):
@@ -126,7 +127,7 @@ def _unsaid(record: list[Any], person: str) -> list[Any]:
     return record if clean is event else [topic, partition, key, clean.model_dump_json().encode(), known]
 
 
-async def _retell(database: Database, dead: DeadTopic, now: Now) -> int:
+async def _retell(database: Database, dead: DeadTopic) -> int:
     """Have the dead topic hold no words of anybody in the set; returns how many letters it was told again.
 
     Whose id comes in meanwhile may have been told again here with the words, behind the back of that erasure: then all
@@ -134,23 +135,30 @@ async def _retell(database: Database, dead: DeadTopic, now: Now) -> int:
     """
     told, gone = 0, frozenset[str]()
     while (found := await database.find(ERASED, {})) and (ids := frozenset(f["_id"] for f in found)) != gone:
-        late = [f["unsent"] + UNHEARD for f in found if f.get("unsent")]
-        await asyncio.sleep(max([0.0, *((until - now()).total_seconds() for until in late)]))
         told, gone = told + await _told_again(dead, ids), ids
+        if late := [f for f in found if f.get("unsent")]:
+            await asyncio.sleep(UNHEARD)  # from now: the broker has just answered
+            told += await _told_again(dead, ids)
+            for f in late:
+                await database.modify(ERASED, {"_id": f["_id"], "unsent": f["unsent"]}, {"$unset": {"unsent": ""}})
     return told
 
 
 async def _told_again(dead: DeadTopic, gone: Collection[str]) -> int:
     """Behind the last letter with their words all up to it once more, without; then the broker forgets those before.
 
-    Told first, forgotten after: whoever is killed in between has told some twice, under the same ``ce_id``.
+    Told first, forgotten after: whoever is killed in between has told some twice, under the same ``ce_id``. Whoever may
+    not forget has told nothing: that is asked first, of each leader, with what is forgotten already.
     """
+    firsts: dict[int, int] = {}
     ends: dict[int, int] = {}
     async for letter in dead.letters():
+        firsts.setdefault(letter.partition, letter.offset)
         if retold(letter, gone) is not letter:
             ends[letter.partition] = letter.offset + 1
     told, page = 0, list[Letter]()
     if ends:
+        await dead.forget({partition: firsts[partition] for partition in ends})
         async for letter in dead.letters(ends):
             page.append(retold(letter, gone))
             if len(page) == PAGE:

@@ -32,7 +32,12 @@ def quotable(value: bytes, type_: bytes, persons: Collection[str]) -> bytes | No
 
 def unquoted(letter: DeadLetter, persons: Collection[str]) -> DeadLetter:
     """A letter without the texts of these persons; one of what cannot be read, and names one of them, is cut and not
-    replayed. The same object if there is nothing to take away: a timer's letter quotes nobody."""
+    replayed. The same object if there is nothing to take away.
+
+    Two kinds stay as they are. A timer's letter has nobody's text, but in recommend it may hold what a model took from
+    one note, terms and counts, and does not name the author. What cannot be read and was cut, of a stranger's record,
+    may hold words and no id.
+    """
     if letter.topic == Timer.COLLECTION:
         return letter
     quoted, headers = base64.b64decode(letter.value), dict(letter.headers)

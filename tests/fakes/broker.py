@@ -116,6 +116,7 @@ class FakeDeadTopic:
         self._topic = dead_topic(service).name
 
     async def letters(self, ends: Mapping[int, int] | None = None) -> AsyncIterator[Letter]:
+        await self._broker.reach()  # the real one asks for the ends, also where there is nothing to read
         logs = self._broker.topics[self._topic]
         until = {number: log.end for number, log in enumerate(logs)} if ends is None else ends
         for number, end in until.items():

@@ -13,6 +13,7 @@ from shared.contracts import Envelope
 from shared.contracts.dead import NotesDeadLetter
 from shared.contracts.notes import CommentPosted
 from shared.contracts.topics import NOTE, NOTES_DEAD
+from shared.errors import Transient
 from shared.flow.documents import ERASED
 from shared.flow.erased import PAGE, erase
 from shared.flow.ports import DeadTopic, Letter
@@ -92,22 +93,32 @@ class Killed(BaseException):
 
 
 class Dying:
-    """The dead topic in the hands of a command that is killed before it has the broker forget, so many times."""
+    """The dead topic in the hands of a command that is killed before it has the broker forget what it has told again,
+    so many times."""
 
     def __init__(self, inner: DeadTopic, times: int = 1) -> None:
         self._inner, self._times = inner, times
+        self._told = False
 
     def letters(self, ends: Mapping[int, int] | None = None) -> AsyncIterator[Letter]:
         return self._inner.letters(ends)
 
     async def tell(self, letters: Sequence[Letter]) -> None:
         await self._inner.tell(letters)
+        self._told = True
 
     async def forget(self, ends: Mapping[int, int]) -> None:
-        if self._times:
-            self._times -= 1
+        if self._told and self._times:
+            self._times, self._told = self._times - 1, False
             raise Killed
         await self._inner.forget(ends)
+
+
+class Refused(Dying):
+    """The dead topic for a service that may write and read it, and not delete."""
+
+    async def forget(self, ends: Mapping[int, int]) -> None:
+        raise Transient("not allowed")
 
 
 class Meeting(Dying):
@@ -227,6 +238,17 @@ class DeadTopicSuite:
         left = await kept(dead)
         assert not any(SECRET in text for text in words(left))
         assert [plain(letter) for letter in left if letter.key == others.key] == [plain(others)] * (times + 1)
+
+    async def test_without_the_right_to_delete_nothing_is_told(self, dead: DeadTopic, server: Server) -> None:
+        """However often it is tried, no letter comes again; what the right is asked with takes none away."""
+        await dead.tell([of("other"), of("writer"), of("writer", partition=1)])
+        before = await kept(dead)
+        for _ in range(2):
+            with pytest.raises(Transient, match="not allowed"):
+                await self.erased(Refused(dead), server)
+        assert await kept(dead) == before
+        await dead.forget({letter.partition: letter.offset for letter in reversed(before)})
+        assert await kept(dead) == before
 
     async def test_two_erasures_do_not_undo_each_other(self, dead: DeadTopic, server: Server) -> None:
         """The one tells the other's letters again with the words, having read before who is gone: it notices."""

@@ -14,7 +14,7 @@ from shared.contracts.topics import NOTE
 from shared.errors import Rejected, Transient
 from shared.flow import control
 from shared.flow.documents import LANES, StoredReply
-from shared.flow.erased import erase
+from shared.flow.erased import UNHEARD, erase
 from shared.flow.ports import Conflict, DeadTopic, Json
 from shared.flow.replay import replay
 from tests.fakes.faults import FaultyDatabase
@@ -176,6 +176,21 @@ class EraseSuite:
         assert not node.publisher.late, "it has come"
         assert spoken(await letters(world))
         assert not spoken(await kept_letters(world))
+
+    async def test_who_was_waited_for_is_not_waited_for_again(self, world: World) -> None:
+        """Once a command has got through no erasure waits for its letters any more."""
+        node = await world.start("notes")
+        await world.quiet()
+        node.publisher.away = True
+        await world.put(comment("n1", "refused", SECRET))
+        await world.until(lambda: node.outcomes["dead:rejected"] == 1, "the letter")
+        loop = asyncio.get_running_loop()
+        took = []
+        for person in ("writer", "another", "writer"):
+            began = loop.time()
+            await erased(world, person)
+            took.append(loop.time() - began)
+        assert took[0] >= UNHEARD > took[1] + took[2]
 
     async def test_what_nobody_can_take_is_not_quoted_either(self, world: World) -> None:
         """A record that dies before any handler, new or replayed, leaves no word of the person in its letter."""

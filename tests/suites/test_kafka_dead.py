@@ -1,6 +1,8 @@
 """The suite of the dead topic on Apache Kafka: of this machine, or the broker of `--kafka`."""
 
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import pytest
 import pytest_asyncio
@@ -9,29 +11,36 @@ from local.kafka import Kafka, missing
 from shared.admin import DeadLetters, make_topics
 from shared.brokers import Brokers
 from shared.errors import Transient
+from shared.flow.ports import Letter
 from tests.fakes.database import Server
-from tests.suites.dead import DeadTopicSuite, told
+from tests.suites.dead import DeadTopicSuite, kept, told
 
 PARTITIONS = 4
 pytestmark = [pytest.mark.stack, pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def address(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A broker with topics."""
-    if servers := pytestconfig.getoption("kafka"):
-        await make_topics(Brokers(servers), PARTITIONS)
-        yield servers
+async def kafka(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kafka | None]:
+    """The broker of this machine, None for that of `--kafka`."""
+    if pytestconfig.getoption("kafka"):
+        yield None
         return
     if lacks := missing():
         pytest.skip(f"no Apache Kafka: {lacks}")
-    kafka = Kafka(tmp_path_factory.mktemp("kafka"))
-    await kafka.start()
+    made = Kafka(tmp_path_factory.mktemp("kafka"))
+    await made.start()
     try:
-        await make_topics(Brokers(kafka.address), PARTITIONS)
-        yield kafka.address
+        yield made
     finally:
-        await kafka.kill()
+        await made.kill()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def address(pytestconfig: pytest.Config, kafka: Kafka | None) -> str:
+    """Of a broker with topics."""
+    servers: str = kafka.address if kafka else pytestconfig.getoption("kafka")
+    await make_topics(Brokers(servers), PARTITIONS)
+    return servers
 
 
 @pytest.fixture
@@ -57,3 +66,40 @@ async def test_a_broker_that_is_away_is_told_of() -> None:
     for step in (lambda: anext(away.letters()), lambda: away.tell([told(b"{}")]), lambda: away.forget({0: 1})):
         with pytest.raises(Transient, match="the dead letters: kafka"):
             await step()
+
+
+class Losing(list[Letter]):
+    """Letters, and when they are asked for the broker is lost: the producer has started then."""
+
+    def __init__(self, kafka: Kafka, made: Iterable[Letter]) -> None:
+        super().__init__(made)
+        self._kafka = kafka
+
+    def __iter__(self) -> Iterator[Letter]:
+        for child in self._kafka.children:
+            os.killpg(child.pid, signal.SIGSTOP)
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("step", ["letters", "tell"])
+async def test_a_broker_that_is_lost_half_way_is_told_of(kafka: Kafka | None, dead: DeadLetters, step: str) -> None:
+    """Neither reading nor telling waits for ever; when it is back each letter is there or was not acknowledged."""
+    if kafka is None:
+        pytest.skip("the broker of --kafka is not ours to stop")
+    impatient = DeadLetters(dead._brokers, "notes", patience=2.0)
+    made = [told(b"%d" % n + b" " * 100_000) for n in range(40)]  # several times what is fetched at once
+    try:
+        if step == "tell":
+            with pytest.raises(Transient, match="the dead letters: kafka"):
+                await impatient.tell(Losing(kafka, made[:3]))
+        else:
+            await dead.tell(made)
+            reading = impatient.letters()
+            await anext(reading)
+            await kafka.pause()
+            with pytest.raises(Transient, match="the dead letters: kafka"):
+                async for _ in reading:
+                    pass
+    finally:
+        kafka.resume()
+    assert len(await kept(dead)) in ((40,) if step == "letters" else (0, 3))
