@@ -250,7 +250,11 @@ class Server:
         for topic in topics_read_by(self._app.name):
             reads.setdefault(topic.key, []).append(topic.name)
         self._readiness.waiting = "what is kept in memory is being read"
-        await _until(lambda: reading.begun(runtime))
+        try:
+            await _until(lambda: reading.begun(runtime))
+        except Exception:
+            # One document may not decode: who reads a view says so and tries again, lane by lane, and the rest goes on.
+            log.exception("views_not_read")
         process = Process(runtime, reads, self._settings.api_slots)
         for gauges in (LaneGauges(process.reports, runtime.scope.lanes), *parts.gauges):
             self._metrics.registry.register(gauges)

@@ -6,7 +6,7 @@ Majority writes with the journal, majority reads from the primary, UTC datetimes
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import UTC
 from typing import Any, Literal
 
@@ -135,7 +135,7 @@ class MongoDatabase:
         found: list[Json] = await reached(cursor.to_list(None))
         return found
 
-    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+    async def pages(self, collection: str, size: int) -> AsyncGenerator[list[Json], None]:
         """All documents by their ids. One cursor, and not a question for each page, which not every server answers
         without looking through all that is left."""
         cursor = self._database[collection].find({}, sort=[("_id", pymongo.ASCENDING)], batch_size=size)

@@ -15,6 +15,8 @@ DUPLICATE = 11000
 _WRITE_CONFLICT, _NO_SUCH_TRANSACTION = 112, 251
 _REFUSALS = {13: "no right", 18: "no such user, or another password", 8000: "refused by Atlas"}
 """Codes of a server that does not let us in. Someone mends the user or the URL; meanwhile nothing is to be given up."""
+_CUT = {43: "a server that was restarted knows no cursor", 175: "its plan was killed", 237: "its cursor was killed"}
+"""Codes of a read that the server has not ended. Another one begins from the start."""
 _PASSING = ("TransientTransactionError", "RetryableWriteError")
 _AWAY = (driver.ConnectionFailure, driver.ExecutionTimeout, driver.WaitQueueTimeoutError, driver.ConfigurationError)
 
@@ -39,6 +41,8 @@ def translated(error: BaseException) -> BaseException:
         return Conflict(type(error).__name__)
     if code in _REFUSALS:  # the server's own words may name the user
         return Transient(f"the database refuses LIANYI_MONGO: {_REFUSALS[code]} ({code})")
+    if code in _CUT:
+        return Transient(f"a read was cut short: {_CUT[code]} ({code})", retry_after=0.1)
     if isinstance(error, _AWAY) or any(map(error.has_error_label, _PASSING)):
         return Transient(type(error).__name__, retry_after=0.1)  # the driver has waited already
     return error

@@ -27,7 +27,7 @@ PAGE = 100
 
 
 class Erased:
-    """Ids of erased persons, in memory, as of the last claim of any lane of this process.
+    """Ids of erased persons, in memory, as of this process's start or its lanes' last claim.
 
     That is enough: the command stores the id first and then fences every lane, so whoever commits after it has
     claimed after it, and knows.

@@ -5,7 +5,7 @@ from .ports import Database
 
 
 class Floor:
-    """The sequence from which this service counts on, in memory, as of the last claim of any lane of this process.
+    """The sequence from which this service counts on, in memory, as of this process's start or its lanes' last claim.
 
     That is enough: the command raises it first and then fences every lane, so whoever commits after it has claimed
     after it, and knows.

@@ -13,7 +13,7 @@ import structlog
 from shared.errors import Transient
 from shared.telemetry import LaneReport
 
-from . import control
+from . import control, reading
 from .alarms import too_late
 from .breathing import Pace
 from .control import Control, Ownership
@@ -154,10 +154,7 @@ class Lane(Steps, ABC):
         self.batch, self.pace = before.batch, Pace()
         self.outbox.restore(before.outbox)
         self._stored_up_to = 0
-        risen = await self.runtime.floor.refresh(database)
-        if await self.runtime.erased.refresh(database) or risen:
-            for view in self.runtime.views:
-                view.forget()
+        await reading.told(self.runtime)
         await self.taken_over(before)
         self.at("claim:done")
         return before

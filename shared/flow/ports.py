@@ -5,7 +5,7 @@ All of them turn faults into three errors: ``Transient`` (of ``shared.errors``),
 ``UnknownCommit``; a commit that is refused because another owner has the lane is ``Fenced``.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -139,7 +139,7 @@ class Database(Protocol):
         """Documents that match; ``fields`` narrows them (``_id`` always comes)."""
         ...
 
-    def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+    def pages(self, collection: str, size: int) -> AsyncGenerator[list[Json], None]:
         """All documents, by ``_id``, so many at a time: each that is there throughout comes once, as it is then."""
         ...
 

@@ -18,10 +18,18 @@ async def begun(runtime: Runtime) -> None:
     Who was erased, and whether the database was restored, is read before: a first claim that finds it new would have
     the views read once more.
     """
-    await runtime.erased.refresh(runtime.database)
-    await runtime.floor.refresh(runtime.database)
+    await told(runtime)
     for view in runtime.views:
         await view.refresh()
+
+
+async def told(runtime: Runtime) -> None:
+    """Who was erased, and whether the database was restored: views read before that is known are forgotten, for they
+    may keep what was taken away. Raises Transient."""
+    for known in (runtime.floor, runtime.erased):
+        if await known.refresh(runtime.database):  # at once: the other may fail, and who tries again finds nothing new
+            for view in runtime.views:
+                view.forget()
 
 
 async def documents(runtime: Runtime, inputs: Sequence[Input]) -> dict[tuple[str, str], Document | None]:

@@ -20,6 +20,7 @@ For a small collection that is also written beside the lanes (a model that a com
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Generic
 
 from .documents import LANES, D, Document, from_mongo
@@ -86,15 +87,15 @@ class CollectionView(Generic[D]):
             time = asyncio.get_running_loop().time()
             if self._looked is not None and time - self._looked < self._seconds:
                 return
-            if self._kind.FOLLOWED:
-                await self._follow(first=self._looked is None)
-            else:
-                await self._compare()
+            look = self._follow if self._kind.FOLLOWED else self._compare
+            await look(self._looked is None)
             self._looked = None if self._anew else time  # it was to be forgotten while we looked
 
     def forget(self) -> None:
         """Read everything anew at the next look, older versions too."""
-        self._looked, self._anew = None, True
+        # What nobody can have seen anything of may still come page by page: a start reads so who was erased.
+        known = self._looked is not None or self._looking.locked() or bool(self._versions or self._dropped)
+        self._looked, self._anew = None, self._anew or known
 
     def committed(self, documents: Mapping[tuple[str, str], Any]) -> None:
         """Take up what a lane of this process has just committed."""
@@ -117,21 +118,21 @@ class CollectionView(Generic[D]):
         self._batches = batches
 
     async def _take_all(self) -> None:
-        if not self._anew:  # nobody has seen anything of this view: page by page, and others get their turn between
-            async for page in self._database.pages(self._kind.COLLECTION, self.page):
-                self._take(self._read(page))
-            self.loaded()
-            return
-        # In one go: whoever loaded the view before this look still folds by all of the old one.
-        pages = self._database.pages(self._kind.COLLECTION, self.page)
-        read = [document async for page in pages for document in self._read(page)]
+        async with aclosing(self._database.pages(self._kind.COLLECTION, self.page)) as pages:
+            if not self._anew:  # nobody has seen anything of this view: page by page, and others get their turn between
+                async for page in pages:
+                    self._take(self._read(page))
+                self.loaded()
+                return
+            # In one go: whoever loaded the view before this look still folds by all of the old one.
+            read = [document async for page in pages for document in self._read(page)]
         self._anew = False
         for id_ in list(self._versions):
             self._forget(id_)
         self._take(read)
         self.loaded()
 
-    async def _compare(self) -> None:
+    async def _compare(self, first: bool) -> None:
         if self._anew:
             await self._take_all()
             return
@@ -142,6 +143,8 @@ class CollectionView(Generic[D]):
         changed = [id_ for id_, v in found.items() if before.get(id_, -1) < v]
         for start in range(0, len(changed), self.page):
             self._take(self._read(await self._database.load(self._kind.COLLECTION, changed[start : start + self.page])))
+        if first:
+            self.loaded()
 
     def _read(self, stored: Sequence[Json]) -> Iterable[D]:
         return (from_mongo(self._kind, document) for document in stored)

@@ -6,7 +6,7 @@ a snapshot at the first operation, locks on what is written, a conflict at once 
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
 from typing import Any
@@ -159,7 +159,7 @@ class FakeDatabase:
         keep = {"_id", *fields}
         return [{k: v for k, v in d.items() if k in keep} for d in found] if fields else found
 
-    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+    async def pages(self, collection: str, size: int) -> AsyncGenerator[list[Json], None]:
         after = ""
         while page := await self.find(collection, {"_id": {"$gt": after}}, sort=[("_id", 1)], limit=size):
             yield page

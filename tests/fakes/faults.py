@@ -3,7 +3,8 @@
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
 from typing import Literal, NoReturn
 
 from shared.errors import Transient
@@ -50,10 +51,11 @@ class FaultyDatabase:
         await self._reach()
         return await self.inner.find(collection, where, sort=sort, limit=limit, fields=fields)
 
-    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
-        async for page in self.inner.pages(collection, size):
-            await self._reach()
-            yield page
+    async def pages(self, collection: str, size: int) -> AsyncGenerator[list[Json], None]:
+        async with aclosing(self.inner.pages(collection, size)) as pages:
+            async for page in pages:
+                await self._reach()
+                yield page
 
     async def modify(self, collection: str, where: Json, change: Json, *, upsert: bool = False) -> Json | None:
         await self._reach()

@@ -209,6 +209,19 @@ async def test_a_process_that_reads_for_long_is_alive_and_not_ready(issuer: Issu
         assert "what is kept in memory is being read" in said
 
 
+async def test_a_document_that_nobody_can_read_ends_no_process(issuer: Issuer, tmp_path: Path) -> None:
+    """The start says that a view is not read, and goes on to the lanes: the process is up and claims them."""
+    async with running("embedded") as stack:
+        recommend = Service("recommend", World(stack, issuer), tmp_path)
+        await recommend.migrate()
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stack.mongo)
+        async with client, ended(recommend.child):
+            await client["lianyi_recommend"]["profiles"].insert_one({"_id": "g", "v": "none", "terms": 7})
+            recommend.child.start()
+            await logs(recommend.child, "views_not_read")
+            await ready(recommend)
+
+
 async def many_groups(stack: Stack, many: int) -> None:
     """So many groups in the database of recommend, of 4,000 terms each, as a lane would have left them."""
     terms = " ".join(f"t{n} 1" for n in sorted(range(4_000), key=str))

@@ -2,19 +2,29 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, cast
 
+import msgspec
 import pytest
 
-from shared.flow.ports import Database, Insert, Json, Upsert
+from shared.errors import Transient
+from shared.flow import reading
+from shared.flow.documents import ERASED, RESTORED, to_mongo
+from shared.flow.erased import Erased
+from shared.flow.floor import Floor
+from shared.flow.ports import Database, Delete, Insert, Json, Upsert
+from shared.flow.runtime import Runtime
 from shared.flow.view import CollectionView
 from tests.suites.toy import EditNote, Note, Tally
 from tests.suites.world import Node, World
 
 
 class Watched:
-    """A database that counts the documents it gives out, and may hold back the notes that it has read."""
+    """A database that counts the documents it gives out, and may hold back the notes that it has read. It goes away
+    after so many pages, or answers nothing of one collection."""
 
     def __init__(self, inner: Database) -> None:
         self._inner = inner
@@ -22,6 +32,9 @@ class Watched:
         self.open = asyncio.Event()
         self.open.set()
         self.behind = asyncio.Event()
+        self.pages_left = 9
+        self.without = ""
+        self.closed = asyncio.Event()
 
     async def load(self, collection: str, ids: Collection[str]) -> list[Json]:
         return await self._given(collection, await self._inner.load(collection, ids))
@@ -35,12 +48,21 @@ class Watched:
         limit: int = 0,
         fields: Collection[str] = (),
     ) -> list[Json]:
+        if collection == self.without:
+            raise Transient("away")
         found = await self._inner.find(collection, where, sort=sort, limit=limit, fields=fields)
         return await self._given(collection, found)
 
-    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
-        async for page in self._inner.pages(collection, size):
-            yield await self._given(collection, page)
+    async def pages(self, collection: str, size: int) -> AsyncGenerator[list[Json], None]:
+        try:
+            async with aclosing(self._inner.pages(collection, size)) as pages:
+                async for page in pages:
+                    yield await self._given(collection, page)
+                    self.pages_left -= 1
+                    if not self.pages_left:
+                        raise Transient("away in the middle")
+        finally:
+            self.closed.set()
 
     async def _given(self, collection: str, found: list[Json]) -> list[Json]:
         self.read[collection] += len(found)
@@ -60,7 +82,18 @@ class NotesView(CollectionView[Note]):
 
 
 class TalliesView(CollectionView[Tally]):
-    """A collection without stamps."""
+    """A collection without stamps; it notes how many there were each time that all had been put."""
+
+    def __init__(self, database: Database, kind: type[Tally], seconds: float) -> None:
+        super().__init__(database, kind, seconds)
+        self.loads: list[int] = []
+
+    def loaded(self) -> None:
+        self.loads.append(len(self.documents))
+
+
+def note(title: str, v: int = 7, *, id_: str = "a") -> Note:
+    return Note(id=id_, v=v, author_id="p", title=title)
 
 
 class ViewSuite:
@@ -74,7 +107,7 @@ class ViewSuite:
     async def _edit(self, world: World, node: Node, note_id: str) -> int:
         return int((await world.insist(node, EditNote(person_id="p", note_id=note_id))).body["edits"])
 
-    async def _stored(self, world: World, *writes: Insert | Upsert) -> None:
+    async def _stored(self, world: World, *writes: Insert | Upsert | Delete) -> None:
         database = world.database("notes")
         session = await database.open_session()
         await database.transact(session, writes)
@@ -147,6 +180,59 @@ class ViewSuite:
         await late.refresh()
         assert (first, watched.read["notes"]) == (["a", "b", "c"], 3)
 
+    async def _begins(self, world: World, view: NotesView, watched: Watched) -> Runtime:
+        """What a start reads by."""
+        node, source = await world.start("notes"), cast("Any", watched)
+        return replace(node.runtime, views=(view,), database=source, erased=Erased(), floor=Floor())
+
+    @pytest.mark.parametrize("news", ["restored", "erased"])
+    async def test_a_start_that_is_tried_again_keeps_nothing_that_was_taken_back(self, world: World, news: str) -> None:
+        """A first try reads page by page, whoever was erased before; one after it forgets what that had read, if the
+        database was restored meanwhile, or somebody erased."""
+        await self._stored(world, *(Insert("notes", to_mongo(note("newer", id_=name))) for name in "abc"))
+        await self._stored(world, Insert(ERASED, {"_id": "somebody"}))
+        view, watched = self._view(world)
+        runtime = await self._begins(world, view, watched)
+        watched.pages_left = 1
+        with pytest.raises(Transient):
+            await reading.begun(runtime)
+        assert sorted(view.documents) == ["a", "b"]
+        await self._stored(world, Upsert("notes", to_mongo(note("older", v=3))), Delete("notes", {"_id": "b"}))
+        told = Insert(ERASED, {"_id": "p"}) if news == "erased" else Insert(RESTORED, {"_id": "floor", "sequence": 9})
+        await self._stored(world, told)
+        watched.pages_left = 9
+        await reading.begun(runtime)
+        assert view.documents == {"a": note("older", v=3), "c": note("newer", id_="c")}
+
+    async def test_what_was_learned_of_a_restore_is_not_lost_with_the_try(self, world: World) -> None:
+        """That try fails at what it reads next, and another finds nothing new: the views are read anew all the same."""
+        await self._stored(world, Insert("notes", to_mongo(note("newer"))))
+        view, watched = self._view(world)
+        runtime = await self._begins(world, view, watched)
+        await reading.begun(runtime)
+        older = Upsert("notes", to_mongo(note("older", v=3)))
+        await self._stored(world, older, Insert(RESTORED, {"_id": "floor", "sequence": 9}))
+        watched.without = ERASED
+        with pytest.raises(Transient):
+            await reading.begun(runtime)
+        watched.without = ""
+        await reading.begun(runtime)
+        assert view.documents == {"a": note("older", v=3)}
+
+    @pytest.mark.parametrize("seen", [False, True])
+    async def test_a_look_that_fails_lets_go_of_its_cursor(self, world: World, seen: bool) -> None:
+        """At once, whether it is the first or reads all anew: one document that no view can take up ends it."""
+        view, watched = self._view(world)
+        await self._stored(world, Insert("notes", to_mongo(note("good"))))
+        if seen:
+            await view.refresh()
+            view.forget()
+        await self._stored(world, *(Insert("notes", {"_id": name, "v": 1}) for name in "bcd"))
+        watched.closed.clear()
+        with pytest.raises(msgspec.ValidationError) as told:
+            await view.refresh()
+        assert watched.closed.is_set(), told
+
     async def test_what_is_of_no_use_goes_out_of_memory(self, world: World) -> None:
         """A document that the view no longer wants is dropped, and the version is as if it had never come."""
         node = await world.start("notes")
@@ -184,5 +270,6 @@ class ViewSuite:
         await self._stored(world, Upsert("tallies", {"_id": "t1", "v": 2, "comments": 10}))
         await view.refresh()
         assert view.documents["t1"].comments == 10
+        assert view.loads == [3]
         assert view.version != before
         assert watched.read["tallies"] == 3 + 3 + 3 + 1

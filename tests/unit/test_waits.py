@@ -24,6 +24,19 @@ async def test_a_database_that_did_not_answer_is_asked_again_at_once(kind: type[
     assert patience(told.value, 1) == 0.1
 
 
+@pytest.mark.parametrize(
+    "error", [driver.CursorNotFound("", 43), *(driver.OperationFailure("", code) for code in (175, 237))]
+)
+async def test_a_read_that_a_restart_cuts_short_is_tried_again(error: driver.PyMongoError) -> None:
+    """The server that is back knows no cursor of before: that is no bug of ours, and nothing ends by it."""
+
+    async def asked() -> NoReturn:
+        raise error
+
+    with pytest.raises(Transient, match="cut short"):
+        await reached(asked())
+
+
 def test_tries_become_rarer_up_to_two_in_a_second() -> None:
     """However often it was in vain: the wait grows, and ends growing; who asks for more gets more."""
     passing = Transient(retry_after=0.05)

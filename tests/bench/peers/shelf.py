@@ -1,6 +1,6 @@
 """A database that answers from memory at once: what is left of the lane's cost when the database costs nothing."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 
 from shared.flow.documents import INBOX
 from shared.flow.ports import Conflict, Delete, Fence, Fenced, Insert, Json, Replace, Session, Upsert, Write
@@ -39,7 +39,7 @@ class Shelf:
         """Nothing is looked for here but doubles and timers, and there are none."""
         return []
 
-    async def pages(self, collection: str, size: int) -> AsyncIterator[list[Json]]:
+    async def pages(self, collection: str, size: int) -> AsyncGenerator[list[Json], None]:
         """Nothing, for the same reason."""
         if page := list[Json]():
             yield page
