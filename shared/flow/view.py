@@ -125,8 +125,12 @@ class CollectionView(Generic[D]):
                 self.loaded()
                 return
             # In one go: whoever loaded the view before this look still folds by all of the old one.
-            read = [document async for page in pages for document in self._read(page)]
-        self._anew = False
+            self._anew = False  # before it reads: who has it forget meanwhile means what comes after
+            try:
+                read = [document async for page in pages for document in self._read(page)]
+            except BaseException:
+                self._anew = True
+                raise
         for id_ in list(self._versions):
             self._forget(id_)
         self._take(read)

@@ -164,21 +164,27 @@ class ViewSuite:
         assert {i: d.edits for i, d in late.documents.items()} == {"a": 2}
         assert "b" in view.documents
 
-    async def test_what_is_to_be_forgotten_during_a_look_is_read_anew(self, world: World) -> None:
-        """The first look takes its pages as they come; told to forget meanwhile, the view reads all once more."""
+    @pytest.mark.parametrize("first", [True, False])
+    async def test_what_is_to_be_forgotten_during_a_look_is_read_anew(self, world: World, first: bool) -> None:
+        """The first look takes its pages as they come, one that forgets takes all in one go; told to forget meanwhile,
+        the view reads all once more."""
         node = await world.start("notes")
         for name in ("a", "b", "c"):
             await self._edit(world, node, name)
         late, watched = self._view(world)
+        if not first:
+            await late.refresh()
+            late.forget()
+        watched.behind.clear()
         watched.open.clear()
         looking = asyncio.ensure_future(late.refresh())
         await watched.behind.wait()
         late.forget()
         watched.open.set()
         await looking
-        first, watched.read["notes"] = sorted(late.documents), 0
+        seen, watched.read["notes"] = sorted(late.documents), 0
         await late.refresh()
-        assert (first, watched.read["notes"]) == (["a", "b", "c"], 3)
+        assert (seen, watched.read["notes"]) == (["a", "b", "c"], 3)
 
     async def _begins(self, world: World, view: NotesView, watched: Watched) -> Runtime:
         """What a start reads by."""
