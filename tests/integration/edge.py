@@ -1,4 +1,7 @@
-"""One service's HTTP API over a real api lane, on a database and a broker in memory."""
+"""One service's HTTP API over a real api lane, on a database and a broker in memory.
+
+Tests on it run on a loop whose time jumps: a machine that stands still for seconds makes nobody impatient.
+"""
 
 import asyncio
 import random
@@ -163,7 +166,7 @@ async def running(service: str, *, patience: float = 5.0) -> AsyncIterator[Edge]
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Let the others run until something holds."""
+    """Let time pass until something holds."""
     async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110 - it yields, it does not wait
-            await asyncio.sleep(0)
+        while not holds():  # noqa: ASYNC110 - the loop's time jumps
+            await asyncio.sleep(0.01)

@@ -9,6 +9,8 @@ from shared.bodies import DEFAULT_LIMITS
 from shared.http import open_routes
 from tests.integration.edge import SERVICES, Edge, problem, running
 
+pytestmark = pytest.mark.jumping
+
 EACH_SERVICE = pytest.mark.parametrize("edge", SERVICES, indirect=True)
 EACH_WITH_COMMANDS = pytest.mark.parametrize("edge", ["notes", "groups", "moderation", "recommend"], indirect=True)
 STAFF = "ann/moderation"

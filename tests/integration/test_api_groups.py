@@ -26,6 +26,8 @@ from shared.contracts.groups import ApplicationChanged, GroupChanged, GroupOpene
 from shared.place import kilometres
 from tests.integration.edge import Edge, problem, running
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 TODAY = datetime.now(UTC).toordinal()
 CHARTER = {part: f"our {part}" for part in CHARTER_PARTS}

@@ -11,6 +11,8 @@ from services.groups.core import CHARTER_PARTS, Message, Need
 from shared.contracts.talk import GroupNeedAnswered, MessageDeleted, MessagePosted
 from tests.integration.edge import Edge, running
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 GROUP = {"name": "老城咖啡馆地图", "charter": {part: f"our {part}" for part in CHARTER_PARTS}, "seats": 9}
 

@@ -12,6 +12,8 @@ from shared.contracts.moderation import ContentJudged, RulesChanged
 from tests.integration.edge import Edge, running
 from tests.unit.judging import RULES
 
+pytestmark = pytest.mark.jumping
+
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 CONTENT = Content(
     id="c",

@@ -17,6 +17,8 @@ from tests.fakes.database import FakeDatabase
 from tests.integration.edge import Edge, running
 from tests.unit.test_place import BAD, CELL, TOWNS
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 NOTE = {"title": "周末有人一起去岩馆吗", "text": "新手, 最好周日下午."}
 

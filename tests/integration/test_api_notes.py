@@ -11,6 +11,8 @@ from services.notes.core import Comment, GroupCard, Need, Note
 from shared.contracts.notes import AdviceTaken, CommentPosted, NeedAnswered, NotePosted, NoteRelayed
 from tests.integration.edge import Edge, problem, running
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 NOTE = {"title": "周末有人一起去岩馆吗", "text": "新手, 最好周日下午.", "intent": "asks", "place": "wtw3s"}
 

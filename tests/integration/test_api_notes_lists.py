@@ -11,6 +11,8 @@ from services.notes.core import Need, Note, Record
 from shared.contracts.notes import NoteReacted
 from tests.integration.edge import Edge, running, wall
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 
 

@@ -10,6 +10,8 @@ from services.notes.core import Comment, Note, Revision
 from shared.contracts.notes import CommentDeleted, CommentEdited, NoteDeleted, NoteEdited
 from tests.integration.edge import Edge, running
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 READ = {"If-Match": '"0"'}
 

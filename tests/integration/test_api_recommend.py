@@ -12,6 +12,8 @@ from services.recommend.placed import Suggested, Suggestions, Visibility, Why
 from shared.contracts.recommend import FeedbackGiven, FeedbackKind
 from tests.integration.edge import Edge, running
 
+pytestmark = pytest.mark.jumping
+
 AT = datetime(2026, 5, 4, 8, tzinfo=UTC)
 
 

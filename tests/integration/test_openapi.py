@@ -21,6 +21,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.integration.edge import SERVICES, Edge, running
 
+pytestmark = pytest.mark.jumping
+
 EACH = 12
 """Requests of each sort, valid and not, beside those at the bounds of every parameter."""
 CHECKS: list[Any] = [

@@ -9,6 +9,8 @@ import pytest
 from shared.errors import Transient
 from shared.gather import AT_ONCE, MOST, Gathered
 
+pytestmark = pytest.mark.jumping
+
 
 class Source:
     """Answers when it is told to; `asked` are the keys of each question."""

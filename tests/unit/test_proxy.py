@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.proxy import Commits, Proxy
 
-SOON = 5.0
+SOON = 30.0
 NEVER = 0.1
 """Seconds in which what must not come would have come, many times over."""
 

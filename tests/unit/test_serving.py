@@ -108,7 +108,7 @@ class Caller:
 
     async def hears(self, answers: int) -> "Caller":
         """Until there are so many, or until it is hung up on."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self.gone and (len(self.statuses) < answers or len(self.said) < self.statuses.count(200)):
                 await self.more()
         return self
@@ -262,7 +262,7 @@ async def test_a_head_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has not sent a whole head in time is hung up on, however he drips; a request at hand has its own."""
     monkeypatch.setattr(serving, "HEAD_SECONDS", 0.3)
     head = b"GET / HTTP/1.1\r\nCookie: "
-    async with Server().serving() as server, asyncio.timeout(20):
+    async with Server().serving() as server, asyncio.timeout(30):
         at_hand, protocol = await server.connected()
         protocol.data_received(SLOW)
         for before, drip in ((b"", b""), (head, b""), (head, b"x"), (GET, b""), (GET, head), (GET + head, b"x")):

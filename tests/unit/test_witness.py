@@ -468,14 +468,14 @@ def test_times_of_an_escalation_run_from_its_due_time(world: World) -> None:
 async def test_settling_ends_when_all_is_quiet(world: World) -> None:
     """Nothing missing and nothing new for a while: the verdict is final."""
     world.clock.now += QUIET + 1
-    assert await asyncio.wait_for(world.witness.settle(within=3_600), 5) == Verdict()
+    assert await asyncio.wait_for(world.witness.settle(within=3_600), 30) == Verdict()
 
 
 async def test_settling_ends_with_what_is_missing(world: World) -> None:
     """What has not come when nothing came for long enough is lost, and named."""
     world.accept("comment", note="n", comment="c")
     world.clock.now += 31
-    found = await asyncio.wait_for(world.witness.settle(within=30), 5)
+    found = await asyncio.wait_for(world.witness.settle(within=30), 30)
     assert set(found.lost) == {("CommentPosted", "c"), ("ContentJudged", "c")}
 
 
