@@ -46,6 +46,8 @@ from shared.http import (
 )
 from tests.timing import within
 
+pytestmark = pytest.mark.jumping
+
 LIMITS = BodyLimits(max_body=1000, max_depth=4, read_seconds=0.1)
 JSON = {"Content-Type": "application/json"}
 URN = "urn:lianyi:problem:"
