@@ -17,7 +17,7 @@ from shared.text import Normalised
 Hashes = NDArray[np.uint32]
 Marks = NDArray[np.uint64]
 
-_BITS = 16
+_BITS = 15
 _MARKS = 64
 """Tables that are told apart; of more of them some share a mark."""
 _KEPT = 4_096
@@ -38,8 +38,8 @@ class Glance:
                 self._always |= mark
             for length in range(1, LONGEST + 1):
                 heads = sorted(begin for begin in begins if len(begin) == length)
-                for at in _hashed(_codes(heads))[length - 1][length - 1 :: length]:
-                    self._marked[length - 1, at] |= np.uint64(mark)
+                for at in _hashed(_codes(heads))[length - 1]:
+                    self._marked[length - 1, at[length - 1 :: length]] |= np.uint64(mark)
         self._empty = lru_cache(_KEPT)(self._without)
 
     def sights(self, texts: Sequence[tuple[str, Normalised]]) -> list[Sight]:
@@ -61,8 +61,8 @@ class Glance:
     def _begun(self, codes: Hashes) -> Marks:
         """The marks of the tables of which a match may begin in what ends at each place."""
         marks = np.zeros(len(codes), np.uint64)
-        for marked, hashes in zip(self._marked, _hashed(codes), strict=True):
-            marks |= marked[hashes]
+        for marked, (first, second) in zip(self._marked, _hashed(codes), strict=True):
+            marks |= marked.take(first) & marked.take(second)
         return marks
 
     def _without(self, mark: int) -> dict[Table, None]:
@@ -82,12 +82,14 @@ def _runs(codes: Hashes) -> NDArray[np.bool_]:
     return runs
 
 
-def _hashed(codes: Hashes) -> tuple[Hashes, ...]:
-    """Hashes of the runs of 1 to `LONGEST` characters that end at each place."""
-    single = codes * np.uint32(0x9E3779B1)
-    runs = [single]
-    for _ in range(1, LONGEST):
+def _hashed(codes: Hashes) -> list[tuple[Hashes, Hashes]]:
+    """Two hashes of the runs of 1 to `LONGEST` characters that end at each place: few runs have both in common."""
+    run = single = codes * np.uint32(0x9E3779B1)
+    hashes = []
+    for _ in range(LONGEST):
+        mixed = (run ^ (run >> np.uint32(15))) * np.uint32(0xC2B2AE35)
+        hashes.append((mixed >> np.uint32(32 - _BITS), mixed << np.uint32(_BITS) >> np.uint32(32 - _BITS)))
         longer = single.copy()
-        longer[1:] += runs[-1][:-1] * np.uint32(0x85EBCA6B)
-        runs.append(longer)
-    return tuple((run ^ (run >> np.uint32(15))) * np.uint32(0xC2B2AE35) >> np.uint32(32 - _BITS) for run in runs)
+        longer[1:] += run[:-1] * np.uint32(0x85EBCA6B)
+        run = longer
+    return hashes

@@ -66,7 +66,8 @@ def judge(rules: RuleSet, sight: Sight, asked: Asked | None = None) -> Judgement
         places = _places(rule, sight, length > rules.reach) if rule.effect == "weigh" else []
         signs += places
         elsewhere += [] if places else [rule]
-    shown = {rule.name: span for rule, span in _heaviest(signs, rules.reach)}
+    together = _heaviest(signs, rules.reach) if length > rules.reach else signs
+    shown = {rule.name: span for rule, span in together}
     shown |= {rule.name: next((span for _, span in _places(rule, sight, False)), (0, 0)) for rule in elsewhere}
     reasons = tuple(_reason(rule, rules, sight, shown[rule.name]) for rule in spoken if rule.name in shown)
     score = round(sum(reason.weight for reason in reasons), 3)
@@ -81,15 +82,15 @@ def judge(rules: RuleSet, sight: Sight, asked: Asked | None = None) -> Judgement
     )
 
 
-def _by_text(rules: RuleSet, sight: Sight, found: bool) -> tuple[Rule, ...]:
+def _by_text(rules: RuleSet, sight: Sight, found: bool) -> list[Rule]:
     """The rules that speak by the text alone: what else is known of it changes nothing in them."""
     if rules not in sight.said:
         asked, spans = rules.by_text.rules if found else rules.by_text.bare, sight.spans
         # Most are one table, and most tables have found nothing: no call for these.
-        sight.said[rules] = tuple(
+        sight.said[rules] = [
             rule for rule in asked if (spans[rule.sign] is not None if rule.sign in spans else rule.holds(sight))
-        )
-    said: tuple[Rule, ...] = sight.said[rules]
+        ]
+    said: list[Rule] = sight.said[rules]
     return said
 
 

@@ -66,15 +66,13 @@ class Sight:
             return True
         if self._looked[0] is tables:
             return self._looked[1]
-        text, spans, found = self.text.text, self.spans, False
+        text, spans = self.text.text, self.spans
         plain = text.isascii()
-        for table in tables:
-            if table not in spans:
-                match = None if plain and table.han else table.search(text)
-                spans[table] = match.span() if match else None
-            found = found or spans[table] is not None
-        self._looked = tables, found
-        return found
+        for table in [table for table in tables if table not in spans]:
+            match = None if plain and table.han else table.search(text)
+            spans[table] = match.span() if match else None
+        self._looked = tables, any(spans.values())
+        return self._looked[1]
 
     def fact(self, key: str) -> Value | None:
         """What is known under a key; what the text tells by itself is read from it."""

@@ -4,7 +4,7 @@ name contact words alike."""
 import re
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import pairwise, repeat
+from itertools import pairwise
 
 from shared.text import tables
 from shared.text.fold import fold
@@ -30,15 +30,22 @@ _GROUP = re.compile(
     f"((?<![a-z0-9])[{_LIKE}]?[{_NUMERAL}][{_NUMERAL}{_LIKE}]{{0,20}}(?<=[o{_NUMERAL}])(?![a-z0-9])"
     f"|[{_NUMERAL}]+|(?<![a-z0-9])o{{3,4}}(?![a-z0-9]))|([a-z]+)|([一-鿿]+)"
 )
-_SEPARATED = re.compile(f"[{tables.SEPARATORS}]+")
-# Worth a closer look: three characters in a row each on its own, a phone cut in parts, a row of numerals; or a numeral
-# on its own where seven stand near to each other.
+_SEPARATOR = f"[{tables.SEPARATORS}]"
+_LIKE_DIGIT = f"[{_NUMERAL}{_LIKE}]"
+_SEPARATED = re.compile(f"{_SEPARATOR}+")
+# Three characters in a row each on its own; from the first separator on.
+_THREE = f"(?<={_LONE}{_SEPARATOR})(?<![{_WORD}]..){_SEPARATOR}{{0,2}}{_LONE}{_SEPARATOR}{{1,3}}{_LONE}(?![{_WORD}])"
+# Worth a closer look: such three, a phone cut in parts, a row of numerals, a numeral on its own. Each is told from a
+# character of one class, which the engine skips to.
 _SUSPECT = re.compile(
-    f"{_LONE}(?<![{_WORD}].)[{tables.SEPARATORS}]{{1,3}}{_LONE}[{tables.SEPARATORS}]{{1,3}}{_LONE}(?![{_WORD}])"
-    f"|[0-9{_LIKE}]{{3,4}}[{tables.SEPARATORS}]{{1,3}}[0-9{_LIKE}]{{4}}|[{_NUMERAL}{_LIKE}]{{7}}"
+    f"[{tables.SEPARATORS}{_NUMERAL}{_LIKE}](?:{_THREE}"
+    f"|(?<=[0-9{_LIKE}]{{3}}{_SEPARATOR}){_SEPARATOR}{{0,2}}[0-9{_LIKE}]{{4}}|{_LIKE_DIGIT}{{6}}(?<={_LIKE_DIGIT}{{7}})"
+    f"|(?<=[{_NUMERAL}])(?<![^{tables.SEPARATORS}].)(?![^{tables.SEPARATORS}]))",
+    re.DOTALL,
 )
-_SINGLE = re.compile(f"[{tables.SEPARATORS}][{_NUMERAL}][{tables.SEPARATORS}]")
-_SEVEN = re.compile(f"[{_NUMERAL}{_LIKE}](?:[{tables.SEPARATORS}]{{0,3}}[{_NUMERAL}{_LIKE}]){{6}}")
+# Words are closed up of no fewer, and numbers of no fewer digits.
+_APART = re.compile(f"{_SEPARATOR}{_THREE}", re.DOTALL)
+_SEVEN = re.compile(f"{_LIKE_DIGIT}(?:{_SEPARATOR}{{0,3}}{_LIKE_DIGIT}){{6}}")
 _TO_DIGITS = str.maketrans(tables.NUMERALS | tables.DIGIT_LIKE)
 _LEAST_DIGITS = 4
 """Real ones in a number that has letters: fewer may be a word."""
@@ -60,14 +67,14 @@ def normalise(text: str) -> Normalised:
     four times the characters, plus six for each contact word. Normalising the result again changes nothing.
     """
     folded, edits = fold(text)
-    passes = [edits]
-    for find in (_together, _spelled_out, _together, _pinyin, *repeat(_tokens, _MOST_ROUNDS)):
-        if cuts := find(folded):
+    passes = [edits] if edits else []
+    for seems, find in _PASSES:
+        if seems(folded) and (cuts := find(folded)):
             folded, edits = splice(folded, cuts)
             passes.append(edits)
         elif find is _tokens:
             break
-    return Normalised(folded, tuple(edits for edits in passes if edits))
+    return Normalised(folded, tuple(passes))
 
 
 def _together(text: str) -> list[Cut]:
@@ -81,8 +88,6 @@ def _together(text: str) -> list[Cut]:
 
 def _pinyin(text: str) -> list[Cut]:
     """Words that are written as they sound (zhuan qian) become characters."""
-    if not any(map(text.__contains__, tables.SYLLABLES)):
-        return []
     return _named(text, tables.SPOKEN, tables.PINYIN)
 
 
@@ -101,8 +106,7 @@ def _named(text: str, forms: re.Pattern[str], table: Sequence[tuple[str, str]]) 
 
 def _spelled_out(text: str) -> list[Cut]:
     """Words and numbers with something between each two characters ("加*微*信", "1 3 8-…") are closed up."""
-    # Looking only costs where there is something to see: most texts have no character on its own.
-    if not (_SUSPECT.search(text) or (_SINGLE.search(f" {text} ") and _SEVEN.search(text))):
+    if not (_SEVEN.search(text) or _APART.search(text)):
         return []
     groups: list[_Group] = [(m.start(), m.end(), m.lastindex or 0) for m in _GROUP.finditer(text)]
     cuts: list[Cut] = []
@@ -158,3 +162,13 @@ def _is_hidden_number(chain: list[_Group], digits: str) -> bool:
     singles = sum(end - start == 1 for start, end, _ in chain)
     gaps = sum(left[1] < right[0] for left, right in pairwise(chain))
     return gaps > 0 and (singles * 2 > len(chain) or _MOBILE.fullmatch(digits) is not None)
+
+
+_PASSES = (
+    (_PARTS.search, _together),
+    (_SUSPECT.search, _spelled_out),
+    (_PARTS.search, _together),
+    (tables.SYLLABLE.search, _pinyin),
+    *[(tables.TOKEN.search, _tokens)] * _MOST_ROUNDS,
+)
+"""In their order, each with what is in every text where it finds something: most texts have nothing for any of them."""

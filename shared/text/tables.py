@@ -111,5 +111,5 @@ PINYIN: tuple[tuple[str, str], ...] = (
     ),
 )
 SPOKEN = re.compile("|".join(f"({forms})" for _, forms in PINYIN))
-SYLLABLES = ("jia", "xin", "kou", "lian", "hua", "zhuan", "liao", "zhi", "kuan")
-"""One of them is in every form; most texts have none, and are not searched."""
+SYLLABLE = re.compile("jia|xin|kou|lian|hua|zhuan|liao|zhi|kuan")
+"""Is in every form; most texts have none."""
