@@ -60,7 +60,7 @@ class Sight:
     def look(self, tables: Sequence[Table]) -> bool:
         """Search for these tables at once: what most rules ask for, without a call for each of them.
 
-        False where the text is known to have nothing that any of them looks for.
+        False where neither they nor any table that was searched for before has found anything.
         """
         if self.text is None:
             return True
